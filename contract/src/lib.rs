@@ -1,0 +1,23 @@
+//! The words both sides speak: plain serde types, no IO, compiled for the server and for WebAssembly.
+//!
+//! Invariants: nothing here knows a database, a browser or a framework; integers have a fixed size (a `usize` differs
+//! between the two sides); no type here can hold a secret that the browser must not see.
+//!
+//! To add an area: one file with its specs (what a caller asks for) and views (whole values that a page shows),
+//! then follow the recipe in `engine/src/lib.rs`.
+
+pub mod audit;
+pub mod backup;
+pub mod fault;
+pub mod format;
+pub mod jobs;
+pub mod migration;
+pub mod optimize;
+pub mod session;
+pub mod stats;
+pub mod target;
+
+pub use fault::{Code, Fault, Refusal};
+
+/// An instant in UTC, as every view carries it.
+pub type Instant = chrono::DateTime<chrono::Utc>;

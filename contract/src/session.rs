@@ -1,0 +1,184 @@
+//! Users, roles and what each role may do.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Instant;
+
+/// What a user is trusted with; each role may do all that the one before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees everything but data, changes nothing.
+    Viewer,
+    /// Runs migrations, optimisations and backups.
+    Operator,
+    /// Also deletes backups and keeps the users.
+    Administrator,
+}
+
+impl Role {
+    /// Every role, weakest first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Administrator];
+
+    /// The name in the store, on the command line and in the page.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    /// Whether this role holds the permission. The engine asks this; pages ask it to hide what is forbidden.
+    pub fn may(self, permission: Permission) -> bool {
+        self >= permission.weakest_role()
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.name() == name)
+            .ok_or_else(|| format!("\"{name}\" is no role; use viewer, operator or administrator"))
+    }
+}
+
+/// What an operation asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// See managed databases, their statistics and pools.
+    ViewTarget,
+    /// See jobs and their logs.
+    ViewJobs,
+    /// Read the audit logs.
+    ViewAudit,
+    /// Change one's own password, end one's own sessions.
+    OwnAccount,
+    /// Cancel a job.
+    CancelJob,
+    /// Apply migrations.
+    Migrate,
+    /// Create constraints and indexes, analyze.
+    Optimize,
+    /// Take and verify backups.
+    BackUp,
+    /// Download a backup, which is a copy of all data.
+    DownloadBackup,
+    /// Delete a backup.
+    DeleteBackup,
+    /// Add, change and disable users.
+    ManageUsers,
+}
+
+impl Permission {
+    /// Every permission, in the order of the role matrix.
+    pub const ALL: [Self; 11] = [
+        Self::ViewTarget,
+        Self::ViewJobs,
+        Self::ViewAudit,
+        Self::OwnAccount,
+        Self::CancelJob,
+        Self::Migrate,
+        Self::Optimize,
+        Self::BackUp,
+        Self::DownloadBackup,
+        Self::DeleteBackup,
+        Self::ManageUsers,
+    ];
+
+    /// The weakest role that holds this permission: the whole role matrix.
+    pub const fn weakest_role(self) -> Role {
+        match self {
+            Self::ViewTarget | Self::ViewJobs | Self::ViewAudit | Self::OwnAccount => Role::Viewer,
+            Self::CancelJob | Self::Migrate | Self::Optimize | Self::BackUp | Self::DownloadBackup => Role::Operator,
+            Self::DeleteBackup | Self::ManageUsers => Role::Administrator,
+        }
+    }
+
+    /// The name in `pgsteward routes` and in refusals.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ViewTarget => "view_target",
+            Self::ViewJobs => "view_jobs",
+            Self::ViewAudit => "view_audit",
+            Self::OwnAccount => "own_account",
+            Self::CancelJob => "cancel_job",
+            Self::Migrate => "migrate",
+            Self::Optimize => "optimize",
+            Self::BackUp => "back_up",
+            Self::DownloadBackup => "download_backup",
+            Self::DeleteBackup => "delete_backup",
+            Self::ManageUsers => "manage_users",
+        }
+    }
+}
+
+/// Who is logged in, as every page knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The user.
+    pub user_id: Uuid,
+    /// The log-in name.
+    pub name: String,
+    /// The role at this moment.
+    pub role: Role,
+    /// Whether the password must be changed before anything else (the one-time password of the first start).
+    pub must_change_password: bool,
+}
+
+/// A user as administrators see them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserView {
+    /// The user.
+    pub id: Uuid,
+    /// The log-in name.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// Whether log-in is refused.
+    pub disabled: bool,
+    /// When the user was added.
+    pub created_at: Instant,
+    /// The last log-in, if any.
+    pub last_login_at: Option<Instant>,
+    /// Live sessions at this moment.
+    pub sessions: i64,
+}
+
+/// A user to add. The password travels once, over the wire's protection, and is stored as a hash only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewUser {
+    /// The log-in name: 1–64 characters of letters, digits, `.`, `_`, `-`, `@`.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// The password: 8–128 characters.
+    pub password: String,
+}
+
+/// A change of a user by an administrator; `None` leaves a part as it is.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserChange {
+    /// The user's log-in name.
+    pub name: String,
+    /// The new role.
+    pub role: Option<Role>,
+    /// The new password; the user must change it at the next log-in.
+    pub password: Option<String>,
+    /// Whether log-in is refused.
+    pub disabled: Option<bool>,
+}
+
+/// One's own password change.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordChange {
+    /// The password in force.
+    pub current: String,
+    /// The password wished for: 8–128 characters.
+    pub new: String,
+}
