@@ -1,0 +1,39 @@
+//! Throw-away PostgreSQL clusters and seed data for tests. Knows no crate of ours.
+//!
+//! Invariant: everything a test starts here is gone when the test process is gone, also after `kill -9`, and no test
+//! is skipped because a program is missing: that is a failure which says what to install.
+//!
+//! ```no_run
+//! # async fn a_test() {
+//! let database = testkit::shared().await.database("orders").await; // fresh and empty
+//! let pool = database.pool().await;
+//! # }
+//! ```
+//!
+//! One cluster serves all tests of a process ([`shared`]); a test that stops servers or needs other settings starts
+//! its own ([`Cluster::start`], [`ClusterOptions`]). [`Proxy`] stands between a client and a server and can cut the line.
+//! By hand: `cargo run -p testkit --bin scratch-cluster` keeps a cluster up until Ctrl-C.
+//!
+//! Functions here panic on failure, with the remedy in the message: a test fails by panicking.
+
+mod cluster;
+mod database;
+mod failure;
+mod options;
+mod owner;
+/// Finding PostgreSQL's programs.
+pub mod programs;
+mod proxy;
+/// Data sets that are larger than a test wants to write out.
+pub mod seed;
+mod server;
+mod system;
+/// Certificates for servers that speak TLS.
+pub mod tls;
+mod watchdog;
+
+pub use cluster::{Cluster, shared};
+pub use database::Database;
+pub use failure::Failure;
+pub use options::ClusterOptions;
+pub use proxy::Proxy;

@@ -1,0 +1,86 @@
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+use crate::failure::{Doing, or_fail};
+
+/// A server's certificate and private key, as PEM.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+/// A certificate authority that exists for one test: issues [`Identity`] values and is what a client must trust.
+#[derive(Debug)]
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+impl Authority {
+    /// A new authority, unknown to everyone.
+    #[must_use]
+    pub fn new() -> Self {
+        or_fail(Self::make().doing("making a certificate authority"))
+    }
+
+    /// A certificate for these host names and addresses, for example `["localhost", "127.0.0.1"]`.
+    #[must_use]
+    pub fn issue(&self, hosts: &[&str]) -> Identity {
+        or_fail(self.sign(hosts).doing("making a certificate"))
+    }
+
+    /// The certificate to trust (`sslrootcert`), as PEM.
+    #[must_use]
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// Writes the certificate to trust as `root.crt` into a folder and returns its path.
+    #[must_use]
+    pub fn write_into(&self, folder: &Path) -> PathBuf {
+        let path = folder.join("root.crt");
+        or_fail(std::fs::write(&path, &self.certificate).doing("writing the root certificate"));
+        path
+    }
+
+    fn make() -> Result<Self, rcgen::Error> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "throw-away authority");
+        let key = KeyPair::generate()?;
+        let certificate = params.self_signed(&key)?.pem();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        })
+    }
+
+    fn sign(&self, hosts: &[&str]) -> Result<Identity, rcgen::Error> {
+        let mut params = CertificateParams::new(
+            hosts
+                .iter()
+                .map(|host| (*host).to_owned())
+                .collect::<Vec<_>>(),
+        )?;
+        params.distinguished_name.push(
+            DnType::CommonName,
+            hosts.first().copied().unwrap_or("nobody"),
+        );
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Identity {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
