@@ -23,13 +23,10 @@ pub struct Cluster {
 pub async fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Result<Cluster, Failure>> = OnceLock::new();
     // Each test has a runtime of its own that ends with it, so nothing here may belong to a runtime.
-    let started = blocking(|| {
-        Ok(SHARED.get_or_init(|| Server::start(&ClusterOptions::default()).map(Cluster::of)))
-    })
-    .await;
-    or_fail(started)
-        .as_ref()
-        .unwrap_or_else(|failure| failure.fail())
+    let started =
+        blocking(|| Ok(SHARED.get_or_init(|| Server::start(&ClusterOptions::default()).map(Cluster::of))))
+            .await;
+    or_fail(started).as_ref().unwrap_or_else(|failure| failure.fail())
 }
 
 impl Cluster {
@@ -48,9 +45,7 @@ impl Cluster {
     /// # Errors
     /// When programs are missing or the server does not start; the text ends with the server's own last words.
     pub async fn try_start(options: ClusterOptions) -> Result<Self, Failure> {
-        blocking(move || Server::start(&options))
-            .await
-            .map(Self::of)
+        blocking(move || Server::start(&options)).await.map(Self::of)
     }
 
     /// Makes a fresh, empty database whose name begins with `hint`.
@@ -61,12 +56,11 @@ impl Cluster {
     /// Makes a copy of a database, which must be of this cluster. Connections to the original are ended for it.
     pub async fn database_from_template(&self, hint: &str, template: &Database) -> Database {
         let mut admin = self.admin().await;
-        let ended = sqlx::query(
-            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1",
-        )
-        .bind(template.name())
-        .execute(&mut admin)
-        .await;
+        let ended =
+            sqlx::query("select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1")
+                .bind(template.name())
+                .execute(&mut admin)
+                .await;
         or_fail(ended.doing("ending connections to the template"));
         self.database_from(template.name(), hint).await
     }

@@ -16,6 +16,8 @@
 //!
 //! Functions here panic on failure, with the remedy in the message: a test fails by panicking.
 
+/// The bundled AI-PAL schema, ready to be filled.
+pub mod ai_pal;
 mod cluster;
 mod database;
 mod failure;

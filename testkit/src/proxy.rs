@@ -162,11 +162,7 @@ async fn forward(client: TcpStream, target: u16, mut state: watch::Receiver<Stat
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        if state
-            .wait_for(|now| now.line != Line::Stalled)
-            .await
-            .is_err()
-        {
+        if state.wait_for(|now| now.line != Line::Stalled).await.is_err() {
             return;
         }
         tokio::select! {

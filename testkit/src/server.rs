@@ -175,11 +175,7 @@ impl Server {
         fs::create_dir(self.sockets()).doing("making the folder for sockets")?;
         self.owner.give(&self.sockets())?;
         if let Some(identity) = &options.tls {
-            self.write(
-                &self.data().join("server.crt"),
-                &identity.certificate,
-                0o644,
-            )?;
+            self.write(&self.data().join("server.crt"), &identity.certificate, 0o644)?;
             self.write(&self.data().join("server.key"), &identity.key, 0o600)?;
         }
         self.write(&self.data().join("pg_hba.conf"), &options.access(), 0o600)

@@ -49,9 +49,7 @@ pub(crate) fn kill_family(parent: Pid) -> Result<(), Failure> {
     let deadline = Instant::now() + Duration::from_secs(10);
     while family.iter().any(|pid| is_alive(*pid)) {
         if Instant::now() > deadline {
-            return Err(Failure::new(
-                "killed server processes are still there after 10 s",
-            ));
+            return Err(Failure::new("killed server processes are still there after 10 s"));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

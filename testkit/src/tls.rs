@@ -60,16 +60,11 @@ impl Authority {
     }
 
     fn sign(&self, hosts: &[&str]) -> Result<Identity, rcgen::Error> {
-        let mut params = CertificateParams::new(
-            hosts
-                .iter()
-                .map(|host| (*host).to_owned())
-                .collect::<Vec<_>>(),
-        )?;
-        params.distinguished_name.push(
-            DnType::CommonName,
-            hosts.first().copied().unwrap_or("nobody"),
-        );
+        let mut params =
+            CertificateParams::new(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>())?;
+        params
+            .distinguished_name
+            .push(DnType::CommonName, hosts.first().copied().unwrap_or("nobody"));
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Identity {

@@ -84,12 +84,11 @@ async fn tcp_asks_for_the_password() {
 #[tokio::test]
 async fn statement_statistics_are_there_when_the_library_is() {
     let database = shared().await.database("statements").await.pool().await;
-    let loaded: bool = sqlx::query_scalar(
-        "select current_setting('shared_preload_libraries') = 'pg_stat_statements'",
-    )
-    .fetch_one(&database)
-    .await
-    .unwrap();
+    let loaded: bool =
+        sqlx::query_scalar("select current_setting('shared_preload_libraries') = 'pg_stat_statements'")
+            .fetch_one(&database)
+            .await
+            .unwrap();
     let available: bool = sqlx::query_scalar(
         "select exists (select from pg_available_extensions where name = 'pg_stat_statements')",
     )
@@ -129,12 +128,7 @@ async fn a_stopped_or_killed_server_comes_back_on_its_port_with_its_data() {
         cluster.start_again().await;
     }
     let mut after = PgConnection::connect(&database.url()).await.unwrap();
-    assert_eq!(
-        number(&mut after, "select count(*) from kept")
-            .await
-            .unwrap(),
-        2
-    );
+    assert_eq!(number(&mut after, "select count(*) from kept").await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -161,18 +155,14 @@ async fn options_reach_the_server() {
 
 #[tokio::test]
 async fn a_server_that_cannot_start_says_why_and_leaves_no_folder() {
-    let failure: Failure =
-        Cluster::try_start(ClusterOptions::new().setting("shared_buffers", "many"))
-            .await
-            .unwrap_err();
+    let failure: Failure = Cluster::try_start(ClusterOptions::new().setting("shared_buffers", "many"))
+        .await
+        .unwrap_err();
     assert!(failure.to_string().contains("shared_buffers"), "{failure}");
     let missing = Cluster::try_start(ClusterOptions::new().bin_dir("/nonexistent"))
         .await
         .unwrap_err();
-    assert!(
-        missing.to_string().contains("/nonexistent/initdb"),
-        "{missing}"
-    );
+    assert!(missing.to_string().contains("/nonexistent/initdb"), "{missing}");
 }
 
 #[tokio::test]
@@ -201,11 +191,7 @@ async fn the_cluster_is_gone_after_its_holder_was_killed() {
     holder.wait().unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     while folder.exists() {
-        assert!(
-            Instant::now() < deadline,
-            "{} is still there",
-            folder.display()
-        );
+        assert!(Instant::now() < deadline, "{} is still there", folder.display());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     number(&mut client, "select 1::bigint").await.unwrap_err();

@@ -15,12 +15,7 @@ async fn one(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
 async fn wired() -> (Proxy, String) {
     let cluster = shared().await;
     let proxy = Proxy::start(cluster.port()).await;
-    let url = cluster.url_of(
-        cluster.superuser(),
-        cluster.password(),
-        proxy.port(),
-        "postgres",
-    );
+    let url = cluster.url_of(cluster.superuser(), cluster.password(), proxy.port(), "postgres");
     (proxy, url)
 }
 
@@ -62,13 +57,7 @@ async fn a_stalled_line_holds_the_answer_back_until_restored() {
             .await
             .unwrap_err();
         proxy.restore().await;
-        assert_eq!(
-            timeout(Duration::from_secs(5), asking)
-                .await
-                .unwrap()
-                .unwrap(),
-            1
-        );
+        assert_eq!(timeout(Duration::from_secs(5), asking).await.unwrap().unwrap(), 1);
     }
     assert_eq!(one(&mut open).await.unwrap(), 1);
 }

@@ -19,18 +19,13 @@ async fn the_certificate_is_trusted_by_its_authority_only_and_plain_tcp_is_refus
     };
 
     let mut connection = trusting(&authority).connect().await.unwrap();
-    let encrypted: bool =
-        sqlx::query_scalar("select ssl from pg_stat_ssl where pid = pg_backend_pid()")
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
+    let encrypted: bool = sqlx::query_scalar("select ssl from pg_stat_ssl where pid = pg_backend_pid()")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
     assert!(encrypted);
     trusting(&Authority::new()).connect().await.unwrap_err();
-    let plain = url
-        .ssl_mode(PgSslMode::Disable)
-        .connect()
-        .await
-        .unwrap_err();
+    let plain = url.ssl_mode(PgSslMode::Disable).connect().await.unwrap_err();
     assert_eq!(
         plain
             .as_database_error()
@@ -45,8 +40,7 @@ async fn the_certificate_is_trusted_by_its_authority_only_and_plain_tcp_is_refus
 async fn a_certificate_for_another_host_fails_full_verification() {
     let authority = Authority::new();
     let cluster =
-        Cluster::start_with(ClusterOptions::new().tls(&authority.issue(&["elsewhere.example"])))
-            .await;
+        Cluster::start_with(ClusterOptions::new().tls(&authority.issue(&["elsewhere.example"]))).await;
     let url: PgConnectOptions = cluster.url("postgres").parse().unwrap();
     let trusting = url.ssl_root_cert_from_pem(authority.certificate().into());
     trusting

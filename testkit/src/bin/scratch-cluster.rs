@@ -7,12 +7,7 @@ use std::io::{Write, sink, stdin, stdout};
 async fn main() -> std::io::Result<()> {
     let cluster = testkit::Cluster::start().await;
     let database = cluster.database("scratch").await;
-    writeln!(
-        stdout(),
-        "{}\n{}",
-        database.url(),
-        cluster.folder().display()
-    )?;
+    writeln!(stdout(), "{}\n{}", database.url(), cluster.folder().display())?;
     let input_ends = tokio::task::spawn_blocking(|| std::io::copy(&mut stdin(), &mut sink()));
     tokio::select! {
         ended = input_ends => { ended??; }
