@@ -1,0 +1,32 @@
+//! What pgsteward does: every act of a user is one public operation here.
+//!
+//! Invariants: SQL is written only in this crate; an operation's first parameter is `&Caller` and its first line asks
+//! for a permission; nothing here reads an environment variable or knows a page; a `Fault` is made only in `error.rs`
+//! and where an operation refuses; what outlives a request is a job.
+//!
+//! To add an area:
+//! 1. `contract/src/<area>.rs`: the specs and views.
+//! 2. `engine/src/<area>/mod.rs`: the operations, a struct over `&Engine` that `Engine::<area>()` hands out;
+//!    `store.rs` for own tables (compile-checked queries), `catalog.rs` for the managed database (a `FromRow` struct
+//!    beside each query), `run.rs` for its job. Add new permissions to `contract::session::Permission`.
+//! 3. `migrations/store/NNNN_<area>.sql` when it keeps something; a job kind goes into `jobs/kinds.rs`.
+//! 4. `app/src/<area>/`: `api.rs` with server functions that only forward, and the pages.
+//! 5. Tests: `engine/tests/<area>.rs` on a real cluster; the guard tests find the new routes by themselves.
+
+pub mod audit;
+pub mod caller;
+pub mod config;
+pub mod error;
+pub mod events;
+pub mod jobs;
+pub mod migration;
+mod open;
+pub mod optimize;
+pub mod quote;
+pub mod session;
+pub mod target;
+
+pub use caller::Caller;
+pub use config::EngineConfig;
+pub use error::{Error, Result};
+pub use open::Engine;

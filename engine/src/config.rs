@@ -1,0 +1,77 @@
+//! What the engine needs to know to open; read by the server from its environment and files.
+
+use std::{path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use sqlx::postgres::PgConnectOptions;
+
+/// Everything the engine is told. There is no default: the caller has more context.
+#[derive(Clone)]
+pub struct EngineConfig {
+    /// How to reach the console's own database; it is created when missing.
+    pub store: PgConnectOptions,
+    /// The most connections to the store.
+    pub store_connections: u32,
+    /// The managed databases, in the order of the switcher.
+    pub targets: Vec<TargetConfig>,
+    /// The console's folder: key, embedded cluster, backups by default.
+    pub data_dir: PathBuf,
+    /// Where backups are stored.
+    pub backup_dir: PathBuf,
+    /// Where to look first for PostgreSQL's programs.
+    pub pg_bin: Option<PathBuf>,
+    /// The signing key of session tokens, when it is not the file in the data folder.
+    pub jwt_secret: Option<SecretString>,
+    /// Whether this process takes jobs from the queue. A command that only reads does not.
+    pub works: bool,
+    /// How the console's own queries are logged.
+    pub query_log: QueryLog,
+}
+
+/// How the console's own queries are logged.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryLog {
+    /// Log each statement, without its values (`DB_ECHO` or `DB_QUERY_LOGGING`).
+    pub every: bool,
+    /// Warn about statements that take longer (`SLOW_QUERY_THRESHOLD_MS`).
+    pub slow: Duration,
+}
+
+/// One managed database.
+#[derive(Clone)]
+pub struct TargetConfig {
+    /// The name in links and commands.
+    pub name: String,
+    /// How to reach it. Holds the password, and prints it in `Debug`: never print this.
+    pub options: PgConnectOptions,
+    /// The password again, for the client tools, which take it from a file.
+    pub password: Option<SecretString>,
+    /// Which migrations and indexes belong to it.
+    pub migrations: MigrationSource,
+    /// Its pool.
+    pub pool: PoolConfig,
+}
+
+/// Where a managed database's migrations come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MigrationSource {
+    /// The bundled AI-PAL schema with its guide's indexes.
+    AiPal,
+    /// A folder of `<version>_<description>.sql` files.
+    Folder(PathBuf),
+    /// None.
+    None,
+}
+
+/// Pool settings in the guide's terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// Connections that are kept (`DB_POOL_SIZE`).
+    pub size: u32,
+    /// More that may be opened under load and are closed after use (`DB_MAX_OVERFLOW`).
+    pub overflow: u32,
+    /// Age at which a connection is replaced (`DB_POOL_RECYCLE`).
+    pub recycle: Duration,
+    /// `low`, `standard`, `high` or `custom`.
+    pub profile: String,
+}

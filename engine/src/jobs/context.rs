@@ -1,0 +1,139 @@
+//! What a running job holds: its engine, its progress, its log, and the wish that it stop.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use contract::jobs::{JobId, LogLevel, Phase, Progress, Step, StepState};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Engine, Error, Result, target::Target};
+
+/// Cheap to clone; every clone speaks for the same job.
+#[derive(Clone)]
+pub(crate) struct JobContext {
+    /// The engine that runs it.
+    pub engine: Engine,
+    /// The job.
+    pub id: JobId,
+    /// Who asked for it.
+    pub created_by: Arc<str>,
+    token: CancellationToken,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+pub(super) struct Shared {
+    progress: Mutex<Progress>,
+    log: Mutex<Vec<(LogLevel, String)>>,
+    pub(super) changed: Notify,
+}
+
+impl JobContext {
+    pub(super) fn new(engine: Engine, id: JobId, created_by: &str, progress: Progress) -> Self {
+        let shared = Shared { progress: Mutex::new(progress), ..Shared::default() };
+        Self { engine, id, created_by: created_by.into(), token: CancellationToken::new(), shared: Arc::new(shared) }
+    }
+
+    /// The same job with a token of its own: a clean-up must not be stopped by the wish that stopped the run.
+    pub(super) fn for_clean_up(&self) -> Self {
+        Self { token: CancellationToken::new(), ..self.clone() }
+    }
+
+    /// A managed database by name.
+    pub fn target(&self, name: &str) -> Result<Target> {
+        self.engine.target(name)
+    }
+
+    /// Resolves when the job shall stop.
+    pub async fn cancelled(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// Ends the job here if it shall stop.
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    pub fn check(&self) -> Result<()> {
+        if self.token.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Waits for `work`, or drops it and ends with `Cancelled` when the job shall stop.
+    ///
+    /// # Errors
+    /// `Cancelled`, or what `work` ended with.
+    pub async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.token.cancelled() => Err(Error::Cancelled),
+            done = work => done,
+        }
+    }
+
+    /// The token, for what must be told apart from dropping (a child process).
+    pub fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    /// Changes the progress; it is stored and shown at most four times a second.
+    pub fn progress(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut lock(&self.shared.progress));
+        self.shared.changed.notify_one();
+    }
+
+    /// Enters a phase; the waiting line of the last one is gone.
+    pub fn phase(&self, phase: Phase, detail: impl Into<Option<String>>) {
+        let detail = detail.into();
+        self.progress(|progress| {
+            progress.phase = phase;
+            progress.detail = detail;
+            progress.waiting = None;
+        });
+    }
+
+    /// Names the parts of the job, all pending.
+    pub fn steps(&self, names: impl IntoIterator<Item = String>) {
+        let steps = names
+            .into_iter()
+            .map(|name| Step { name, state: StepState::Pending, detail: None, fraction: None, duration_ms: None })
+            .collect();
+        self.progress(|progress| progress.steps = steps);
+    }
+
+    /// Changes one part by its place.
+    pub fn step(&self, index: usize, change: impl FnOnce(&mut Step)) {
+        self.progress(|progress| {
+            if let Some(step) = progress.steps.get_mut(index) {
+                change(step);
+            }
+        });
+    }
+
+    /// Adds a line to the job's log.
+    pub fn log(&self, level: LogLevel, text: impl Into<String>) {
+        lock(&self.shared.log).push((level, text.into()));
+        self.shared.changed.notify_one();
+    }
+
+    /// Adds an ordinary line to the job's log.
+    pub fn info(&self, text: impl Into<String>) {
+        self.log(LogLevel::Info, text);
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Shared {
+    pub(super) fn progress(&self) -> Progress {
+        lock(&self.progress).clone()
+    }
+
+    pub(super) fn take_log(&self) -> Vec<(LogLevel, String)> {
+        std::mem::take(&mut *lock(&self.log))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

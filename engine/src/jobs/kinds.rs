@@ -1,0 +1,77 @@
+//! Which kinds of job there are. A new kind is one arm in each of the two functions below.
+
+use contract::jobs::JobKind;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::JobContext;
+use crate::{Error, Result};
+
+/// A kind of work. The value is its spec, stored as JSON; it must hold no secret.
+pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Its kind.
+    const KIND: JobKind;
+    /// Whether no other exclusive job may run on the same target at the same time.
+    const EXCLUSIVE: bool;
+    /// What the audit log calls its end, as `area.verb`.
+    const EVENT_TYPE: &'static str;
+
+    /// The managed database it works on.
+    fn target(&self) -> Option<&str>;
+    /// One line for lists.
+    fn title(&self) -> String;
+    /// Does the work; returns what came out, in one line. Looks at `context.cancelled()` wherever it waits, and ends
+    /// with `Error::Cancelled` then. Must leave whatever it began in a state that `clean_up` can remove.
+    fn run(self, context: JobContext) -> impl Future<Output = Result<String>> + Send;
+    /// Removes what an ended run left: called after every end but success, also in another process after a crash, and
+    /// possibly twice.
+    fn clean_up(self, context: JobContext) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Runs a job of the store.
+pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Result<String> {
+    match kind {
+        JobKind::Migrate => read::<crate::migration::run::Migrate>(spec)?.run(context).await,
+        JobKind::Optimize => read::<crate::optimize::run::Optimize>(spec)?.run(context).await,
+        JobKind::Backup => read::<crate::backup::run::TakeBackup>(spec)?.run(context).await,
+        JobKind::VerifyBackup => read::<crate::backup::verify::VerifyBackup>(spec)?.run(context).await,
+        #[cfg(feature = "test-jobs")]
+        JobKind::Test => read::<super::test_job::TestJob>(spec)?.run(context).await,
+        #[cfg(not(feature = "test-jobs"))]
+        JobKind::Test => Err(unknown()),
+    }
+}
+
+/// Cleans up after a job of the store.
+pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) -> Result<()> {
+    match kind {
+        JobKind::Migrate => read::<crate::migration::run::Migrate>(spec)?.clean_up(context).await,
+        JobKind::Optimize => read::<crate::optimize::run::Optimize>(spec)?.clean_up(context).await,
+        JobKind::Backup => read::<crate::backup::run::TakeBackup>(spec)?.clean_up(context).await,
+        JobKind::VerifyBackup => read::<crate::backup::verify::VerifyBackup>(spec)?.clean_up(context).await,
+        #[cfg(feature = "test-jobs")]
+        JobKind::Test => read::<super::test_job::TestJob>(spec)?.clean_up(context).await,
+        #[cfg(not(feature = "test-jobs"))]
+        JobKind::Test => Err(unknown()),
+    }
+}
+
+/// What the audit log calls the end of a job of this kind.
+pub(super) fn event_type(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Migrate => crate::migration::run::Migrate::EVENT_TYPE,
+        JobKind::Optimize => crate::optimize::run::Optimize::EVENT_TYPE,
+        JobKind::Backup => crate::backup::run::TakeBackup::EVENT_TYPE,
+        JobKind::VerifyBackup => crate::backup::verify::VerifyBackup::EVENT_TYPE,
+        JobKind::Test => "test.run",
+    }
+}
+
+fn read<J: Job>(spec: Value) -> Result<J> {
+    serde_json::from_value(spec).map_err(|error| Error::internal("reading a job's spec", error))
+}
+
+#[cfg(not(feature = "test-jobs"))]
+fn unknown() -> Error {
+    Error::internal("taking a job", "this build does not know the test job")
+}

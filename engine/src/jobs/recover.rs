@@ -1,0 +1,108 @@
+//! How processes know of each other's life and death.
+//!
+//! A worker holds an advisory lock under its own key on a connection of its own. The lock vanishes with the process,
+//! also with `kill -9`, as soon as the kernel closes the connection. The same connection carries the heartbeat.
+
+use std::time::Duration;
+
+use contract::{
+    Code, Fault,
+    jobs::{JobState, LogLevel},
+};
+use sqlx::{Connection, PgConnection};
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{JobContext, runner, runner::Ended, store};
+use crate::Engine;
+
+/// Between two heartbeats. Shorter than the five seconds of silence that count as death.
+const BEAT: Duration = Duration::from_secs(2);
+
+/// The life sign of this process.
+pub(super) struct Pulse {
+    holds: watch::Receiver<bool>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Pulse {
+    pub(super) fn begin(engine: Engine, worker: i64) -> Self {
+        let (sender, holds) = watch::channel(false);
+        // It beats on while the last jobs clean up, so it has a token of its own.
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(beat(engine, worker, sender, stop.clone()));
+        Self { holds, stop, task }
+    }
+
+    /// Whether the lock is held now.
+    pub(super) fn holds(&self) -> bool {
+        *self.holds.borrow()
+    }
+
+    /// Resolves when the lock was won or lost.
+    pub(super) async fn changed(&mut self) {
+        if self.holds.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        self.task.await.ok();
+    }
+}
+
+async fn beat(engine: Engine, worker: i64, holds: watch::Sender<bool>, stop: CancellationToken) {
+    loop {
+        let lost = tokio::select! {
+            () = stop.cancelled() => return,
+            lost = beat_once(&engine, worker, &holds) => lost,
+        };
+        holds.send_replace(false);
+        if let Err(error) = lost {
+            tracing::warn!(%error, "the life sign in the store is lost; connecting again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+    }
+}
+
+async fn beat_once(engine: &Engine, worker: i64, holds: &watch::Sender<bool>) -> Result<(), sqlx::Error> {
+    let options = engine.config().store.clone().application_name("pgsteward worker");
+    let mut connection = PgConnection::connect_with(&options).await?;
+    let won = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "won!""#, worker)
+        .fetch_one(&mut connection)
+        .await?;
+    if !won {
+        // The server has not yet noticed that this process' last connection is gone.
+        return connection.close().await;
+    }
+    loop {
+        let known = store::heartbeat(&mut connection, worker).await?;
+        engine.runner().compare(&known);
+        holds.send_if_modified(|held| !std::mem::replace(held, true));
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+/// Lets the kind of a dead worker's job clean up, and ends the job. Nothing is rerun.
+pub(super) async fn clean_up_after_the_dead(engine: Engine, worker: i64, job: store::Claimed) {
+    tracing::warn!(job.id = %job.id, job.kind = job.kind.name(), "a job's worker died; cleaning up after it");
+    let context = JobContext::new(engine.clone(), job.id, &job.created_by, job.progress.clone());
+    context.log(LogLevel::Warn, "The console that ran this job is gone. Cleaning up what it left.");
+    runner::clean_up(&job, &context).await;
+    let fault = Fault::new(Code::Conflict, "The console that ran this job died.")
+        .hint("What it had begun was cleaned up; see the log, then start it again.");
+    let mut progress = context.shared().progress();
+    progress.waiting = None;
+    progress.eta_s = None;
+    let (state, fault) = match job.cancelled_by {
+        Some(_) => (JobState::Cancelled, None),
+        None => (JobState::Interrupted, Some(fault)),
+    };
+    let end = Ended { state, progress, fault, outcome: None, log: context.shared().take_log() };
+    runner::conclude(&engine, worker, &job, end).await;
+}

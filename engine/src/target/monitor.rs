@@ -1,0 +1,64 @@
+//! Looks at each managed database every few seconds; after a failure more and more rarely, up to a quarter minute.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use contract::target::TargetState;
+use tokio_util::sync::CancellationToken;
+
+use super::{Target, catalog};
+use crate::{Engine, Result};
+
+/// Between two looks at a target that is up.
+const UP: Duration = Duration::from_secs(5);
+/// Between the first two looks at a target that is down; doubles up to `DOWN_MOST`.
+const DOWN_FIRST: Duration = Duration::from_secs(1);
+/// See `DOWN_FIRST`.
+const DOWN_MOST: Duration = Duration::from_secs(15);
+
+/// Watches one target until the token is cancelled, and publishes what it sees.
+pub(crate) async fn watch(engine: Engine, target: Target, stop: CancellationToken) {
+    let mut pause = DOWN_FIRST;
+    loop {
+        let was_up = target.is_up();
+        let up = look(&target, pause).await;
+        if up && !was_up {
+            tracing::info!(target.name = target.name(), "managed database is up");
+        }
+        if let Err(error) = engine.events().publish_target(&engine, &target).await {
+            tracing::warn!(target.name = target.name(), error = error.chain(), "state not published");
+        }
+        let wait = if up { UP } else { pause };
+        pause = if up { DOWN_FIRST } else { (pause * 2).min(DOWN_MOST) };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Looks once, now, and remembers what it saw; `pause` is when the next look comes should this one fail.
+pub(super) async fn look(target: &Target, pause: Duration) -> bool {
+    match sample(target).await {
+        Ok(state) => {
+            target.set_state(state);
+            true
+        }
+        Err(error) => {
+            let now = Utc::now();
+            let since = target.down_since().unwrap_or(now);
+            if target.is_up() {
+                tracing::warn!(target.name = target.name(), error = error.chain(), "managed database is down");
+            }
+            let retry_at = now + chrono::TimeDelta::from_std(pause).unwrap_or_default();
+            target.set_state(TargetState::Down { fault: error.fault(), since, retry_at });
+            false
+        }
+    }
+}
+
+async fn sample(target: &Target) -> Result<TargetState> {
+    let mut connection = target.acquire().await?;
+    let server = catalog::server(&mut connection).await.map_err(|source| target.error(source))?;
+    Ok(TargetState::Up(server))
+}

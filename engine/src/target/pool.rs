@@ -1,0 +1,112 @@
+//! A pool with the guide's settings, and gauges for what sqlx does not count.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use contract::target::PoolView;
+use sqlx::{
+    ConnectOptions, Executor, PgPool,
+    pool::PoolConnection,
+    postgres::{PgPoolOptions, Postgres},
+};
+
+use crate::config::{PoolConfig, QueryLog, TargetConfig};
+
+/// The longest wait for a new connection.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How long acquire times count in the pool panel.
+const WINDOW: Duration = Duration::from_secs(60);
+
+pub(super) struct GaugedPool {
+    pool: PgPool,
+    config: PoolConfig,
+    waiting: AtomicU32,
+    acquired: Mutex<VecDeque<(Instant, Duration)>>,
+}
+
+impl GaugedPool {
+    pub(super) fn new(target: &TargetConfig, log: QueryLog) -> Self {
+        let config = target.pool.clone();
+        let mut options = target.options.clone().application_name("pgsteward");
+        options = if log.every {
+            options.log_statements(tracing::log::LevelFilter::Info)
+        } else {
+            options.log_statements(tracing::log::LevelFilter::Off)
+        };
+        options = options.log_slow_statements(tracing::log::LevelFilter::Warn, log.slow);
+        let keep = config.size;
+        // The pool closes what was opened beyond its size as soon as it is given back, as SQLAlchemy's overflow does.
+        let itself: Arc<OnceLock<PgPool>> = Arc::default();
+        let asked = Arc::clone(&itself);
+        let pool = PgPoolOptions::new()
+            .max_connections((config.size + config.overflow).max(1))
+            .min_connections(0)
+            .max_lifetime(config.recycle)
+            .idle_timeout(None)
+            .test_before_acquire(true)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute("set statement_timeout = '15s'; set lock_timeout = '2s'").await?;
+                    Ok(())
+                })
+            })
+            .after_release(move |_, _| {
+                let full = asked.get().is_some_and(|pool| pool.size() > keep);
+                Box::pin(async move { Ok(!full) })
+            })
+            .connect_lazy_with(options);
+        itself.set(pool.clone()).ok();
+        Self { pool, config, waiting: AtomicU32::new(0), acquired: Mutex::default() }
+    }
+
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let started = Instant::now();
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        // The guard counts down also when the caller goes away while it waits.
+        let _waits = Waits(&self.waiting);
+        let connection = self.pool.acquire().await?;
+        let mut acquired = self.acquired.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        acquired.push_back((Instant::now(), started.elapsed()));
+        // Bounded: a busy minute keeps its newest thousand.
+        while acquired.len() > 1000 {
+            acquired.pop_front();
+        }
+        Ok(connection)
+    }
+
+    pub(super) fn view(&self) -> PoolView {
+        let mut acquired = self.acquired.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        acquired.retain(|(at, _)| at.elapsed() < WINDOW);
+        let times: Vec<f64> = acquired.iter().map(|(_, took)| took.as_secs_f64() * 1000.0).collect();
+        let open = self.pool.size();
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX).min(open);
+        PoolView {
+            keep: self.config.size,
+            max: self.config.size + self.config.overflow,
+            open,
+            idle,
+            in_use: open - idle,
+            waiting: self.waiting.load(Ordering::Relaxed),
+            acquire_mean_ms: if times.is_empty() { 0.0 } else { times.iter().sum::<f64>() / times.len() as f64 },
+            acquire_max_ms: times.iter().copied().fold(0.0, f64::max),
+            recycle_s: self.config.recycle.as_secs(),
+            profile: self.config.profile.clone(),
+        }
+    }
+}
+
+struct Waits<'a>(&'a AtomicU32);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
