@@ -52,7 +52,12 @@ impl Owner {
         if let Self::Other { uid, gid } = self {
             command.uid(uid.as_raw()).gid(gid.as_raw());
         }
-        for (name, _) in std::env::vars_os() {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test tool keeps the tester's own settings away from its servers"
+        )]
+        let inherited = std::env::vars_os();
+        for (name, _) in inherited {
             if name.as_encoded_bytes().starts_with(b"PG") {
                 command.env_remove(name);
             }

@@ -1,5 +1,4 @@
-use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +14,7 @@ const NEEDED: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 /// # Errors
 /// When no folder holds `initdb`, `pg_ctl` and `postgres`; the text says what to install.
 pub fn bin_dir() -> Result<PathBuf, Failure> {
-    if let Some(chosen) = env::var_os("PG_BIN").filter(|value| !value.is_empty()) {
+    if let Some(chosen) = variable("PG_BIN") {
         // A wrong PG_BIN is an error and not a reason to take another version behind the user's back.
         return first_complete([PathBuf::from(&chosen)]).ok_or_else(|| {
             Failure::new(format!(
@@ -24,13 +23,21 @@ pub fn bin_dir() -> Result<PathBuf, Failure> {
             ))
         });
     }
-    let path = env::var_os("PATH").unwrap_or_default();
+    let path = variable("PATH").unwrap_or_default();
     let candidates = from_pg_config()
         .into_iter()
-        .chain(env::split_paths(&path))
+        .chain(std::env::split_paths(&path))
         .chain(versions_under("/usr/lib/postgresql", "bin"))
         .chain(versions_under("/opt/homebrew/opt", "bin"));
     first_complete(candidates).ok_or_else(missing)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test tool has no configuration; PG_BIN and PATH are what it goes by"
+)]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// The first of these folders that holds all server programs.

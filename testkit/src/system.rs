@@ -35,6 +35,10 @@ pub(crate) fn main_process(data: &Path) -> Result<Pid, Failure> {
 }
 
 /// Kills a process and its children with SIGKILL and waits until they are gone.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "runs on a thread for blocking work, and nothing tells of a process that is not a child"
+)]
 pub(crate) fn kill_family(parent: Pid) -> Result<(), Failure> {
     let mut family = vec![parent];
     family.extend(

@@ -1,6 +1,7 @@
 //! The AI-PAL schema as migrations/ai_pal builds it: types and keys as AI-PAL's own models expect them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use testkit::{ai_pal, shared};
 
@@ -162,7 +163,8 @@ async fn write_rows_of(pool: &PgPool, user: &str) {
             .bind(user)
             .execute(pool)
             .await
-            .unwrap_or_else(|error| unreachable!("{table}: {error}"));
+            .map_err(|error| format!("{table}: {error}"))
+            .unwrap();
     }
 }
 
@@ -263,10 +265,22 @@ async fn only_the_guides_indexes_are_left_to_create_and_all_of_them_can_be() {
 #[tokio::test]
 async fn a_row_for_an_unknown_user_creates_the_profile_and_takes_one_number_for_it() {
     let pool = schema().await;
+    // One connection, so that the zone holds for all that follows.
+    let options = (*pool.connect_options()).clone();
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_with(options)
+        .await
+        .unwrap();
     sqlx::raw_sql("set time zone 'Asia/Tokyo'")
         .execute(&pool)
         .await
         .unwrap();
+    let zone: String = sqlx::query_scalar("show timezone")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(zone, "Asia/Tokyo");
     write_rows_of(&pool, "new user").await;
     assert_eq!(count(&pool, "user_profiles").await, 1);
     let recent: bool = sqlx::query_scalar(
@@ -294,7 +308,8 @@ async fn two_writers_of_the_same_unknown_user_both_succeed() {
         async move { sqlx::raw_sql(sql).execute(&pool).await }
     });
     // The second one waits for the first one's profile. Commit only when it does.
-    while count(&pool, "pg_locks where not granted").await == 0 {
+    const WAITING: &str = "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    while count(&pool, WAITING).await == 0 {
         tokio::task::yield_now().await;
     }
     first.commit().await.unwrap();

@@ -154,7 +154,7 @@ async fn options_reach_the_server() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_start_says_why_and_leaves_no_folder() {
+async fn a_server_that_cannot_start_says_why() {
     let failure: Failure = Cluster::try_start(ClusterOptions::new().setting("shared_buffers", "many"))
         .await
         .unwrap_err();
