@@ -9,12 +9,20 @@ top=$PWD
 want=${1:-build}
 tools=$top/.toolchain
 mkdir -p "$tools/bin"
+# Two makes at once must not both install.
+exec 9>"$tools/lock"
+! command -v flock >/dev/null || flock 9
 
 step() { # step NAME COMMAND…
-  local name=$1 start=$SECONDS
+  local name=$1 start=$SECONDS code
   shift
   printf '  %-46s' "$name" >&2
-  if "$@" >"$tools/step.log" 2>&1; then
+  # Not as a condition: bash would then go on after a failing line of the step.
+  set +e
+  (set -e; "$@") >"$tools/step.log" 2>&1 </dev/null 9>&-
+  code=$?
+  set -e
+  if [ $code = 0 ]; then
     printf '%4d s\n' $((SECONDS - start)) >&2
   else
     printf 'failed\n' >&2
@@ -25,6 +33,30 @@ step() { # step NAME COMMAND…
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
+can_install() { command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; }
+
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 "$@"; }
+
+# Another apt-get may hold the lock on the lists, for which apt itself does not wait.
+apt_lists() {
+  local try
+  for try in 1 2 3 4 5; do
+    if apt update; then
+      touch "$tools/apt-updated"
+      return
+    fi
+    sleep $((try * 3))
+  done
+  return 1
+}
+
+# Old lists name packages that the mirror no longer has, and an interrupted run leaves packages half configured: mend, once.
+apt_packages() {
+  apt install -y --no-install-recommends "$@" && return
+  as_root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a
+  apt_lists && apt install -y --no-install-recommends "$@"
+}
+
 # apt_install WHAT-FOR PACKAGE…: installs only what dpkg does not know as installed.
 apt_install() {
   local name=$1 missing=()
@@ -34,19 +66,24 @@ apt_install() {
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null || { echo "Missing: ${missing[*]} (no apt-get here: install them by hand)." >&2; exit 1; }
-  if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+  if ! can_install; then
     echo "Missing: ${missing[*]}. Run: sudo apt-get install ${missing[*]}" >&2
     exit 1
   fi
-  [ -e "$tools/apt-updated" ] || { step "package lists" as_root apt-get update; touch "$tools/apt-updated"; }
-  step "$name: ${missing[*]:0:2}…" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+  [ -e "$tools/apt-updated" ] || step "package lists" apt_lists
+  step "$name: ${missing[*]:0:2}…" apt_packages "${missing[@]}"
 }
 
-rustup_has_wasm() {
-  command -v rustup >/dev/null || return 1
-  rustup target list --installed 2>/dev/null | grep -qx wasm32-unknown-unknown && return 0
-  timeout 20 rustup target add wasm32-unknown-unknown >/dev/null 2>&1
+is_new_enough() { "$1" --version 2>/dev/null | awk '{split($2, v, "."); ok = v[1] > 1 || v[2] >= 96} END {exit !ok}'; }
+
+# The machine's own Rust is used when it is new enough and has, or can quickly get, the WebAssembly target.
+own_rust_is_enough() {
+  command -v cargo >/dev/null && command -v rustc >/dev/null && is_new_enough rustc || return 1
+  has_wasm && return
+  command -v rustup >/dev/null && timeout 60 rustup target add wasm32-unknown-unknown >/dev/null 2>&1 && has_wasm
 }
+
+has_wasm() { compgen -G "$(rustc --print target-libdir --target wasm32-unknown-unknown)/libcore-*.rlib" >/dev/null; }
 
 # Debian's compiler has no standard library for WebAssembly: build it once from its own sources.
 build_wasm_sysroot() {
@@ -66,13 +103,29 @@ build_wasm_sysroot() {
   /usr/bin/rustc --version >"$tools/wasm-sysroot/version"
 }
 
+packaged_rust() { apt-cache show rustc-web lld-22 >/dev/null 2>&1; }
+
+need_rust() {
+  echo "pgsteward needs Rust 1.96 or newer with the target wasm32-unknown-unknown, which this system does not package. Run:" >&2
+  echo "  rustup update stable && rustup target add wasm32-unknown-unknown" >&2
+  exit 1
+}
+
 set_up_rust() {
-  if [ ! -e "$tools/bin/cargo" ] && rustup_has_wasm && rustc --version | awk '{split($2,v,"."); exit !(v[1]>1 || v[2]>=96)}'; then
+  command -v cc >/dev/null || apt_install "C compiler" gcc libc6-dev
+  if [ ! -e "$tools/bin/cargo" ] && own_rust_is_enough; then
+    if [ "$want" = test ] && ! cargo fmt --version >/dev/null 2>&1; then
+      step "rustfmt" rustup component add rustfmt
+    fi
     : >"$tools/env" # The machine's own toolchain can do everything.
     return
   fi
-  command -v cc >/dev/null || apt_install "C compiler" gcc libc6-dev
+  if ! packaged_rust; then
+    can_install && [ ! -e "$tools/apt-updated" ] && step "package lists" apt_lists
+    packaged_rust || need_rust
+  fi
   apt_install "Rust with WebAssembly" rustc-web cargo-web rust-web-src lld-22 rustfmt-web rust-web-clippy
+  is_new_enough /usr/bin/rustc || need_rust
   local program
   for program in cargo rustc rustdoc rustfmt cargo-fmt cargo-clippy clippy-driver; do
     ln -sf "/usr/bin/$program" "$tools/bin/$program"
@@ -93,11 +146,17 @@ ENV
 set_up_postgres() {
   compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' >/dev/null && compgen -G '/usr/lib/postgresql/*/bin/pg_dump' >/dev/null && return
   command -v pg_ctl >/dev/null && command -v pg_dump >/dev/null && return
+  # The console starts a private cluster of its own; installing must not leave a system-wide one running beside it.
+  apt_install "PostgreSQL, common files" postgresql-common
+  if grep -qs '^#create_main_cluster' /etc/postgresql-common/createcluster.conf; then
+    as_root sed -i 's/^#create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+  fi
   apt_install "PostgreSQL" postgresql
 }
 
 set_up_browser() {
-  apt_install "Chromium" chromium fonts-inter
+  compgen -G '/usr/bin/chromium*' >/dev/null || apt_install "Chromium" chromium
+  ! can_install || apt_install "font of the console" fonts-inter
   command -v npm >/dev/null || apt_install "Node.js" nodejs npm
   if ! cmp -s end2end/package-lock.json "$tools/package-lock.json" || [ ! -d end2end/node_modules ]; then
     step "Playwright" env PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --prefix end2end --no-audit --no-fund
