@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -42,6 +43,18 @@ impl Owner {
             Self::Ourselves => Ok(()),
             Self::Other { uid, gid } => chown(path, Some(uid), Some(gid))
                 .doing(&format!("giving {} to PostgreSQL's user", path.display())),
+        }
+    }
+
+    /// Whether this user can get to the folder: others must be let through every folder above it.
+    pub(crate) fn can_reach(self, folder: &Path) -> bool {
+        let open = |path: &Path| {
+            path.metadata()
+                .is_ok_and(|found| found.permissions().mode() & 0o001 != 0)
+        };
+        match self {
+            Self::Ourselves => true,
+            Self::Other { .. } => folder.ancestors().all(open),
         }
     }
 

@@ -205,6 +205,13 @@ fn new_folder(owner: Owner) -> Result<PathBuf, Failure> {
     if top.as_os_str().len() > LONGEST_FOLDER {
         top = PathBuf::from("/tmp");
     }
+    if !owner.can_reach(&top) {
+        return Err(Failure::new(format!(
+            "PostgreSQL does not run as root, and its user cannot enter {}. Set TMPDIR to a folder that everybody can \
+             enter, for example TMPDIR=/tmp",
+            top.display()
+        )));
+    }
     let folder = tempfile::Builder::new()
         .prefix("pgt-")
         .tempdir_in(&top)
