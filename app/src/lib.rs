@@ -1,0 +1,71 @@
+//! What pgsteward shows: pages, the components they are made of, and the server functions they call.
+//!
+//! Invariants: markup is written only in this crate; `engine` is touched only inside server-function bodies, through
+//! [`rpc`], under the feature `ssr`; a page is whole without JavaScript (every route renders `Async`) and right after a
+//! restart (its first values come by `Resource`, live ones from [`live`] override them when newer); the browser's first
+//! render is the server's (no clock, no random number, no `localStorage` before hydration); nothing here can panic in
+//! the browser; no inline `style`, which the content security policy forbids.
+//!
+//! To add an area:
+//! 1. `app/src/<area>/api.rs`: one server function per operation, which only forwards:
+//!    ```ignore
+//!    #[server(prefix = "/rpc", endpoint = "start_backup", input = Json)]
+//!    pub async fn start_backup(spec: BackupSpec) -> Result<JobId, ApiError> {
+//!        crate::rpc::call(|engine, caller| async move { engine.backup().start(&caller, spec).await }).await
+//!    }
+//!    ```
+//! 2. `app/src/<area>/<page>.rs`: the page, made of [`ui`]: [`ui::PageHead`], then [`ui::Load`] around a `Resource`,
+//!    which writes the states loading and fault; the page writes the states empty and rows. The managed database of the
+//!    URL is [`address::use_target`], filters and sort are [`address::use_query`].
+//! 3. Its route in [`App`], its link in `frame/nav.rs` (and so in the palette and the `g` keys).
+//! 4. What it starts is a job: [`ui::JobProgress`] on [`live::Live::job`] shows it.
+
+#![recursion_limit = "512"]
+
+pub mod address;
+pub mod clock;
+#[cfg(feature = "ssr")]
+pub mod document;
+pub mod frame;
+pub mod jobs;
+pub mod live;
+pub mod rpc;
+pub mod session;
+pub mod target;
+pub mod ui;
+
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{ParentRoute, Route, Router, Routes},
+    path,
+};
+
+#[cfg(feature = "ssr")]
+pub use document::{Assets, shell};
+
+/// The whole application: every route. It also runs without a request, when the routes are listed.
+///
+/// Every page lies below [`frame::Gate`], which lets nobody through without a session; `/login` alone does not.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    clock::provide();
+    view! {
+        <Title formatter=|page: String| if page.is_empty() { "pgsteward".to_owned() } else { format!("{page} · pgsteward") } />
+        <Router>
+            <Routes fallback=frame::NotFound>
+                <Route path=path!("/login") view=session::LoginPage ssr=SsrMode::Async />
+                <ParentRoute path=path!("") view=frame::Gate ssr=SsrMode::Async>
+                    <Route path=path!("") view=target::FleetPage />
+                    <Route path=path!("db/:target") view=target::OverviewPage />
+                    <Route path=path!("jobs") view=jobs::JobsPage />
+                    <Route path=path!("jobs/:id") view=jobs::JobPage />
+                    <Route path=path!("settings") view=session::SettingsPage />
+                    <Route path=path!("*any") view=frame::NotFound />
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
+}

@@ -150,6 +150,21 @@ pub struct UserView {
     pub sessions: i64,
 }
 
+/// One of the reader's own live sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// When it began.
+    pub created_at: Instant,
+    /// The last request, to the minute.
+    pub last_seen_at: Instant,
+    /// When it ends at the latest.
+    pub expires_at: Instant,
+    /// Where it was logged in from.
+    pub address: Option<String>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
 /// A user to add. The password travels once, over the wire's protection, and is stored as a hash only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewUser {
@@ -181,4 +196,25 @@ pub struct PasswordChange {
     pub current: String,
     /// The password wished for: 8–128 characters.
     pub new: String,
+}
+
+/// Says which user, and never a password.
+impl std::fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewUser").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+/// Says which user, and never a password.
+impl std::fmt::Debug for UserChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserChange").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Says nothing of what it holds.
+impl std::fmt::Debug for PasswordChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PasswordChange").finish_non_exhaustive()
+    }
 }

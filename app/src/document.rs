@@ -1,0 +1,74 @@
+//! The HTML document around the application, and the content security policy it is served under.
+
+use http::{HeaderName, HeaderValue, header};
+use leptos::{nonce::use_nonce, prelude::*};
+use leptos_axum::ResponseOptions;
+use leptos_meta::MetaTags;
+
+use crate::App;
+
+/// The paths of the browser's files, whose names carry the hash of their content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assets {
+    /// The JavaScript module that wasm-bindgen wrote, such as `/pkg/pgsteward.0a1b2c3d.js`.
+    pub js: String,
+    /// The WebAssembly it loads.
+    pub wasm: String,
+    /// The stylesheet.
+    pub css: String,
+}
+
+/// Runs before the first paint, so that a chosen theme does not flash.
+const THEME: &str =
+    "try{const t=localStorage.getItem('theme');if(t)document.documentElement.dataset.theme=t}catch{}";
+
+/// The mark, as a picture in the page's own text: one request less, and none before the log-in.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Crect width='24' \
+height='24' rx='6' fill='%231f6394'/%3E%3Cg fill='none' stroke='%23fff' stroke-width='2'%3E%3Cellipse cx='12' cy='7.6' \
+rx='5.4' ry='2.3'/%3E%3Cpath d='M6.6 7.6v8.6c0 1.3 2.4 2.3 5.4 2.3s5.4-1 5.4-2.3V7.6'/%3E%3C/g%3E%3C/svg%3E";
+
+/// The document. Give this to `leptos_routes_with_context`; it puts the policy with this answer's nonce into the
+/// answer's headers, so a server layer must set `Content-Security-Policy` only where it is not yet set.
+pub fn shell(assets: Assets) -> impl IntoView {
+    let nonce = use_nonce();
+    if let Some(response) = use_context::<ResponseOptions>()
+        && let Ok(policy) = HeaderValue::from_str(&content_security_policy(nonce.as_deref()))
+    {
+        response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+        response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.insert_header(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
+    }
+    let Assets { js, wasm, css } = assets;
+    let start = format!("import start,{{hydrate}} from {js:?};await start({{module_or_path:{wasm:?}}});hydrate()");
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <script nonce=nonce.clone()>{THEME}</script>
+                <link rel="icon" href=ICON />
+                <link rel="stylesheet" href=css />
+                <link rel="modulepreload" href=js />
+                <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
+                <script type="module" nonce=nonce>
+                    {start}
+                </script>
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
+
+/// What a page may load: its own files, scripts with this answer's nonce, and WebAssembly. No inline style, no frame.
+pub fn content_security_policy(nonce: Option<&str>) -> String {
+    let nonce = nonce.map(|nonce| format!(" 'nonce-{nonce}'")).unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self'{nonce} 'wasm-unsafe-eval'; style-src 'self'{nonce}; img-src 'self' data:; \
+         connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+}

@@ -1,0 +1,95 @@
+//! The one place that asks for a session before a page is shown. It is a courtesy to the reader: what a page may show or
+//! do is decided by the engine.
+
+use contract::{session::Identity, target::TargetView};
+use leptos::{either::EitherOf3, prelude::*};
+use leptos_router::{
+    components::{Outlet, Redirect},
+    hooks::use_location,
+};
+
+use super::{keys::Keys, nav::Side, palette::Palette, top::Top};
+use crate::{
+    address::login_link,
+    live,
+    rpc::ApiError,
+    session::Me,
+    target::api::list_targets,
+    ui::{ToastList, Toasts},
+};
+
+/// The managed databases, for the navigation, the top bar and the palette.
+#[derive(Clone, Copy)]
+pub struct Fleet(pub Resource<Result<Vec<TargetView>, ApiError>>);
+
+/// Whether the dialogs of the frame are open.
+#[derive(Clone, Copy)]
+pub struct Opened {
+    /// The command palette.
+    pub palette: RwSignal<bool>,
+    /// The list of keys.
+    pub keys: RwSignal<bool>,
+}
+
+/// Shows the page below inside the frame to whoever is logged in, leads everyone else to the log-in and back, and leads
+/// who must choose a password to the settings.
+#[component]
+pub fn Gate() -> impl IntoView {
+    let me = SharedValue::new(who).into_inner();
+    let location = use_location();
+    let path = location.pathname.get_untracked();
+    match me {
+        None => {
+            let next = format!("{path}{}", location.query.with_untracked(|query| query.to_query_string()));
+            EitherOf3::A(view! { <Redirect path=login_link(&next) /> })
+        }
+        Some(me) if me.must_change_password && path != "/settings" => EitherOf3::B(view! { <Redirect path="/settings" /> }),
+        Some(me) => EitherOf3::C(view! { <Frame me /> }),
+    }
+}
+
+/// Who is logged in, read on the server from the request and by the browser from the document.
+fn who() -> Option<Identity> {
+    #[cfg(feature = "ssr")]
+    return crate::rpc::identity();
+    // Only without a document from the server, which does not happen: `hydrate` is the browser's one entry.
+    #[cfg(not(feature = "ssr"))]
+    None
+}
+
+#[component]
+fn Frame(me: Identity) -> impl IntoView {
+    let locked = me.must_change_password;
+    provide_context(Me(me));
+    if !locked {
+        live::provide();
+    }
+    Toasts::provide();
+    let fleet = Fleet(Resource::new(|| (), move |()| async move { if locked { Ok(Vec::new()) } else { list_targets().await } }));
+    provide_context(fleet);
+    let opened = Opened { palette: RwSignal::new(false), keys: RwSignal::new(false) };
+    provide_context(opened);
+    view! {
+        <a class="skip-link" href="#main" rel="external">
+            "Skip to content"
+        </a>
+        <div class="shell">
+            <Side locked />
+            <div>
+                <Top locked />
+                <main class="stack" id="main" tabindex="-1">
+                    <Outlet />
+                </main>
+            </div>
+        </div>
+        <Palette />
+        <Keys />
+        <ToastList />
+    }
+}
+
+/// The managed databases as the frame loaded them; none before that. To be read below a `Transition`.
+pub fn use_fleet() -> Signal<Vec<TargetView>> {
+    let fleet = use_context::<Fleet>();
+    Signal::derive(move || fleet.and_then(|Fleet(fleet)| fleet.get()).and_then(Result::ok).unwrap_or_default())
+}

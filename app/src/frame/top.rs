@@ -1,0 +1,144 @@
+//! The bar above the page.
+
+use leptos::prelude::*;
+
+use super::{
+    gate::{Fleet, Opened},
+    theme::ThemeChoice,
+};
+use crate::{
+    live::{Connection, use_live},
+    session::use_me,
+    ui::{Icon, icons, use_hydrated},
+};
+
+/// Menu button, palette, running jobs, whether changes arrive, and the user.
+#[component]
+pub fn Top(
+    /// Whether nothing but the settings may be opened.
+    locked: bool,
+) -> impl IntoView {
+    let opened = use_context::<Opened>();
+    let hydrated = use_hydrated();
+    let (name, role) = use_me().map(|me| (me.name, me.role.name())).unwrap_or_default();
+    view! {
+        <header class="top">
+            <button class="menu" type="button" popovertarget="side" aria-label="Menu">
+                <Icon icon=icons::Menu />
+            </button>
+            {(!locked)
+                .then(|| {
+                    view! {
+                        <button
+                            class="search"
+                            type="button"
+                            disabled=move || !hydrated.get()
+                            on:click=move |_| {
+                                if let Some(opened) = opened {
+                                    opened.palette.set(true);
+                                }
+                            }
+                        >
+                            <Icon icon=icons::Search />
+                            "Go to a page, database or job…"
+                            <kbd>"Ctrl K"</kbd>
+                        </button>
+                    }
+                })}
+            <span class="sp"></span>
+            {(!locked).then(|| view! { <Transition fallback=|| ()><Running /></Transition> <Link /> })}
+            <details class="menu-pop">
+                <summary class="chip" aria-label=format!("{name}, {role}")>
+                    <Icon icon=icons::User />
+                    <span class="hide-s">{role}</span>
+                </summary>
+                <div class="menu-list">
+                    <div class="px-2 py-1">
+                        <b class="strong">{name}</b>
+                        <div class="muted small">{role}</div>
+                    </div>
+                    <hr class="menu-sep" />
+                    <a class="menu-item" href="/settings">
+                        <Icon icon=icons::Settings />
+                        "Settings"
+                    </a>
+                    <button
+                        class="menu-item"
+                        type="button"
+                        hidden=move || !hydrated.get()
+                        on:click=move |_| {
+                            if let Some(opened) = opened {
+                                opened.keys.set(true);
+                            }
+                        }
+                    >
+                        <Icon icon=icons::Keys />
+                        "Keyboard"
+                        <kbd>"?"</kbd>
+                    </button>
+                    <hr class="menu-sep" />
+                    <div class="px-2 py-1">
+                        <ThemeChoice />
+                    </div>
+                    <hr class="menu-sep" />
+                    <form method="post" action="/rpc/log_out">
+                        <button class="menu-item" type="submit">
+                            <Icon icon=icons::LogOut />
+                            "Sign out"
+                        </button>
+                    </form>
+                </div>
+            </details>
+        </header>
+    }
+}
+
+/// How many jobs are running.
+#[component]
+fn Running() -> impl IntoView {
+    let live = use_live();
+    let fleet = use_context::<Fleet>();
+    let count = Memo::new(move |_| {
+        let loaded = || -> Option<i64> {
+            let targets = fleet?.0.get()?.ok()?;
+            Some(targets.iter().map(|target| target.jobs).sum())
+        };
+        // Reading the resource in any case keeps the server and the first render of the browser in step.
+        let loaded = loaded().unwrap_or(0);
+        live.running().map_or(loaded, |jobs| jobs.len() as i64)
+    });
+    let runs = move || count.get() > 0;
+    let words = move || match count.get() {
+        0 => "No job running".to_owned(),
+        1 => "1 job running".to_owned(),
+        count => format!("{count} jobs running"),
+    };
+    view! {
+        <a class="chip" href="/jobs" aria-label=words>
+            <span class=move || if runs() { "dot run" } else { "dot off" }></span>
+            <span class="hide-s">{words}</span>
+            <span class="only-s">{move || count.get()}</span>
+        </a>
+    }
+}
+
+/// Whether changes arrive; nothing while they do, as that is what one expects.
+#[component]
+fn Link() -> impl IntoView {
+    let live = use_live();
+    view! {
+        <span role="status">
+            {move || {
+                (live.connection() == Connection::Reconnecting)
+                    .then(|| {
+                        view! {
+                            <span class="chip" title="What you see is the last known state.">
+                                <span class="dot warn"></span>
+                                "Reconnecting…"
+                            </span>
+                        }
+                    })
+            }}
+        </span>
+    }
+}

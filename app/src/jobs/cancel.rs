@@ -1,0 +1,52 @@
+//! Cancelling a job.
+
+use contract::jobs::{JobId, JobState, JobView};
+use leptos::prelude::*;
+
+use super::api::cancel_job;
+use crate::{
+    rpc::ApiError,
+    ui::{ConfirmDialog, use_hydrated, use_toasts},
+};
+
+/// A button that asks before it cancels. A job can be started again, so no name is asked for.
+#[component]
+pub fn CancelJob(
+    /// The job, live.
+    job: Memo<JobView>,
+) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let hydrated = use_hydrated();
+    let toasts = use_toasts();
+    let cancel = Action::new(|id: &JobId| cancel_job(*id));
+    let fault = Signal::derive(move || match cancel.value().get() {
+        Some(Err(ApiError(fault))) => Some(fault),
+        _ => None,
+    });
+    Effect::new(move || {
+        if let Some(Ok(job)) = cancel.value().get() {
+            open.set(false);
+            toasts.ok(if job.state == JobState::Cancelled { "Cancelled." } else { "Cancelling: the job cleans up first." });
+        }
+    });
+    let stopping = move || job.with(|job| job.state == JobState::Cancelling);
+    view! {
+        <button class="btn dan" type="button" disabled=move || !hydrated.get() || stopping() on:click=move |_| open.set(true)>
+            {move || if stopping() { "Cancelling…" } else { "Cancel job…" }}
+        </button>
+        <ConfirmDialog
+            open
+            title=Signal::derive(move || job.with(|job| format!("Cancel “{}”?", job.title)))
+            name=""
+            act="Cancel job"
+            keep="Let it run"
+            pending=cancel.pending()
+            fault
+            on_confirm=Callback::new(move |_| {
+                cancel.dispatch(job.with_untracked(|job| job.id));
+            })
+        >
+            <p>"What runs in the database is stopped and what is half done is removed, within about ten seconds. What is already whole stays."</p>
+        </ConfirmDialog>
+    }
+}

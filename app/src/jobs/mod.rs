@@ -1,0 +1,12 @@
+//! Jobs: all of them, and one with its log.
+
+pub mod api;
+mod cancel;
+mod detail;
+mod list;
+mod log;
+mod table;
+
+pub use detail::JobPage;
+pub use list::JobsPage;
+pub use table::JobTable;

@@ -1,0 +1,105 @@
+//! The server functions of sessions and users.
+
+use contract::session::{Identity, NewUser, PasswordChange, SessionView, UserChange, UserView};
+use leptos::prelude::*;
+use server_fn::codec::Json;
+
+use crate::rpc::ApiError;
+
+/// A password on its way to the server; `Debug`, which every argument has, does not show it.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Logs in. A plain form can send this: it answers with the cookies and leads on to `next`, or back to the log-in page,
+/// whose URL then says why. Public.
+#[server(prefix = "/rpc", endpoint = "log_in")]
+pub async fn log_in(name: String, password: Password, next: Option<String>) -> Result<(), ApiError> {
+    use crate::{address, rpc};
+
+    let outcome = rpc::public(|engine, transport| async move {
+        engine.session().log_in(&name, password.0.into(), transport.address).await
+    })
+    .await;
+    let next = address::safe_next(next.as_deref()).to_owned();
+    match outcome {
+        Ok(tokens) => {
+            super::cookie::send(super::cookie::set(&tokens, rpc::transport().secure));
+            leptos_axum::redirect(&next);
+            Ok(())
+        }
+        Err(ApiError(fault)) => {
+            if super::login::is_form() {
+                leptos_axum::redirect(&super::login::refused_link(&fault, &next));
+            }
+            Err(ApiError(fault))
+        }
+    }
+}
+
+/// Ends this session. A plain form can send this. Public: with no live session it only removes the cookies.
+#[server(prefix = "/rpc", endpoint = "log_out")]
+pub async fn log_out() -> Result<(), ApiError> {
+    use crate::rpc;
+
+    let ended = match rpc::identity() {
+        Some(_) => rpc::call(|engine, caller| async move { engine.session().log_out(&caller).await }).await,
+        None => Ok(()),
+    };
+    // Whatever the store says, this browser forgets its tokens.
+    super::cookie::send(super::cookie::clear(rpc::transport().secure));
+    leptos_axum::redirect("/login");
+    ended
+}
+
+/// Who is logged in.
+#[server(prefix = "/rpc", endpoint = "who_am_i", input = Json)]
+pub async fn who_am_i() -> Result<Identity, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.session().me(&caller).await }).await
+}
+
+/// Changes one's own password; every other session of the user ends, and this one goes on with new tokens.
+#[server(prefix = "/rpc", endpoint = "change_password", input = Json)]
+pub async fn change_password(change: PasswordChange) -> Result<(), ApiError> {
+    use crate::rpc;
+
+    let tokens = rpc::call(|engine, caller| async move { engine.session().change_password(&caller, change).await }).await?;
+    super::cookie::send(super::cookie::set(&tokens, rpc::transport().secure));
+    Ok(())
+}
+
+/// One's own live sessions, the last seen first.
+#[server(prefix = "/rpc", endpoint = "list_sessions", input = Json)]
+pub async fn list_sessions() -> Result<Vec<SessionView>, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.session().sessions(&caller).await }).await
+}
+
+/// Ends all other sessions of one's own, and returns how many there were.
+#[server(prefix = "/rpc", endpoint = "end_sessions", input = Json)]
+pub async fn end_sessions() -> Result<u64, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.session().end_sessions(&caller).await }).await
+}
+
+/// Every user.
+#[server(prefix = "/rpc", endpoint = "list_users", input = Json)]
+pub async fn list_users() -> Result<Vec<UserView>, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.session().users(&caller).await }).await
+}
+
+/// Adds a user.
+#[server(prefix = "/rpc", endpoint = "add_user", input = Json)]
+pub async fn add_user(user: NewUser) -> Result<UserView, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.session().add_user(&caller, user).await }).await
+}
+
+/// Changes a user's role or password, or disables or enables them.
+#[server(prefix = "/rpc", endpoint = "change_user", input = Json)]
+pub async fn change_user(change: UserChange) -> Result<UserView, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.session().change_user(&caller, change).await }).await
+}

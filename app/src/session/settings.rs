@@ -1,0 +1,44 @@
+//! Settings: one's own account, and for administrators the users.
+
+use contract::session::Permission;
+use leptos::{either::Either, prelude::*};
+
+use super::{own::SessionsCard, password::PasswordCard, use_may, use_me, users::UsersCard};
+use crate::{frame::ThemeChoice, ui::PageHead};
+
+/// Settings.
+#[component]
+pub fn SettingsPage() -> impl IntoView {
+    let me = use_me();
+    let must_change = me.as_ref().is_some_and(|me| me.must_change_password);
+    let users = use_may(Permission::ManageUsers);
+    let facts = me.map(|me| format!("{} · {}", me.name, me.role.name())).unwrap_or_default();
+    view! {
+        <PageHead title="Settings" facts=move || facts.clone() />
+        {must_change
+            .then(|| {
+                view! {
+                    <div class="banner warn" role="status">
+                        <span class="dot warn"></span>
+                        "Choose a password of your own"
+                        <span>"The one-time password of the first start opens nothing but this page."</span>
+                    </div>
+                }
+            })}
+        <div class="cols even">
+            <PasswordCard />
+            <div class="stack">
+                <SessionsCard />
+                <section class="card">
+                    <div class="ch">
+                        <h2>"Appearance"</h2>
+                    </div>
+                    <div class="cb">
+                        <ThemeChoice />
+                    </div>
+                </section>
+            </div>
+        </div>
+        {if users { Either::Left(view! { <UsersCard /> }) } else { Either::Right(()) }}
+    }
+}

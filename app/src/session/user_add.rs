@@ -1,0 +1,107 @@
+//! Adding a user.
+
+use contract::session::{NewUser, Role};
+use leptos::prelude::*;
+
+use super::api::add_user;
+use crate::{
+    rpc::ApiError,
+    ui::{Dialog, FaultView, Field, use_toasts},
+};
+
+/// The dialog that asks for a user's name, role and first password.
+#[component]
+pub fn AddUser(
+    /// Whether it is open.
+    open: RwSignal<bool>,
+    /// Called when a user was added.
+    added: Callback<()>,
+) -> impl IntoView {
+    let (name, password, role) =
+        (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(Role::Viewer));
+    let toasts = use_toasts();
+    let add = Action::new(move |user: &NewUser| add_user(user.clone()));
+    let fault = Signal::derive(move || match add.value().get() {
+        Some(Err(ApiError(fault))) => Some(fault),
+        _ => None,
+    });
+    let rest = move || fault.get().filter(|fault| !matches!(fault.field.as_deref(), Some("name" | "password")));
+    Effect::new(move || {
+        if let Some(Ok(user)) = add.value().get() {
+            open.set(false);
+            name.set(String::new());
+            password.set(String::new());
+            toasts.ok(format!("{} can sign in.", user.name));
+            added.run(());
+        }
+    });
+    view! {
+        <Dialog open title="Add user">
+            <form
+                class="form"
+                on:submit=move |event| {
+                    event.prevent_default();
+                    add.dispatch(NewUser { name: name.get_untracked(), role: role.get_untracked(), password: password.get_untracked() });
+                }
+            >
+                <Field name="name" label="Name" value=name help="Letters, digits and . _ - @, up to 64." fault />
+                <RoleSelect role />
+                <Field
+                    name="password"
+                    label="First password"
+                    kind="password"
+                    value=password
+                    autocomplete="new-password"
+                    help="8 to 128 characters. They can change it in their settings."
+                    fault
+                />
+                {move || rest().map(|fault| view! { <FaultView fault /> })}
+                <div class="act">
+                    <button class="btn" type="button" on:click=move |_| open.set(false)>
+                        "Cancel"
+                    </button>
+                    <button class="btn pri" type="submit" disabled=move || add.pending().get() aria-busy=move || add.pending().get().to_string()>
+                        "Add user"
+                    </button>
+                </div>
+            </form>
+        </Dialog>
+    }
+}
+
+#[component]
+fn RoleSelect(role: RwSignal<Role>) -> impl IntoView {
+    view! {
+        <div class="field">
+            <label for="role">"Role"</label>
+            <select
+                id="role"
+                class="input"
+                on:change=move |event| {
+                    if let Ok(chosen) = event_target_value(&event).parse() {
+                        role.set(chosen);
+                    }
+                }
+            >
+                {Role::ALL
+                    .into_iter()
+                    .map(|each| {
+                        view! {
+                            <option value=each.name() selected=move || role.get() == each>
+                                {format!("{} — {}", each.name(), meaning(each))}
+                            </option>
+                        }
+                    })
+                    .collect_view()}
+            </select>
+        </div>
+    }
+}
+
+fn meaning(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "sees everything but data, changes nothing",
+        Role::Operator => "migrates, optimizes, backs up",
+        Role::Administrator => "also deletes backups and keeps the users",
+    }
+}

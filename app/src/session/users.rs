@@ -1,0 +1,65 @@
+//! The users, for administrators.
+
+use contract::session::UserView;
+use leptos::prelude::*;
+
+use super::{api::list_users, user_add::AddUser, user_row::UserRow};
+use crate::ui::{CsvButton, Load};
+
+/// The card on the settings page.
+#[component]
+pub fn UsersCard() -> impl IntoView {
+    let users = Resource::new(|| (), |()| list_users());
+    let changed = Callback::new(move |()| users.refetch());
+    let adding = RwSignal::new(false);
+    let rows = Callback::new(move |()| match users.get_untracked() {
+        Some(Ok(users)) => users.iter().map(csv_row).collect(),
+        _ => Vec::new(),
+    });
+    view! {
+        <section class="card">
+            <div class="ch">
+                <h2>"Users"</h2>
+                <span class="sp"></span>
+                <CsvButton file="users.csv" columns=&["name", "role", "disabled", "created_at", "last_login_at", "sessions"] rows />
+                <button class="btn sm" type="button" on:click=move |_| adding.set(true)>
+                    "Add user…"
+                </button>
+            </div>
+            <Load resource=users let:list>
+                <div class="table-wrap" tabindex="0" role="region" aria-label="Users">
+                    <table class="table">
+                        <thead>
+                            <tr>
+                                <th scope="col">"Name"</th>
+                                <th scope="col">"Role"</th>
+                                <th scope="col">"State"</th>
+                                <th scope="col">"Last sign-in"</th>
+                                <th scope="col" class="num hide-s">
+                                    "Sessions"
+                                </th>
+                                <th scope="col">
+                                    <span class="sr-only">"Acts"</span>
+                                </th>
+                            </tr>
+                        </thead>
+                        <tbody>{list.into_iter().map(|user| view! { <UserRow user changed /> }).collect_view()}</tbody>
+                    </table>
+                </div>
+            </Load>
+            <AddUser open=adding added=changed />
+        </section>
+    }
+}
+
+fn csv_row(user: &UserView) -> Vec<String> {
+    let at = |at: Option<contract::Instant>| at.map(contract::format::absolute).unwrap_or_default();
+    vec![
+        user.name.clone(),
+        user.role.name().to_owned(),
+        user.disabled.to_string(),
+        at(Some(user.created_at)),
+        at(user.last_login_at),
+        user.sessions.to_string(),
+    ]
+}

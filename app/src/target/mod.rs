@@ -1,0 +1,11 @@
+//! Managed databases: all of them, and the overview of one.
+
+pub mod api;
+mod fleet;
+mod kpis;
+mod overview;
+mod pool;
+mod recent;
+
+pub use fleet::FleetPage;
+pub use overview::OverviewPage;

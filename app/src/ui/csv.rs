@@ -1,0 +1,94 @@
+//! A table as a file.
+
+use leptos::prelude::*;
+
+use super::{Icon, icons, use_hydrated};
+
+/// Saves rows as a CSV file, made in the browser; so it is there only with JavaScript.
+#[component]
+pub fn CsvButton(
+    /// The file's name, with `.csv`.
+    #[prop(into)]
+    file: Signal<String>,
+    /// The columns' names.
+    columns: &'static [&'static str],
+    /// The rows, asked for at the click.
+    rows: Callback<(), Vec<Vec<String>>>,
+) -> impl IntoView {
+    let hydrated = use_hydrated();
+    view! {
+        <button
+            class="btn sm"
+            type="button"
+            hidden=move || !hydrated.get()
+            on:click=move |_| save(&file.get_untracked(), &csv(columns, &rows.run(())))
+        >
+            <Icon icon=icons::Download />
+            "CSV"
+        </button>
+    }
+}
+
+/// The file's text, by RFC 4180.
+fn csv(columns: &[&str], rows: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    line(&mut text, columns.iter().copied());
+    for row in rows {
+        line(&mut text, row.iter().map(String::as_str));
+    }
+    text
+}
+
+fn line<'a>(text: &mut String, cells: impl Iterator<Item = &'a str>) {
+    for (at, value) in cells.enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        text.push_str(&cell(value));
+    }
+    text.push_str("\r\n");
+}
+
+/// One cell. A text that a spreadsheet would run as a formula gets an apostrophe before it (OWASP, CSV injection);
+/// plain negative numbers stay numbers.
+fn cell(value: &str) -> String {
+    let runs = value.starts_with(['=', '+', '-', '@', '\t', '\r']) && value.parse::<f64>().is_err();
+    let value = if runs { format!("'{value}") } else { value.to_owned() };
+    if value.contains([',', '"', '\n', '\r']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value }
+}
+
+#[cfg(feature = "hydrate")]
+fn save(file: &str, text: &str) {
+    use wasm_bindgen::JsCast;
+
+    let parts = js_sys::Array::of1(&wasm_bindgen::JsValue::from_str(text));
+    let options = web_sys::BlobPropertyBag::new();
+    options.set_type("text/csv;charset=utf-8");
+    let Ok(blob) = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options) else { return };
+    let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else { return };
+    if let Ok(link) = document().create_element("a")
+        && let Ok(link) = link.dyn_into::<web_sys::HtmlAnchorElement>()
+    {
+        link.set_href(&url);
+        link.set_download(file);
+        link.click();
+    }
+    // The download has begun by then; the browser may forget the text.
+    let forget = move || drop(web_sys::Url::revoke_object_url(&url));
+    set_timeout(forget, std::time::Duration::from_secs(10));
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn save(_file: &str, _text: &str) {}
+
+#[cfg(test)]
+mod tests {
+    use super::csv;
+
+    #[test]
+    fn no_cell_becomes_a_formula_and_none_breaks_the_table() {
+        let rows = [vec!["=cmd|' /C calc'!A0".to_owned(), "-5".to_owned()], vec!["a \"b\", c".to_owned(), "@x\ny".to_owned()]];
+        let expected = "name,size\r\n'=cmd|' /C calc'!A0,-5\r\n\"a \"\"b\"\", c\",\"'@x\ny\"\r\n";
+        assert_eq!(csv(&["name", "size"], &rows), expected);
+    }
+}

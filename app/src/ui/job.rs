@@ -1,0 +1,179 @@
+//! A job and how far it is.
+
+use contract::{
+    format,
+    jobs::{JobState, JobView, Step, StepState},
+};
+use leptos::{either::Either, prelude::*};
+
+use super::{FaultView, Icon, ProgressBar, Tone, icons};
+use crate::{address::job_link, clock::use_clock};
+
+/// A job in two lines and a bar, for a list of running ones; the whole of it is a link to its page.
+#[component]
+pub fn JobLine(
+    /// The job, live.
+    #[prop(into)]
+    job: Signal<JobView>,
+) -> impl IntoView {
+    view! {
+        <a class="job" href=move || job.with(|job| job_link(job.id))>
+            <JobHead job />
+        </a>
+    }
+}
+
+/// A job in full: bar, phase, time left, whom it waits for, its named steps, and how it ended.
+#[component]
+pub fn JobProgress(
+    /// The job, live.
+    #[prop(into)]
+    job: Signal<JobView>,
+) -> impl IntoView {
+    let steps = Memo::new(move |_| job.with(|job| job.progress.steps.clone()));
+    let fault = Memo::new(move |_| job.with(|job| job.fault.clone()));
+    let outcome = Memo::new(move |_| job.with(|job| job.outcome.clone()));
+    view! {
+        <div class="job">
+            <JobHead job />
+        </div>
+        {move || outcome.get().map(|outcome| view! { <div class="cb" role="status">{outcome}</div> })}
+        {move || fault.get().map(|fault| view! { <FaultView fault /> })}
+        {move || {
+            let steps = steps.get();
+            (!steps.is_empty())
+                .then(|| view! { <ol class="steps">{steps.into_iter().map(|step| view! { <StepLine step /> }).collect_view()}</ol> })
+        }}
+    }
+}
+
+/// Title, bar and the line below.
+#[component]
+fn JobHead(job: Signal<JobView>) -> impl IntoView {
+    let clock = use_clock();
+    let fraction = Memo::new(move |_| {
+        job.with(|job| match job.state {
+            JobState::Succeeded => Some(1.0),
+            JobState::Running | JobState::Cancelling => job.progress.fraction,
+            // What has not begun, or ended early, has no moving bar.
+            _ => Some(job.progress.fraction.unwrap_or(0.0)),
+        })
+    });
+    view! {
+        <div class="r">
+            <b>{move || job.with(|job| job.title.clone())}</b>
+            <span>{move || job.with(|job| right(job, fraction.get()))}</span>
+        </div>
+        <ProgressBar
+            fraction
+            label=Signal::derive(move || job.with(|job| job.title.clone()))
+            tone=Signal::derive(move || job.with(|job| tone(job.state)))
+        />
+        {move || {
+            match job.with(|job| job.progress.waiting.clone().filter(|_| !job.state.is_final())) {
+                Some(waiting) => {
+                    Either::Left(
+                        view! {
+                            <small class="wait">
+                                {format!(
+                                    "Waiting {} for a lock held by pid {} ({})",
+                                    format::duration(waiting.seconds * 1000),
+                                    waiting.pid,
+                                    waiting.who,
+                                )}
+                            </small>
+                        },
+                    )
+                }
+                None => Either::Right(view! { <small>{move || job.with(|job| below(job, clock.now()))}</small> }),
+            }
+        }}
+    }
+}
+
+fn tone(state: JobState) -> Tone {
+    match state {
+        JobState::Succeeded => Tone::Ok,
+        JobState::Failed => Tone::Bad,
+        JobState::Cancelling | JobState::Cancelled | JobState::Interrupted => Tone::Warn,
+        JobState::Queued | JobState::Running => Tone::Info,
+    }
+}
+
+/// What stands on the right of the title.
+fn right(job: &JobView, fraction: Option<f64>) -> String {
+    match (job.state, fraction) {
+        (JobState::Running, _) if job.progress.waiting.is_some() => "waiting".to_owned(),
+        (JobState::Running, Some(fraction)) => format::percent(fraction),
+        (JobState::Running, None) => "running".to_owned(),
+        (state, _) => state.name().to_owned(),
+    }
+}
+
+/// Phase, detail, time: `Building indexes · idx_audit_event_type · 2 min 4 s · about 2 min left`.
+fn below(job: &JobView, now: contract::Instant) -> String {
+    let mut parts = Vec::new();
+    match job.state {
+        JobState::Queued => parts.push("Waiting for its turn".to_owned()),
+        JobState::Running | JobState::Cancelling => {
+            parts.push(job.progress.phase.label().to_owned());
+            parts.extend(job.progress.detail.clone());
+        }
+        _ => parts.extend(job.outcome.clone()),
+    }
+    if let Some(ms) = job.duration_ms(now) {
+        // Running jobs count whole seconds: tenths would flicker.
+        parts.push(format::duration(if job.state.is_final() || ms < 1000 { ms } else { ms / 1000 * 1000 }));
+    }
+    if let Some(eta) = job.progress.eta_s.filter(|_| job.state == JobState::Running) {
+        parts.push(format!("about {} left", format::duration(eta.max(1) * 1000)));
+    }
+    parts.join(" · ")
+}
+
+/// One named part of a job.
+#[component]
+fn StepLine(step: Step) -> impl IntoView {
+    let icon = match step.state {
+        StepState::Done => Some(icons::Done),
+        StepState::Failed => Some(icons::Close),
+        StepState::Skipped => Some(icons::Skipped),
+        StepState::Pending | StepState::Running => None,
+    };
+    let detail = match (step.detail, step.fraction.filter(|_| step.state == StepState::Running)) {
+        (Some(detail), Some(fraction)) => Some(format!("{detail} · {}", format::percent(fraction))),
+        (None, Some(fraction)) => Some(format::percent(fraction)),
+        (detail, None) => detail,
+    };
+    view! {
+        <li class=step_class(step.state)>
+            <span class="step-icon">{icon.map(|icon| view! { <Icon icon /> })}</span>
+            <div>
+                <b class="mono">{step.name}</b>
+                <span class="sr-only">{step_word(step.state)}</span>
+                {detail.map(|detail| view! { <small>{detail}</small> })}
+            </div>
+            <span class="muted">{step.duration_ms.map(format::duration)}</span>
+        </li>
+    }
+}
+
+fn step_class(state: StepState) -> &'static str {
+    match state {
+        StepState::Pending => "step pending",
+        StepState::Running => "step running",
+        StepState::Done => "step done",
+        StepState::Skipped => "step skipped",
+        StepState::Failed => "step failed",
+    }
+}
+
+fn step_word(state: StepState) -> &'static str {
+    match state {
+        StepState::Pending => "not yet begun",
+        StepState::Running => "going on",
+        StepState::Done => "done",
+        StepState::Skipped => "nothing to do",
+        StepState::Failed => "failed",
+    }
+}

@@ -1,0 +1,53 @@
+//! The parts every page is made of. One file each; the looks are the classes in `style/README.md`.
+//!
+//! A page is [`PageHead`], then cards. A list is [`Load`] around its resource, which writes the states loading and
+//! fault; the page writes [`EmptyState`] and the rows, with [`SortHead`] in the table's head, [`SearchBox`] and
+//! [`CsvButton`] above and [`Pager`] below. An act that destroys goes through [`ConfirmDialog`].
+
+mod badge;
+mod confirm;
+mod csv;
+mod dialog;
+mod empty;
+mod fault;
+mod field;
+mod head;
+mod icon;
+mod job;
+mod load;
+mod pager;
+mod progress;
+mod search;
+mod sort;
+mod tabs;
+mod toast;
+mod value;
+
+pub use badge::{Badge, JobBadge, Tone};
+pub use confirm::ConfirmDialog;
+pub use csv::CsvButton;
+pub use dialog::Dialog;
+pub use empty::EmptyState;
+pub use fault::{FaultNote, FaultView};
+pub use field::Field;
+pub use head::PageHead;
+pub use icon::{Icon, icons};
+pub use job::{JobLine, JobProgress};
+pub use load::{Load, Skeleton};
+pub use pager::Pager;
+pub use progress::{ProgressBar, SizeBar};
+pub use search::{FilterSelect, SearchBox};
+pub use sort::{Sort, SortHead, use_sort};
+pub use tabs::{Tab, Tabs};
+pub use toast::{ToastList, Toasts, use_toasts};
+pub use value::{Ago, At, Bytes, Count, Duration};
+
+use leptos::prelude::*;
+
+/// Whether the browser has taken over the page. False on the server and in the first render, so that what only works
+/// with JavaScript appears only with it.
+pub fn use_hydrated() -> ReadSignal<bool> {
+    let (hydrated, set_hydrated) = signal(false);
+    Effect::new(move || set_hydrated.set(true));
+    hydrated
+}

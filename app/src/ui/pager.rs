@@ -1,0 +1,39 @@
+//! The pages of a long list, in the URL.
+
+use contract::format;
+use leptos::{either::Either, prelude::*};
+
+use crate::address::use_here;
+
+/// Numbered pages below a table (`?page=2`); nothing when one page holds all.
+#[component]
+pub fn Pager(
+    /// The page shown, from 1.
+    page: i64,
+    /// Rows on a full page.
+    per_page: i64,
+    /// Rows in all.
+    rows: i64,
+) -> impl IntoView {
+    let here = use_here();
+    let last = (rows + per_page - 1) / per_page.max(1);
+    if last <= 1 {
+        return Either::Left(());
+    }
+    let link = move |to: i64| here.with(&[("page", (to > 1).then(|| to.to_string()))]);
+    let first_row = (page - 1) * per_page + 1;
+    let last_row = (page * per_page).min(rows);
+    let previous = (page > 1).then(|| {
+        let link = link.clone();
+        view! { <a class="btn sm" rel="prev" href=move || link(page - 1)>"Previous"</a> }
+    });
+    let next = (page < last).then(|| view! { <a class="btn sm" rel="next" href=move || link(page + 1)>"Next"</a> });
+    Either::Right(view! {
+        <nav class="pager" aria-label="Pages">
+            <span>{format!("{}–{} of {}", format::exact(first_row), format::exact(last_row), format::exact(rows))}</span>
+            <span class="sp"></span>
+            {previous}
+            {next}
+        </nav>
+    })
+}

@@ -1,0 +1,117 @@
+//! Filters above a table, in the URL.
+
+use leptos::prelude::*;
+use leptos_router::{components::Form, hooks::use_query_map};
+
+use crate::address::{use_change_query, use_query};
+
+/// A row of filters: a search box for `?q=`, and what `children` adds (such as [`FilterSelect`]). With JavaScript it
+/// filters while one types; without, by its button. Other values of the URL's query stay, but for the page.
+#[component]
+pub fn SearchBox(
+    /// What is searched, such as `Filter tables…`.
+    #[prop(into)]
+    placeholder: String,
+    /// Values of the query that the row itself sets, beside `q`.
+    #[prop(optional)]
+    own: &'static [&'static str],
+    /// Whether there is a box to type in; some lists have only choices.
+    #[prop(default = true)]
+    text: bool,
+    /// More filters.
+    #[prop(optional)]
+    children: Option<Children>,
+) -> impl IntoView {
+    let search = use_query("q");
+    let query = use_query_map();
+    let change = use_change_query();
+    let hydrated = super::use_hydrated();
+    let pending = StoredValue::new(None::<leptos::leptos_dom::helpers::TimeoutHandle>);
+    let typed = move |text: String| {
+        if let Some(handle) = pending.get_value() {
+            handle.clear();
+        }
+        let change = change.clone();
+        let later = move || change(&[("q", Some(text.clone())), ("page", None)]);
+        pending.set_value(set_timeout_with_handle(later, std::time::Duration::from_millis(250)).ok());
+    };
+    // A plain form sends only its own fields; what else the URL holds travels in hidden ones.
+    let kept = move || {
+        query.with(|query| {
+            query
+                .clone()
+                .into_iter()
+                .filter(|(key, _)| key != "q" && key != "page" && !own.contains(&key.as_ref()))
+                .map(|(key, value)| view! { <input type="hidden" name=key.into_owned() value=value /> })
+                .collect_view()
+        })
+    };
+    let label = placeholder.clone();
+    view! {
+        <Form method="get" action="" attr:class="filters" attr:role="search">
+            {text
+                .then(|| {
+                    view! {
+                        <input
+                            type="search"
+                            name="q"
+                            class="input"
+                            data-search=""
+                            aria-label=label
+                            placeholder=placeholder
+                            value=search.get_untracked().unwrap_or_default()
+                            prop:value=move || search.get().unwrap_or_default()
+                            on:input=move |event| typed(event_target_value(&event))
+                        />
+                    }
+                })}
+            {children.map(|children| children())}
+            {kept}
+            <button class="btn sm" type="submit" hidden=move || hydrated.get()>
+                "Apply"
+            </button>
+        </Form>
+    }
+}
+
+/// A choice in a row of filters, for one value of the URL's query; nothing chosen means all.
+#[component]
+pub fn FilterSelect(
+    /// The key in the query.
+    key: &'static str,
+    /// What is chosen, such as `State`.
+    label: &'static str,
+    /// Value and name of each choice.
+    #[prop(into)]
+    choices: Signal<Vec<(String, String)>>,
+) -> impl IntoView {
+    let chosen = use_query(key);
+    let change = use_change_query();
+    view! {
+        <select
+            name=key
+            class="input"
+            aria-label=label
+            on:change=move |event| change(&[(key, Some(event_target_value(&event))), ("page", None)])
+        >
+            <option value="">{format!("{label}: all")}</option>
+            {move || {
+                choices
+                    .get()
+                    .into_iter()
+                    .map(|(value, name)| {
+                        let is_chosen = {
+                            let value = value.clone();
+                            move || chosen.with(|chosen| chosen.as_deref() == Some(value.as_str()))
+                        };
+                        view! {
+                            <option value=value selected=is_chosen>
+                                {name}
+                            </option>
+                        }
+                    })
+                    .collect_view()
+            }}
+        </select>
+    }
+}
