@@ -1,5 +1,8 @@
 //! The browser's entry: takes over the page that the server rendered, and nothing else.
 
+// A page is one nested type, and the compiler lays it out by recursion.
+#![recursion_limit = "512"]
+
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// Attaches the application to the server's HTML. The page's script calls it once, after the module is loaded;

@@ -22,7 +22,10 @@ use std::path::{Path, PathBuf};
 pub fn compile(top: &Path) -> Result<String> {
     let allowed = allow::Allowed::load(&top.join("style/allow.txt"))?;
     let sheets = source::load(&top.join("style"))?;
-    let uses = scan::folder(&top.join("app/src"))?;
+    let mut uses = scan::folder(&top.join("app/src"))?;
+    for used in &mut uses {
+        used.file = used.file.strip_prefix(top).map_or_else(|_| used.file.clone(), Path::to_path_buf);
+    }
     assemble(&sheets, &uses, &allowed)
 }
 
