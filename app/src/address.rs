@@ -37,7 +37,9 @@ pub struct Here {
 
 /// The page's own URL, for links that change a part of its query.
 pub fn use_here() -> Here {
-    Here { location: use_location() }
+    Here {
+        location: use_location(),
+    }
 }
 
 impl Here {
@@ -60,7 +62,15 @@ pub fn use_change_query() -> impl Fn(&[(&'static str, Option<String>)]) + Clone 
     let navigate = use_navigate();
     move |changes| {
         let link = untrack(|| here.with(changes));
-        navigate(&link, NavigateOptions { replace: true, scroll: false, resolve: false, ..NavigateOptions::default() });
+        navigate(
+            &link,
+            NavigateOptions {
+                replace: true,
+                scroll: false,
+                resolve: false,
+                ..NavigateOptions::default()
+            },
+        );
     }
 }
 
@@ -91,7 +101,9 @@ pub fn safe_next(next: Option<&str>) -> &str {
                 && !path.starts_with("//")
                 && !path.starts_with("/login")
                 && !path.starts_with("/rpc")
-                && path.bytes().all(|byte| byte > b' ' && byte != b'\\' && byte < 0x7f) =>
+                && path
+                    .bytes()
+                    .all(|byte| byte > b' ' && byte != b'\\' && byte < 0x7f) =>
         {
             path
         }
@@ -101,7 +113,8 @@ pub fn safe_next(next: Option<&str>) -> &str {
 
 /// The fault of a page that the URL names and that is not there.
 pub fn no_such_page() -> Fault {
-    Fault::new(Code::NotFound, "There is no such page.").hint("Go back to the overview, or search with Ctrl-K.")
+    Fault::new(Code::NotFound, "There is no such page.")
+        .hint("Go back to the overview, or search with Ctrl-K.")
 }
 
 #[cfg(test)]
@@ -110,8 +123,20 @@ mod tests {
 
     #[test]
     fn the_way_back_never_leaves_the_console() {
-        assert_eq!(safe_next(Some("/db/ai_pal/tables?sort=name&dir=asc")), "/db/ai_pal/tables?sort=name&dir=asc");
-        for bad in ["", "https://evil.example", "//evil.example", "/\\evil.example", "/a\nb", "javascript:x", "/login", "/ü"] {
+        assert_eq!(
+            safe_next(Some("/db/ai_pal/tables?sort=name&dir=asc")),
+            "/db/ai_pal/tables?sort=name&dir=asc"
+        );
+        for bad in [
+            "",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/a\nb",
+            "javascript:x",
+            "/login",
+            "/ü",
+        ] {
             assert_eq!(safe_next(Some(bad)), "/", "{bad}");
         }
         assert_eq!(safe_next(None), "/");

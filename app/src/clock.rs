@@ -27,7 +27,11 @@ pub fn provide() {
     Effect::new(move || {
         // A browser whose clock is wrong keeps the server's time by a constant difference.
         let skew = first - system_time();
-        let skew = if skew.num_seconds().abs() < 60 { chrono::TimeDelta::zero() } else { skew };
+        let skew = if skew.num_seconds().abs() < 60 {
+            chrono::TimeDelta::zero()
+        } else {
+            skew
+        };
         let tick = move || clock.set(system_time() + skew);
         tick();
         if let Ok(handle) = set_interval_with_handle(tick, std::time::Duration::from_secs(1)) {

@@ -36,10 +36,14 @@ pub fn shell(assets: Assets) -> impl IntoView {
     {
         response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
         response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response.insert_header(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
+        response.insert_header(
+            HeaderName::from_static("x-robots-tag"),
+            HeaderValue::from_static("noindex"),
+        );
     }
     let Assets { js, wasm, css } = assets;
-    let start = format!("import start,{{hydrate}} from {js:?};await start({{module_or_path:{wasm:?}}});hydrate()");
+    let start =
+        format!("import start,{{hydrate}} from {js:?};await start({{module_or_path:{wasm:?}}});hydrate()");
     view! {
         <!DOCTYPE html>
         <html lang="en">

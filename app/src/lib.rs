@@ -23,6 +23,7 @@
 #![recursion_limit = "512"]
 
 pub mod address;
+pub mod backup;
 pub mod clock;
 #[cfg(feature = "ssr")]
 pub mod document;
@@ -31,6 +32,7 @@ pub mod jobs;
 pub mod live;
 pub mod rpc;
 pub mod session;
+pub mod stats;
 pub mod target;
 pub mod ui;
 

@@ -76,10 +76,14 @@ mod server {
     {
         let request = Request::current();
         let engine = request.engine()?;
-        let Some(caller) = use_context::<Parts>().and_then(|parts| parts.extensions.get::<Caller>().cloned()) else {
+        let Some(caller) = use_context::<Parts>().and_then(|parts| parts.extensions.get::<Caller>().cloned())
+        else {
             return Err(request.refuse(
-                Fault::new(Code::Unauthenticated, "You are not logged in, or your session has ended.")
-                    .hint("Log in again."),
+                Fault::new(
+                    Code::Unauthenticated,
+                    "You are not logged in, or your session has ended.",
+                )
+                .hint("Log in again."),
             ));
         };
         let span = tracing::info_span!("rpc", path = %request.path, user = caller.name());
@@ -106,22 +110,30 @@ mod server {
     /// Who is logged in, if anyone.
     pub fn identity() -> Option<Identity> {
         let parts = use_context::<Parts>()?;
-        parts.extensions.get::<Caller>().map(|caller| caller.identity().clone())
+        parts
+            .extensions
+            .get::<Caller>()
+            .map(|caller| caller.identity().clone())
     }
 
     /// How this request came in. Without the server's word it counts as secure, which asks more of the browser.
     pub fn transport() -> Transport {
         use_context::<Parts>()
             .and_then(|parts| parts.extensions.get::<Transport>().copied())
-            .unwrap_or(Transport { secure: true, address: None })
+            .unwrap_or(Transport {
+                secure: true,
+                address: None,
+            })
     }
 
     /// Gives a page the status of the fault that took its place. A managed database that is down is no fault of the
     /// page, which is there to say so; and proxies put a page of their own in the place of a 502.
     pub fn set_page_status(code: Code) {
         if matches!(code, Code::NotFound | Code::Forbidden | Code::Internal)
-            && let (Some(response), Ok(status)) =
-                (use_context::<ResponseOptions>(), StatusCode::from_u16(code.status()))
+            && let (Some(response), Ok(status)) = (
+                use_context::<ResponseOptions>(),
+                StatusCode::from_u16(code.status()),
+            )
         {
             response.set_status(status);
         }
@@ -143,16 +155,18 @@ mod server {
     impl Request {
         fn current() -> Self {
             Self {
-                path: use_context::<Parts>().map(|parts| parts.uri.path().to_owned()).unwrap_or_default(),
+                path: use_context::<Parts>()
+                    .map(|parts| parts.uri.path().to_owned())
+                    .unwrap_or_default(),
                 engine: use_context(),
                 response: use_context(),
             }
         }
 
         fn engine(&self) -> Result<Engine, ApiError> {
-            self.engine
-                .clone()
-                .ok_or_else(|| self.refuse(Fault::new(Code::Internal, "The console is not ready.").hint("Try again.")))
+            self.engine.clone().ok_or_else(|| {
+                self.refuse(Fault::new(Code::Internal, "The console is not ready.").hint("Try again."))
+            })
         }
 
         fn refuse(&self, fault: Fault) -> ApiError {

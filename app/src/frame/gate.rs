@@ -40,10 +40,15 @@ pub fn Gate() -> impl IntoView {
     let path = location.pathname.get_untracked();
     match me {
         None => {
-            let next = format!("{path}{}", location.query.with_untracked(|query| query.to_query_string()));
+            let next = format!(
+                "{path}{}",
+                location.query.with_untracked(|query| query.to_query_string())
+            );
             EitherOf3::A(view! { <Redirect path=login_link(&next) /> })
         }
-        Some(me) if me.must_change_password && path != "/settings" => EitherOf3::B(view! { <Redirect path="/settings" /> }),
+        Some(me) if me.must_change_password && path != "/settings" => {
+            EitherOf3::B(view! { <Redirect path="/settings" /> })
+        }
         Some(me) => EitherOf3::C(view! { <Frame me /> }),
     }
 }
@@ -65,9 +70,21 @@ fn Frame(me: Identity) -> impl IntoView {
         live::provide();
     }
     Toasts::provide();
-    let fleet = Fleet(Resource::new(|| (), move |()| async move { if locked { Ok(Vec::new()) } else { list_targets().await } }));
+    let fleet = Fleet(Resource::new(
+        || (),
+        move |()| async move {
+            if locked {
+                Ok(Vec::new())
+            } else {
+                list_targets().await
+            }
+        },
+    ));
     provide_context(fleet);
-    let opened = Opened { palette: RwSignal::new(false), keys: RwSignal::new(false) };
+    let opened = Opened {
+        palette: RwSignal::new(false),
+        keys: RwSignal::new(false),
+    };
     provide_context(opened);
     view! {
         <a class="skip-link" href="#main" rel="external">
@@ -86,10 +103,16 @@ fn Frame(me: Identity) -> impl IntoView {
         <Keys />
         <ToastList />
     }
+    .into_any()
 }
 
 /// The managed databases as the frame loaded them; none before that. To be read below a `Transition`.
 pub fn use_fleet() -> Signal<Vec<TargetView>> {
     let fleet = use_context::<Fleet>();
-    Signal::derive(move || fleet.and_then(|Fleet(fleet)| fleet.get()).and_then(Result::ok).unwrap_or_default())
+    Signal::derive(move || {
+        fleet
+            .and_then(|Fleet(fleet)| fleet.get())
+            .and_then(Result::ok)
+            .unwrap_or_default()
+    })
 }

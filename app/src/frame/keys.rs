@@ -8,7 +8,9 @@ use crate::ui::Dialog;
 /// Listens to the keys, and shows the list of them.
 #[component]
 pub fn Keys() -> impl IntoView {
-    let Some(opened) = use_context::<Opened>() else { return ().into_any() };
+    let Some(opened) = use_context::<Opened>() else {
+        return ().into_any();
+    };
     #[cfg(feature = "hydrate")]
     listen::start(opened);
     view! {
@@ -96,7 +98,10 @@ mod listen {
                 let current = target.get_untracked().unwrap_or_default();
                 let link = match key.as_str() {
                     "h" => Some("/".to_owned()),
-                    key => AREAS.iter().find(|area| area.key == key).map(|area| area.link(&current)),
+                    key => AREAS
+                        .iter()
+                        .find(|area| area.key == key)
+                        .map(|area| area.link(&current)),
                 };
                 if let Some(link) = link {
                     event.prevent_default();
@@ -122,9 +127,13 @@ mod listen {
     }
 
     fn is_typing(event: &KeyboardEvent) -> bool {
-        event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok()).is_some_and(|element| {
-            matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT") || element.is_content_editable()
-        })
+        event
+            .target()
+            .and_then(|target| target.dyn_into::<HtmlElement>().ok())
+            .is_some_and(|element| {
+                matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
+                    || element.is_content_editable()
+            })
     }
 
     fn in_dialog() -> bool {
@@ -132,6 +141,11 @@ mod listen {
     }
 
     fn find_search() -> Option<HtmlInputElement> {
-        document().query_selector("main [data-search]").ok().flatten()?.dyn_into().ok()
+        document()
+            .query_selector("main [data-search]")
+            .ok()
+            .flatten()?
+            .dyn_into()
+            .ok()
     }
 }

@@ -38,20 +38,72 @@ pub struct Area {
 
 /// Every area, in the order of the navigation.
 pub static AREAS: [Area; 8] = [
-    Area { name: "Overview", group: Group::Observe, page: "", key: "o", icon: icons::Overview },
-    Area { name: "Tables", group: Group::Observe, page: "tables", key: "t", icon: icons::Tables },
-    Area { name: "Migrations", group: Group::Change, page: "migrations", key: "m", icon: icons::Migrations },
-    Area { name: "Optimize", group: Group::Change, page: "optimize", key: "p", icon: icons::Optimize },
-    Area { name: "Backups", group: Group::Protect, page: "backups", key: "b", icon: icons::Backups },
-    Area { name: "Audit", group: Group::Protect, page: "/audit", key: "a", icon: icons::Audit },
-    Area { name: "Jobs", group: Group::Protect, page: "/jobs", key: "j", icon: icons::Jobs },
-    Area { name: "Settings", group: Group::Protect, page: "/settings", key: "s", icon: icons::Settings },
+    Area {
+        name: "Overview",
+        group: Group::Observe,
+        page: "",
+        key: "o",
+        icon: icons::Overview,
+    },
+    Area {
+        name: "Tables",
+        group: Group::Observe,
+        page: "tables",
+        key: "t",
+        icon: icons::Tables,
+    },
+    Area {
+        name: "Migrations",
+        group: Group::Change,
+        page: "migrations",
+        key: "m",
+        icon: icons::Migrations,
+    },
+    Area {
+        name: "Optimize",
+        group: Group::Change,
+        page: "optimize",
+        key: "p",
+        icon: icons::Optimize,
+    },
+    Area {
+        name: "Backups",
+        group: Group::Protect,
+        page: "backups",
+        key: "b",
+        icon: icons::Backups,
+    },
+    Area {
+        name: "Audit",
+        group: Group::Protect,
+        page: "/audit",
+        key: "a",
+        icon: icons::Audit,
+    },
+    Area {
+        name: "Jobs",
+        group: Group::Protect,
+        page: "/jobs",
+        key: "j",
+        icon: icons::Jobs,
+    },
+    Area {
+        name: "Settings",
+        group: Group::Protect,
+        page: "/settings",
+        key: "s",
+        icon: icons::Settings,
+    },
 ];
 
 impl Area {
     /// The area's URL for a managed database.
     pub fn link(&self, target: &str) -> String {
-        if self.page.starts_with('/') { self.page.to_owned() } else { link(target, self.page) }
+        if self.page.starts_with('/') {
+            self.page.to_owned()
+        } else {
+            link(target, self.page)
+        }
     }
 }
 
@@ -100,6 +152,7 @@ pub fn Side(
             {if locked { None } else { Some(view! { <Transition fallback=|| ()><Switch /></Transition> <Transition fallback=|| ()><Links /></Transition> }) }}
         </nav>
     }
+    .into_any()
 }
 
 /// Closes the drawer; the method is called by name because web-sys keeps popovers behind its unstable interface.
@@ -117,7 +170,9 @@ fn hide_popover(side: &web_sys::Element) {
 
 #[component]
 fn Switch() -> impl IntoView {
-    let Some(Fleet(fleet)) = use_context::<Fleet>() else { return ().into_any() };
+    let Some(Fleet(fleet)) = use_context::<Fleet>() else {
+        return ().into_any();
+    };
     let current = use_current_target();
     let live = use_live();
     let here = move |targets: &[TargetView]| {
@@ -181,7 +236,11 @@ pub fn dot_class(state: &TargetState) -> &'static str {
 pub fn server_words(state: &TargetState) -> String {
     match state {
         TargetState::Up(server) => {
-            format!("PostgreSQL {} · {}", server.version, if server.primary { "primary" } else { "replica" })
+            format!(
+                "PostgreSQL {} · {}",
+                server.version,
+                if server.primary { "primary" } else { "replica" }
+            )
         }
         TargetState::Down { .. } => "cannot be reached".to_owned(),
     }
@@ -189,7 +248,9 @@ pub fn server_words(state: &TargetState) -> String {
 
 #[component]
 fn Links() -> impl IntoView {
-    let Some(Fleet(fleet)) = use_context::<Fleet>() else { return ().into_any() };
+    let Some(Fleet(fleet)) = use_context::<Fleet>() else {
+        return ().into_any();
+    };
     let current = use_current_target();
     let path = use_location().pathname;
     let live = use_live();
@@ -198,7 +259,9 @@ fn Links() -> impl IntoView {
         let name = current.get()?;
         let targets = fleet.get()?.ok()?;
         let target = live.target(targets.into_iter().find(|target| target.name == name)?);
-        target.with(|target| target.pending_migrations).filter(|count| *count > 0)
+        target
+            .with(|target| target.pending_migrations)
+            .filter(|count| *count > 0)
     });
     let item = move |area: &'static Area| {
         let href = move || area.link(&current.get().unwrap_or_default());
@@ -212,7 +275,13 @@ fn Links() -> impl IntoView {
             </a>
         }
     };
-    let group = move |group: Group| AREAS.iter().filter(move |area| area.group == group).map(item).collect_view();
+    let group = move |group: Group| {
+        AREAS
+            .iter()
+            .filter(move |area| area.group == group)
+            .map(item)
+            .collect_view()
+    };
     view! {
         <div class="grp">"Observe"</div>
         {group(Group::Observe)}
@@ -229,7 +298,10 @@ fn Links() -> impl IntoView {
 fn is_current(href: &str, path: &str) -> bool {
     let (href, path) = (href.trim_end_matches('/'), path.trim_end_matches('/'));
     let overview = href.starts_with("/db/") && href.matches('/').count() == 2;
-    path == href || (!overview && !href.is_empty() && path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/')))
+    path == href
+        || (!overview
+            && !href.is_empty()
+            && path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/')))
 }
 
 #[cfg(test)]

@@ -37,7 +37,9 @@ impl PartialEq for Glyph {
 /// The palette; opened by Ctrl-K or the button in the bar above.
 #[component]
 pub fn Palette() -> impl IntoView {
-    let Some(opened) = use_context::<Opened>() else { return ().into_any() };
+    let Some(opened) = use_context::<Opened>() else {
+        return ().into_any();
+    };
     let open = opened.palette;
     let dialog = NodeRef::<html::Dialog>::new();
     let typed = RwSignal::new(String::new());
@@ -53,7 +55,12 @@ pub fn Palette() -> impl IntoView {
             let text = format!("{} {}", entry.name, entry.what).to_lowercase();
             words.iter().all(|word| text.contains(word))
         };
-        entries.get().into_iter().filter(fits).take(SHOWN).collect::<Vec<_>>()
+        entries
+            .get()
+            .into_iter()
+            .filter(fits)
+            .take(SHOWN)
+            .collect::<Vec<_>>()
     });
     Effect::new(move || {
         let Some(element) = dialog.get() else { return };
@@ -143,16 +150,31 @@ fn use_entries() -> Memo<Vec<Entry>> {
     let live = use_live();
     Memo::new(move |_| {
         let current = current.get();
-        let pages = AREAS.iter().filter(|area| area.page.starts_with('/') || current.is_some()).map(|area| Entry {
-            name: area.name.to_owned(),
-            what: if area.page.starts_with('/') { String::new() } else { current.clone().unwrap_or_default() },
-            href: area.link(current.as_deref().unwrap_or_default()),
-            icon: Glyph(area.icon),
-        });
+        let pages = AREAS
+            .iter()
+            .filter(|area| area.page.starts_with('/') || current.is_some())
+            .map(|area| Entry {
+                name: area.name.to_owned(),
+                what: if area.page.starts_with('/') {
+                    String::new()
+                } else {
+                    current.clone().unwrap_or_default()
+                },
+                href: area.link(current.as_deref().unwrap_or_default()),
+                icon: Glyph(area.icon),
+            });
         let mut entries: Vec<Entry> = pages.collect();
-        let all = Entry { name: "All databases".into(), what: String::new(), href: "/".into(), icon: Glyph(icons::Fleet) };
+        let all = Entry {
+            name: "All databases".into(),
+            what: String::new(),
+            href: "/".into(),
+            icon: Glyph(icons::Fleet),
+        };
         entries.push(all);
-        let targets = fleet.and_then(|Fleet(fleet)| fleet.get()).and_then(Result::ok).unwrap_or_default();
+        let targets = fleet
+            .and_then(|Fleet(fleet)| fleet.get())
+            .and_then(Result::ok)
+            .unwrap_or_default();
         entries.extend(targets.into_iter().map(|target| Entry {
             href: link(&target.name, ""),
             what: target.address,

@@ -76,8 +76,13 @@ pub fn ThemeChoice() -> impl IntoView {
 
 #[cfg(feature = "hydrate")]
 fn load() -> Theme {
-    let chosen = document().document_element().and_then(|root| root.get_attribute("data-theme"));
-    Theme::ALL.into_iter().find(|theme| theme.key() == chosen.as_deref()).unwrap_or_default()
+    let chosen = document()
+        .document_element()
+        .and_then(|root| root.get_attribute("data-theme"));
+    Theme::ALL
+        .into_iter()
+        .find(|theme| theme.key() == chosen.as_deref())
+        .unwrap_or_default()
 }
 
 #[cfg(not(feature = "hydrate"))]

@@ -91,6 +91,7 @@ pub fn Top(
             </details>
         </header>
     }
+    .into_any()
 }
 
 /// How many jobs are running.

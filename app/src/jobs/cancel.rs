@@ -26,7 +26,11 @@ pub fn CancelJob(
     Effect::new(move || {
         if let Some(Ok(job)) = cancel.value().get() {
             open.set(false);
-            toasts.ok(if job.state == JobState::Cancelled { "Cancelled." } else { "Cancelling: the job cleans up first." });
+            toasts.ok(if job.state == JobState::Cancelled {
+                "Cancelled."
+            } else {
+                "Cancelling: the job cleans up first."
+            });
         }
     });
     let stopping = move || job.with(|job| job.state == JobState::Cancelling);

@@ -8,12 +8,7 @@ use contract::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::{
-    api::view_job,
-    cancel::CancelJob,
-    log::LogCard,
-    table::kind_name,
-};
+use super::{api::view_job, cancel::CancelJob, log::LogCard, table::kind_name};
 use crate::{
     address::link,
     live::use_live,
@@ -28,14 +23,18 @@ pub fn JobPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let live = use_live();
-    let detail = Resource::new(move || id.get(), |id| async move {
-        match id.parse::<JobId>() {
-            Ok(id) => view_job(id).await,
-            Err(_) => Err(ApiError(
-                Fault::new(Code::NotFound, format!("There is no job \"{id}\".")).hint("Look for it on the Jobs page."),
-            )),
-        }
-    });
+    let detail = Resource::new(
+        move || id.get(),
+        |id| async move {
+            match id.parse::<JobId>() {
+                Ok(id) => view_job(id).await,
+                Err(_) => Err(ApiError(
+                    Fault::new(Code::NotFound, format!("There is no job \"{id}\"."))
+                        .hint("Look for it on the Jobs page."),
+                )),
+            }
+        },
+    );
     // After a gap in the stream lines may be missing: load them again. The first snapshot ends no gap.
     Effect::new(move |before: Option<u32>| {
         let snapshots = live.snapshots();
@@ -49,6 +48,7 @@ pub fn JobPage() -> impl IntoView {
             <Detail detail />
         </Load>
     }
+    .into_any()
 }
 
 #[component]
@@ -94,6 +94,7 @@ fn Detail(detail: JobDetail) -> impl IntoView {
             </section>
         </div>
     }
+    .into_any()
 }
 
 #[component]

@@ -17,10 +17,18 @@ use crate::{
 /// All jobs, newest first, live; the filters are in the URL.
 #[component]
 pub fn JobsPage() -> impl IntoView {
-    let (target, kind, state) = (use_query("target"), use_typed_query("kind"), use_typed_query("state"));
+    let (target, kind, state) = (
+        use_query("target"),
+        use_typed_query("kind"),
+        use_typed_query("state"),
+    );
     let before = use_typed_query("before");
-    let query =
-        Memo::new(move |_| JobQuery { target: target.get(), kind: kind.get(), state: state.get(), before: before.get() });
+    let query = Memo::new(move |_| JobQuery {
+        target: target.get(),
+        kind: kind.get(),
+        state: state.get(),
+        before: before.get(),
+    });
     let page = Resource::new(move || query.get(), list_jobs);
     let filtered = Memo::new(move |_| query.with(|query| *query != JobQuery::default()));
     let rows = Callback::new(move |()| match page.get_untracked() {
@@ -28,13 +36,22 @@ pub fn JobsPage() -> impl IntoView {
         _ => Vec::new(),
     });
     let fleet = use_fleet();
-    let targets = Signal::derive(move || fleet.get().into_iter().map(|target| (target.name.clone(), target.name)).collect::<Vec<_>>());
+    let targets = Signal::derive(move || {
+        fleet
+            .get()
+            .into_iter()
+            .map(|target| (target.name.clone(), target.name))
+            .collect::<Vec<_>>()
+    });
     let kinds: Vec<_> = JobKind::ALL
         .into_iter()
         .filter(|kind| *kind != JobKind::Test)
         .map(|kind| (kind.name().to_owned(), kind_name(kind).to_owned()))
         .collect();
-    let states: Vec<_> = JobState::ALL.into_iter().map(|state| (state.name().to_owned(), state.name().to_owned())).collect();
+    let states: Vec<_> = JobState::ALL
+        .into_iter()
+        .map(|state| (state.name().to_owned(), state.name().to_owned()))
+        .collect();
     view! {
         <PageHead title="Jobs" facts=|| "Work that goes on whether or not this page is open.">
             <CsvButton
@@ -56,6 +73,7 @@ pub fn JobsPage() -> impl IntoView {
             </Load>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -109,12 +127,16 @@ fn Rows(page: Page, query: JobQuery, filtered: bool) -> impl IntoView {
                 }
             })}
     }
+    .into_any()
 }
 
 /// Whether a job that begins while the page is open belongs to the list shown: only to its newest page.
 fn belongs(job: &JobView, query: &JobQuery) -> bool {
     query.before.is_none()
-        && query.target.as_ref().is_none_or(|target| job.target.as_ref() == Some(target))
+        && query
+            .target
+            .as_ref()
+            .is_none_or(|target| job.target.as_ref() == Some(target))
         && query.kind.is_none_or(|kind| job.kind == kind)
         && query.state.is_none_or(|state| job.state == state)
 }

@@ -60,6 +60,7 @@ pub fn LogCard(
             </ol>
         </section>
     }
+    .into_any()
 }
 
 fn line_class(level: LogLevel) -> &'static str {
@@ -72,9 +73,17 @@ fn line_class(level: LogLevel) -> &'static str {
 
 /// The time of day, in UTC as everywhere.
 fn time(line: &LogLine) -> String {
-    format::absolute(line.at).get(11..19).unwrap_or_default().to_owned()
+    format::absolute(line.at)
+        .get(11..19)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn csv_row(line: &LogLine) -> Vec<String> {
-    vec![line.number.to_string(), format::absolute(line.at), line.level.name().to_owned(), line.text.clone()]
+    vec![
+        line.number.to_string(),
+        format::absolute(line.at),
+        line.level.name().to_owned(),
+        line.text.clone(),
+    ]
 }

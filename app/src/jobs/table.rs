@@ -52,21 +52,30 @@ pub fn JobTable(
             </table>
         </div>
     }
+    .into_any()
 }
 
 #[component]
 fn JobRow(job: Memo<JobView>, narrow: bool) -> impl IntoView {
     let clock = use_clock();
     let state = Memo::new(move |_| job.with(|job| job.state));
-    let took = move || job.with(|job| job.duration_ms(clock.now())).map(|ms| {
-        // Running jobs count whole seconds: tenths would flicker.
-        format::duration(if state.get().is_final() { ms } else { ms / 1000 * 1000 })
-    });
-    let below = move || job.with(|job| match job.state {
-        JobState::Running | JobState::Cancelling => Some(job.progress.phase.label().to_owned()),
-        JobState::Failed | JobState::Interrupted => job.fault.as_ref().map(|fault| fault.message.clone()),
-        _ => job.outcome.clone(),
-    });
+    let took = move || {
+        job.with(|job| job.duration_ms(clock.now())).map(|ms| {
+            // Running jobs count whole seconds: tenths would flicker.
+            format::duration(if state.get().is_final() {
+                ms
+            } else {
+                ms / 1000 * 1000
+            })
+        })
+    };
+    let below = move || {
+        job.with(|job| match job.state {
+            JobState::Running | JobState::Cancelling => Some(job.progress.phase.label().to_owned()),
+            JobState::Failed | JobState::Interrupted => job.fault.as_ref().map(|fault| fault.message.clone()),
+            _ => job.outcome.clone(),
+        })
+    };
     view! {
         <tr>
             <td class="wrap">

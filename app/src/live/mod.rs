@@ -85,7 +85,11 @@ impl Live {
     }
 
     /// A list of jobs that the page loaded, as they are now; newly started ones that `belongs` accepts come first.
-    pub fn jobs(self, loaded: Vec<JobView>, belongs: impl Fn(&JobView) -> bool + Send + Sync + 'static) -> Memo<Vec<JobView>> {
+    pub fn jobs(
+        self,
+        loaded: Vec<JobView>,
+        belongs: impl Fn(&JobView) -> bool + Send + Sync + 'static,
+    ) -> Memo<Vec<JobView>> {
         let newest = loaded.first().map(|job| job.created_at);
         Memo::new(move |_| {
             let mut jobs: Vec<JobView> = loaded.iter().map(|job| self.newest(job)).collect();
@@ -113,8 +117,12 @@ impl Live {
         if self.snapshots.get() == 0 {
             return None;
         }
-        let mut running: Vec<JobView> =
-            self.jobs.with(|jobs| jobs.values().filter(|job| !job.state.is_final()).cloned().collect());
+        let mut running: Vec<JobView> = self.jobs.with(|jobs| {
+            jobs.values()
+                .filter(|job| !job.state.is_final())
+                .cloned()
+                .collect()
+        });
         running.sort_by(|a, b| b.created_at.cmp(&a.created_at));
         Some(running)
     }
@@ -163,8 +171,14 @@ impl Live {
     pub fn apply(self, event: Event) {
         match event {
             Event::Snapshot { jobs, targets } => {
-                self.jobs.update(|known| jobs.into_iter().for_each(|job| keep(known, job)));
-                self.targets.set(targets.into_iter().map(|target| (target.name.clone(), target)).collect());
+                self.jobs
+                    .update(|known| jobs.into_iter().for_each(|job| keep(known, job)));
+                self.targets.set(
+                    targets
+                        .into_iter()
+                        .map(|target| (target.name.clone(), target))
+                        .collect(),
+                );
                 self.snapshots.update(|count| *count += 1);
             }
             Event::Job { job } => self.jobs.update(|known| keep(known, *job)),
@@ -175,7 +189,9 @@ impl Live {
                     log.pop_first();
                 }
             }),
-            Event::Target { target } => self.targets.update(|known| drop(known.insert(target.name.clone(), *target))),
+            Event::Target { target } => self
+                .targets
+                .update(|known| drop(known.insert(target.name.clone(), *target))),
         }
     }
 
@@ -194,7 +210,11 @@ fn keep(known: &mut HashMap<JobId, JobView>, job: JobView) {
         known.insert(job.id, job);
     }
     if known.len() > JOBS_KEPT {
-        let oldest = known.values().filter(|job| job.state.is_final()).min_by_key(|job| job.created_at).map(|job| job.id);
+        let oldest = known
+            .values()
+            .filter(|job| job.state.is_final())
+            .min_by_key(|job| job.created_at)
+            .map(|job| job.id);
         if let Some(oldest) = oldest {
             known.remove(&oldest);
         }

@@ -47,7 +47,12 @@ struct Tab {
 
 /// Opens the stream and keeps it open for as long as the tab is looked at.
 pub(super) fn open(live: Live) {
-    let tab = Tab { live, source: Rc::default(), timer: Rc::default(), tries: Rc::default() };
+    let tab = Tab {
+        live,
+        source: Rc::default(),
+        timer: Rc::default(),
+        tries: Rc::default(),
+    };
     tab.connect();
     let watched = tab.clone();
     let watch = Closure::<dyn Fn()>::new(move || watched.seen_or_not());
@@ -88,7 +93,12 @@ impl Tab {
         stream.set_onmessage(Some(message.as_ref().unchecked_ref()));
         stream.set_onopen(Some(open.as_ref().unchecked_ref()));
         stream.set_onerror(Some(error.as_ref().unchecked_ref()));
-        let old = self.source.replace(Some(Source { stream, _message: message, _open: open, _error: error }));
+        let old = self.source.replace(Some(Source {
+            stream,
+            _message: message,
+            _open: open,
+            _error: error,
+        }));
         drop(old);
     }
 
@@ -121,8 +131,11 @@ impl Tab {
             self.connect();
         } else {
             self.clear_timer();
-            let closed =
-                self.source.borrow().as_ref().is_none_or(|source| source.stream.ready_state() == EventSource::CLOSED);
+            let closed = self
+                .source
+                .borrow()
+                .as_ref()
+                .is_none_or(|source| source.stream.ready_state() == EventSource::CLOSED);
             if closed {
                 self.connect();
             }

@@ -24,7 +24,10 @@ pub async fn log_in(name: String, password: Password, next: Option<String>) -> R
     use crate::{address, rpc};
 
     let outcome = rpc::public(|engine, transport| async move {
-        engine.session().log_in(&name, password.0.into(), transport.address).await
+        engine
+            .session()
+            .log_in(&name, &password.0, transport.address)
+            .await
     })
     .await;
     let next = address::safe_next(next.as_deref()).to_owned();
@@ -69,7 +72,9 @@ pub async fn who_am_i() -> Result<Identity, ApiError> {
 pub async fn change_password(change: PasswordChange) -> Result<(), ApiError> {
     use crate::rpc;
 
-    let tokens = rpc::call(|engine, caller| async move { engine.session().change_password(&caller, change).await }).await?;
+    let tokens =
+        rpc::call(|engine, caller| async move { engine.session().change_password(&caller, change).await })
+            .await?;
     super::cookie::send(super::cookie::set(&tokens, rpc::transport().secure));
     Ok(())
 }
@@ -101,5 +106,6 @@ pub async fn add_user(user: NewUser) -> Result<UserView, ApiError> {
 /// Changes a user's role or password, or disables or enables them.
 #[server(prefix = "/rpc", endpoint = "change_user", input = Json)]
 pub async fn change_user(change: UserChange) -> Result<UserView, ApiError> {
-    crate::rpc::call(|engine, caller| async move { engine.session().change_user(&caller, change).await }).await
+    crate::rpc::call(|engine, caller| async move { engine.session().change_user(&caller, change).await })
+        .await
 }

@@ -20,7 +20,11 @@ pub struct Cookies {
 }
 
 const fn names(secure: bool) -> (&'static str, &'static str) {
-    if secure { ("__Host-pgsteward", "__Host-pgsteward-refresh") } else { ("pgsteward", "pgsteward-refresh") }
+    if secure {
+        ("__Host-pgsteward", "__Host-pgsteward-refresh")
+    } else {
+        ("pgsteward", "pgsteward-refresh")
+    }
 }
 
 /// The `Set-Cookie` values that hand out a session's tokens. `secure` is [`crate::rpc::Transport::secure`].
@@ -35,7 +39,10 @@ pub fn set(tokens: &Tokens, secure: bool) -> [HeaderValue; 2] {
 /// The `Set-Cookie` values that take them back.
 pub fn clear(secure: bool) -> [HeaderValue; 2] {
     let (access, refresh) = names(secure);
-    [header_value(access, "", "; Max-Age=0", secure), header_value(refresh, "", "; Max-Age=0", secure)]
+    [
+        header_value(access, "", "; Max-Age=0", secure),
+        header_value(refresh, "", "; Max-Age=0", secure),
+    ]
 }
 
 /// The tokens that a request's `Cookie` headers bring. Where a name comes twice the first counts, as the browser sends
@@ -91,8 +98,14 @@ mod tests {
     #[test]
     fn over_tls_only_host_cookies_count() {
         let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, HeaderValue::from_static("pgsteward=planted; __Host-pgsteward=a.b.c; x=y"));
-        headers.append(header::COOKIE, HeaderValue::from_static("__Host-pgsteward-refresh=r; __Host-pgsteward=second"));
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("pgsteward=planted; __Host-pgsteward=a.b.c; x=y"),
+        );
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("__Host-pgsteward-refresh=r; __Host-pgsteward=second"),
+        );
         let cookies = read(&headers, true);
         assert_eq!(cookies.access.unwrap().expose_secret(), "a.b.c");
         assert_eq!(cookies.refresh.unwrap().expose_secret(), "r");
@@ -103,8 +116,14 @@ mod tests {
     #[test]
     fn a_cleared_cookie_has_the_flags_of_the_one_it_replaces() {
         let [access, refresh] = clear(true);
-        assert_eq!(access.to_str().unwrap(), "__Host-pgsteward=; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0");
+        assert_eq!(
+            access.to_str().unwrap(),
+            "__Host-pgsteward=; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0"
+        );
         assert!(refresh.is_sensitive());
-        assert_eq!(clear(false)[1].to_str().unwrap(), "pgsteward-refresh=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+        assert_eq!(
+            clear(false)[1].to_str().unwrap(),
+            "pgsteward-refresh=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
+        );
     }
 }

@@ -16,7 +16,11 @@ use crate::{
 pub fn LoginPage() -> impl IntoView {
     let next = use_query("next");
     let next = Memo::new(move |_| safe_next(next.get().as_deref()).to_owned());
-    let (refused, wait, trace) = (use_query("refused"), use_typed_query::<i64>("wait"), use_query("trace"));
+    let (refused, wait, trace) = (
+        use_query("refused"),
+        use_typed_query::<i64>("wait"),
+        use_query("trace"),
+    );
     #[cfg(feature = "ssr")]
     let known = crate::rpc::identity().is_some();
     #[cfg(not(feature = "ssr"))]
@@ -74,6 +78,7 @@ pub fn LoginPage() -> impl IntoView {
             </section>
         </main>
     }
+    .into_any()
 }
 
 /// Why the last try was refused. The URL holds a word of a fixed list and a number, so that nobody can make this page
@@ -81,7 +86,10 @@ pub fn LoginPage() -> impl IntoView {
 fn words(why: &str, wait: Option<i64>) -> String {
     match (why, wait) {
         ("busy", Some(seconds @ 1..=86_400)) => {
-            format!("Too many tries. Try again in {}.", format::duration(seconds * 1000))
+            format!(
+                "Too many tries. Try again in {}.",
+                format::duration(seconds * 1000)
+            )
         }
         ("busy", _) => "Too many tries. Wait a few minutes and try again.".to_owned(),
         ("unauthenticated" | "invalid" | "forbidden", _) => {
@@ -95,7 +103,14 @@ fn words(why: &str, wait: Option<i64>) -> String {
 #[cfg(feature = "ssr")]
 pub(super) fn is_form() -> bool {
     use_context::<http::request::Parts>()
-        .and_then(|parts| parts.headers.get(http::header::ACCEPT)?.to_str().ok().map(|accept| accept.contains("text/html")))
+        .and_then(|parts| {
+            parts
+                .headers
+                .get(http::header::ACCEPT)?
+                .to_str()
+                .ok()
+                .map(|accept| accept.contains("text/html"))
+        })
         .unwrap_or(false)
 }
 
@@ -143,7 +158,10 @@ mod tests {
     #[test]
     fn the_wait_reaches_the_page_and_the_reason_stays_vague() {
         let busy = Fault::new(Code::Busy, "Too many tries.").hint("Wait 14 minutes and try again.");
-        assert_eq!(refused_link(&busy, "/jobs"), "/login?refused=busy&wait=840&next=%2Fjobs");
+        assert_eq!(
+            refused_link(&busy, "/jobs"),
+            "/login?refused=busy&wait=840&next=%2Fjobs"
+        );
         let wrong = Fault::new(Code::Unauthenticated, "Wrong.").hint("Check both.");
         assert_eq!(refused_link(&wrong, "/"), "/login?refused=unauthenticated");
         assert_eq!(words("busy", Some(840)), "Too many tries. Try again in 14 min.");

@@ -36,7 +36,11 @@ pub fn leave_for_login() {
     #[cfg(feature = "hydrate")]
     {
         let location = leptos::prelude::window().location();
-        let next = format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default());
+        let next = format!(
+            "{}{}",
+            location.pathname().unwrap_or_default(),
+            location.search().unwrap_or_default()
+        );
         if !next.starts_with("/login") {
             // Fails only while another navigation is under way, which is as good.
             let _ = location.assign(&crate::address::login_link(&next));

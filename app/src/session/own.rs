@@ -18,7 +18,11 @@ pub fn SessionsCard() -> impl IntoView {
     let end = Action::new(|()| end_sessions());
     Effect::new(move || match end.value().get() {
         Some(Ok(count)) => {
-            toasts.ok(if count == 1 { "One other session ended.".to_owned() } else { format!("{count} other sessions ended.") });
+            toasts.ok(if count == 1 {
+                "One other session ended.".to_owned()
+            } else {
+                format!("{count} other sessions ended.")
+            });
             sessions.refetch();
         }
         Some(Err(ApiError(fault))) => toasts.bad(fault.message),

@@ -12,7 +12,9 @@ pub fn SettingsPage() -> impl IntoView {
     let me = use_me();
     let must_change = me.as_ref().is_some_and(|me| me.must_change_password);
     let users = use_may(Permission::ManageUsers);
-    let facts = me.map(|me| format!("{} · {}", me.name, me.role.name())).unwrap_or_default();
+    let facts = me
+        .map(|me| format!("{} · {}", me.name, me.role.name()))
+        .unwrap_or_default();
     view! {
         <PageHead title="Settings" facts=move || facts.clone() />
         {must_change
@@ -41,4 +43,5 @@ pub fn SettingsPage() -> impl IntoView {
         </div>
         {if users { Either::Left(view! { <UsersCard /> }) } else { Either::Right(()) }}
     }
+    .into_any()
 }

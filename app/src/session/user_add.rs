@@ -17,15 +17,22 @@ pub fn AddUser(
     /// Called when a user was added.
     added: Callback<()>,
 ) -> impl IntoView {
-    let (name, password, role) =
-        (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(Role::Viewer));
+    let (name, password, role) = (
+        RwSignal::new(String::new()),
+        RwSignal::new(String::new()),
+        RwSignal::new(Role::Viewer),
+    );
     let toasts = use_toasts();
     let add = Action::new(move |user: &NewUser| add_user(user.clone()));
     let fault = Signal::derive(move || match add.value().get() {
         Some(Err(ApiError(fault))) => Some(fault),
         _ => None,
     });
-    let rest = move || fault.get().filter(|fault| !matches!(fault.field.as_deref(), Some("name" | "password")));
+    let rest = move || {
+        fault
+            .get()
+            .filter(|fault| !matches!(fault.field.as_deref(), Some("name" | "password")))
+    };
     Effect::new(move || {
         if let Some(Ok(user)) = add.value().get() {
             open.set(false);

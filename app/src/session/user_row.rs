@@ -41,11 +41,20 @@ pub fn UserRow(
         }
         _ => {}
     });
-    let none = UserChange { name: user.name.clone(), role: None, password: None, disabled: None };
+    let none = UserChange {
+        name: user.name.clone(),
+        role: None,
+        password: None,
+        disabled: None,
+    };
     let unchanged = StoredValue::new(none);
     let name = StoredValue::new(user.name.clone());
     let disabled = user.disabled;
-    let (tone, word) = if disabled { (Tone::Off, "Disabled") } else { (Tone::Ok, "Active") };
+    let (tone, word) = if disabled {
+        (Tone::Off, "Disabled")
+    } else {
+        (Tone::Ok, "Active")
+    };
     let role = user.role;
     view! {
         <tr>
@@ -141,4 +150,5 @@ pub fn UserRow(
             </td>
         </tr>
     }
+    .into_any()
 }

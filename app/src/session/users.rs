@@ -50,6 +50,7 @@ pub fn UsersCard() -> impl IntoView {
             <AddUser open=adding added=changed />
         </section>
     }
+    .into_any()
 }
 
 fn csv_row(user: &UserView) -> Vec<String> {

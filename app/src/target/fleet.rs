@@ -44,6 +44,7 @@ pub fn FleetPage() -> impl IntoView {
             </Load>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -82,6 +83,7 @@ fn FleetTable(list: Vec<TargetView>) -> impl IntoView {
             </table>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -123,7 +125,11 @@ fn state(state: TargetState) -> impl IntoView {
                 {format!("PostgreSQL {} · {}", server.version, if server.primary { "primary" } else { "replica" })}
             </div>
         }),
-        TargetState::Down { fault, since, retry_at } => Either::Right(view! {
+        TargetState::Down {
+            fault,
+            since,
+            retry_at,
+        } => Either::Right(view! {
             <Badge tone=Tone::Bad text="Down" />
             <div>{fault.message}</div>
             {fault.hint.map(|hint| view! { <div class="muted small">{hint}</div> })}

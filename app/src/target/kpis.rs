@@ -45,6 +45,7 @@ pub fn Kpis(
             </section>
         </Show>
     }
+    .into_any()
 }
 
 /// With one decimal, cut off and not rounded, so that 100 % means all.
@@ -71,8 +72,11 @@ fn Uptime(server: Memo<Option<ServerView>>) -> impl IntoView {
         }
         None => String::new(),
     });
-    let exact =
-        Signal::derive(move || started().map(|at| format!("started {}", format::absolute(at))).unwrap_or_default());
+    let exact = Signal::derive(move || {
+        started()
+            .map(|at| format!("started {}", format::absolute(at)))
+            .unwrap_or_default()
+    });
     view! { <Kpi label="Uptime" value exact /> }
 }
 

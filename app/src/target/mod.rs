@@ -3,6 +3,8 @@
 pub mod api;
 mod fleet;
 mod kpis;
+mod largest;
+mod last_backup;
 mod overview;
 mod pool;
 mod recent;

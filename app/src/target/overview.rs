@@ -6,7 +6,10 @@ use contract::{
 };
 use leptos::{either::Either, prelude::*};
 
-use super::{api::view_target, kpis::Kpis, pool::PoolCard, recent::RecentJobs};
+use super::{
+    api::view_target, kpis::Kpis, largest::LargestTables, last_backup::LastBackup, pool::PoolCard,
+    recent::RecentJobs,
+};
 use crate::{
     address::{link, use_target},
     live::use_live,
@@ -24,6 +27,7 @@ pub fn OverviewPage() -> impl IntoView {
             <Overview loaded />
         </Load>
     }
+    .into_any()
 }
 
 #[component]
@@ -42,8 +46,13 @@ fn Overview(loaded: TargetView) -> impl IntoView {
         }
     };
     let page = move |page: &'static str| name.with_value(|name| link(name, page));
-    let (backs_up, migrates, optimizes) =
-        (use_may(Permission::BackUp), use_may(Permission::Migrate), use_may(Permission::Optimize));
+    let (backs_up, migrates, optimizes) = (
+        use_may(Permission::BackUp),
+        use_may(Permission::Migrate),
+        use_may(Permission::Optimize),
+    );
+    // While it cannot be reached the banner says so once, and what would have to ask it is left out.
+    let is_up = move || target.with(|target| matches!(target.state, TargetState::Up(_)));
     let has_migrations = move || migrates && target.with(|target| target.has_migrations);
     view! {
         <PageHead title=Signal::derive(move || name.get_value()) facts>
@@ -57,23 +66,41 @@ fn Overview(loaded: TargetView) -> impl IntoView {
         <Kpis target />
         <div class="cols">
             <div class="stack">
+                <Show when=is_up>
+                    <LargestTables target=name.get_value() />
+                </Show>
                 <RecentJobs target=name.get_value() />
             </div>
             <div class="stack">
+                <LastBackup target=name.get_value() />
                 <PoolCard target=name.get_value() />
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// How the database is, in a sentence.
 #[component]
 fn StateBanner(target: Memo<TargetView>) -> impl IntoView {
     let state = Memo::new(move |_| {
-        target.with(|target| (target.state.clone(), target.pending_migrations.unwrap_or(0), target.name.clone()))
+        target.with(|target| {
+            (
+                target.state.clone(),
+                target.pending_migrations.unwrap_or(0),
+                target.name.clone(),
+            )
+        })
     });
     move || match state.get() {
-        (TargetState::Down { fault, since, retry_at }, ..) => Either::Left(view! {
+        (
+            TargetState::Down {
+                fault,
+                since,
+                retry_at,
+            },
+            ..,
+        ) => Either::Left(view! {
             <div class="banner bad" role="status">
                 <span class="dot bad"></span>
                 {fault.message}
@@ -84,7 +111,10 @@ fn StateBanner(target: Memo<TargetView>) -> impl IntoView {
             let full = server.connections * 10 >= server.max_connections * 9;
             let mut needs = Vec::new();
             if full {
-                needs.push(format!("{} of {} connections are taken.", server.connections, server.max_connections));
+                needs.push(format!(
+                    "{} of {} connections are taken.",
+                    server.connections, server.max_connections
+                ));
             }
             if server.cache_hit.is_some_and(|hit| hit < 0.9) {
                 needs.push("Less than 90 % of block reads come from memory.".to_owned());

@@ -43,7 +43,12 @@ pub fn PoolCard(
 fn Panel(pool: PoolView) -> impl IntoView {
     let used = format!("{} of {} in use", pool.in_use, pool.max);
     let waits = pool.waiting > 0;
-    let profile = format!("{} ({} kept, {} more under load)", pool.profile, pool.keep, pool.max.saturating_sub(pool.keep));
+    let profile = format!(
+        "{} ({} kept, {} more under load)",
+        pool.profile,
+        pool.keep,
+        pool.max.saturating_sub(pool.keep)
+    );
     view! {
         <div class="cb">
             <dl class="kv">

@@ -23,7 +23,12 @@ pub fn RecentJobs(
     let live = use_live();
     let page = Resource::new(
         move || target.clone(),
-        |target| list_jobs(JobQuery { target: Some(target), ..JobQuery::default() }),
+        |target| {
+            list_jobs(JobQuery {
+                target: Some(target),
+                ..JobQuery::default()
+            })
+        },
     );
     view! {
         <section class="card">

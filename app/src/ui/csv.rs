@@ -53,8 +53,16 @@ fn line<'a>(text: &mut String, cells: impl Iterator<Item = &'a str>) {
 /// plain negative numbers stay numbers.
 fn cell(value: &str) -> String {
     let runs = value.starts_with(['=', '+', '-', '@', '\t', '\r']) && value.parse::<f64>().is_err();
-    let value = if runs { format!("'{value}") } else { value.to_owned() };
-    if value.contains([',', '"', '\n', '\r']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value }
+    let value = if runs {
+        format!("'{value}")
+    } else {
+        value.to_owned()
+    };
+    if value.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    } else {
+        value
+    }
 }
 
 #[cfg(feature = "hydrate")]
@@ -64,8 +72,12 @@ fn save(file: &str, text: &str) {
     let parts = js_sys::Array::of1(&wasm_bindgen::JsValue::from_str(text));
     let options = web_sys::BlobPropertyBag::new();
     options.set_type("text/csv;charset=utf-8");
-    let Ok(blob) = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options) else { return };
-    let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else { return };
+    let Ok(blob) = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options) else {
+        return;
+    };
+    let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else {
+        return;
+    };
     if let Ok(link) = document().create_element("a")
         && let Ok(link) = link.dyn_into::<web_sys::HtmlAnchorElement>()
     {
@@ -87,7 +99,10 @@ mod tests {
 
     #[test]
     fn no_cell_becomes_a_formula_and_none_breaks_the_table() {
-        let rows = [vec!["=cmd|' /C calc'!A0".to_owned(), "-5".to_owned()], vec!["a \"b\", c".to_owned(), "@x\ny".to_owned()]];
+        let rows = [
+            vec!["=cmd|' /C calc'!A0".to_owned(), "-5".to_owned()],
+            vec!["a \"b\", c".to_owned(), "@x\ny".to_owned()],
+        ];
         let expected = "name,size\r\n'=cmd|' /C calc'!A0,-5\r\n\"a \"\"b\"\", c\",\"'@x\ny\"\r\n";
         assert_eq!(csv(&["name", "size"], &rows), expected);
     }

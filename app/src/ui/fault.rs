@@ -40,6 +40,7 @@ pub fn FaultView(
                 })}
         </section>
     }
+    .into_any()
 }
 
 /// The fault of the last act, if it failed; to be put where the act is.
@@ -60,14 +61,16 @@ pub fn FaultNote<T: Send + Sync + 'static>(
 /// What the managed database itself said.
 #[component]
 fn Said(refusal: Refusal) -> impl IntoView {
-    let statement = refusal.statement.map(|statement| match mark(&statement, refusal.position) {
-        Some((before, at, after)) => Either::Left(view! {
-            <pre class="code wrap" tabindex="0">
-                {before} <span class="at">{at}</span> {after}
-            </pre>
-        }),
-        None => Either::Right(view! { <pre class="code wrap" tabindex="0">{statement}</pre> }),
-    });
+    let statement = refusal
+        .statement
+        .map(|statement| match mark(&statement, refusal.position) {
+            Some((before, at, after)) => Either::Left(view! {
+                <pre class="code wrap" tabindex="0">
+                    {before} <span class="at">{at}</span> {after}
+                </pre>
+            }),
+            None => Either::Right(view! { <pre class="code wrap" tabindex="0">{statement}</pre> }),
+        });
     view! {
         <dl class="fault-details">
             <dt>{refusal.target}" said"</dt>
@@ -82,11 +85,18 @@ fn Said(refusal: Refusal) -> impl IntoView {
 
 /// The statement around the position (counted in characters from 1): before, the word at it, after.
 fn mark(statement: &str, position: Option<u32>) -> Option<(String, String, String)> {
-    let start = statement.char_indices().nth(position?.checked_sub(1)? as usize)?.0;
+    let start = statement
+        .char_indices()
+        .nth(position?.checked_sub(1)? as usize)?
+        .0;
     let (before, rest) = statement.split_at(start);
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-    let end = if end == 0 { rest.chars().next()?.len_utf8() } else { end };
+    let end = if end == 0 {
+        rest.chars().next()?.len_utf8()
+    } else {
+        end
+    };
     let (at, after) = rest.split_at(end);
     Some((before.to_owned(), at.to_owned(), after.to_owned()))
 }
@@ -114,7 +124,10 @@ mod tests {
     fn the_word_at_the_position_is_marked_in_characters_not_bytes() {
         let marked = mark("select 'ü' frm t", Some(12));
         assert_eq!(marked, Some(("select 'ü' ".into(), "frm".into(), " t".into())));
-        assert_eq!(mark("select )", Some(8)), Some(("select ".into(), ")".into(), String::new())));
+        assert_eq!(
+            mark("select )", Some(8)),
+            Some(("select ".into(), ")".into(), String::new()))
+        );
         assert_eq!(mark("select", Some(99)), None);
         assert_eq!(mark("select", Some(0)), None);
         assert_eq!(mark("select", None), None);

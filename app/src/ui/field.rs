@@ -30,7 +30,12 @@ pub fn Field(
     required: bool,
 ) -> impl IntoView {
     let wrong = Memo::new(move |_| {
-        fault.with(|fault| fault.as_ref().filter(|fault| fault.field.as_deref() == Some(name)).map(text))
+        fault.with(|fault| {
+            fault
+                .as_ref()
+                .filter(|fault| fault.field.as_deref() == Some(name))
+                .map(text)
+        })
     });
     let help_id = format!("{name}-help");
     let fault_id = format!("{name}-fault");

@@ -42,4 +42,5 @@ pub fn PageHead(
             <div class="acts">{children.map(|children| children())}</div>
         </div>
     }
+    .into_any()
 }

@@ -45,6 +45,7 @@ pub fn JobProgress(
                 .then(|| view! { <ol class="steps">{steps.into_iter().map(|step| view! { <StepLine step /> }).collect_view()}</ol> })
         }}
     }
+    .into_any()
 }
 
 /// Title, bar and the line below.
@@ -89,6 +90,7 @@ fn JobHead(job: Signal<JobView>) -> impl IntoView {
             }
         }}
     }
+    .into_any()
 }
 
 fn tone(state: JobState) -> Tone {
@@ -123,7 +125,11 @@ fn below(job: &JobView, now: contract::Instant) -> String {
     }
     if let Some(ms) = job.duration_ms(now) {
         // Running jobs count whole seconds: tenths would flicker.
-        parts.push(format::duration(if job.state.is_final() || ms < 1000 { ms } else { ms / 1000 * 1000 }));
+        parts.push(format::duration(if job.state.is_final() || ms < 1000 {
+            ms
+        } else {
+            ms / 1000 * 1000
+        }));
     }
     if let Some(eta) = job.progress.eta_s.filter(|_| job.state == JobState::Running) {
         parts.push(format!("about {} left", format::duration(eta.max(1) * 1000)));
@@ -140,7 +146,10 @@ fn StepLine(step: Step) -> impl IntoView {
         StepState::Skipped => Some(icons::Skipped),
         StepState::Pending | StepState::Running => None,
     };
-    let detail = match (step.detail, step.fraction.filter(|_| step.state == StepState::Running)) {
+    let detail = match (
+        step.detail,
+        step.fraction.filter(|_| step.state == StepState::Running),
+    ) {
         (Some(detail), Some(fraction)) => Some(format!("{detail} · {}", format::percent(fraction))),
         (None, Some(fraction)) => Some(format::percent(fraction)),
         (detail, None) => detail,

@@ -43,6 +43,7 @@ where
             }}
         </Transition>
     }
+    .into_any()
 }
 
 #[component]
@@ -57,6 +58,7 @@ where
     #[cfg(not(feature = "ssr"))]
     let _ = main;
     view! { <FaultView fault retry=Callback::new(move |()| resource.refetch()) /> }
+    .into_any()
 }
 
 /// The shape of what is being loaded.

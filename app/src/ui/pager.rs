@@ -27,7 +27,8 @@ pub fn Pager(
         let link = link.clone();
         view! { <a class="btn sm" rel="prev" href=move || link(page - 1)>"Previous"</a> }
     });
-    let next = (page < last).then(|| view! { <a class="btn sm" rel="next" href=move || link(page + 1)>"Next"</a> });
+    let next =
+        (page < last).then(|| view! { <a class="btn sm" rel="next" href=move || link(page + 1)>"Next"</a> });
     Either::Right(view! {
         <nav class="pager" aria-label="Pages">
             <span>{format!("{}–{} of {}", format::exact(first_row), format::exact(last_row), format::exact(rows))}</span>

@@ -72,6 +72,7 @@ pub fn SearchBox(
             </button>
         </Form>
     }
+    .into_any()
 }
 
 /// A choice in a row of filters, for one value of the URL's query; nothing chosen means all.

@@ -17,8 +17,14 @@ pub struct Sort {
 pub fn use_sort(key: &'static str, descending: bool) -> Memo<Sort> {
     let (sort, dir) = (use_query("sort"), use_query("dir"));
     Memo::new(move |_| match sort.get() {
-        Some(sort) => Sort { descending: dir.get().as_deref() == Some("desc"), key: sort },
-        None => Sort { key: key.to_owned(), descending },
+        Some(sort) => Sort {
+            descending: dir.get().as_deref() == Some("desc"),
+            key: sort,
+        },
+        None => Sort {
+            key: key.to_owned(),
+            descending,
+        },
     })
 }
 
@@ -42,9 +48,17 @@ pub fn SortHead(
     let here = use_here();
     let active = move || sort.with(|sort| sort.key == key);
     let link = move || {
-        let descending = if active() { !sort.with(|sort| sort.descending) } else { num };
+        let descending = if active() {
+            !sort.with(|sort| sort.descending)
+        } else {
+            num
+        };
         let dir = if descending { "desc" } else { "asc" };
-        here.with(&[("sort", Some(key.to_owned())), ("dir", Some(dir.to_owned())), ("page", None)])
+        here.with(&[
+            ("sort", Some(key.to_owned())),
+            ("dir", Some(dir.to_owned())),
+            ("page", None),
+        ])
     };
     let order = move || match (active(), sort.with(|sort| sort.descending)) {
         (false, _) => None,

@@ -21,7 +21,10 @@ struct Toast {
 impl Toasts {
     /// Makes the notices known to the pages below; called once, by the frame.
     pub fn provide() -> Self {
-        let toasts = Self { list: RwSignal::new(Vec::new()), next: StoredValue::new(0) };
+        let toasts = Self {
+            list: RwSignal::new(Vec::new()),
+            next: StoredValue::new(0),
+        };
         provide_context(toasts);
         toasts
     }
@@ -40,13 +43,19 @@ impl Toasts {
         let id = self.next.get_value();
         self.next.set_value(id.wrapping_add(1));
         self.list.update(|list| list.push(Toast { id, tone, text }));
-        set_timeout(move || self.list.update(|list| list.retain(|toast| toast.id != id)), std::time::Duration::from_secs(6));
+        set_timeout(
+            move || self.list.update(|list| list.retain(|toast| toast.id != id)),
+            std::time::Duration::from_secs(6),
+        );
     }
 }
 
 /// The notices of this tab.
 pub fn use_toasts() -> Toasts {
-    use_context().unwrap_or_else(|| Toasts { list: RwSignal::new(Vec::new()), next: StoredValue::new(0) })
+    use_context().unwrap_or_else(|| Toasts {
+        list: RwSignal::new(Vec::new()),
+        next: StoredValue::new(0),
+    })
 }
 
 /// Where the notices are shown.

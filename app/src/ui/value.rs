@@ -92,6 +92,9 @@ fn iso(at: Instant) -> String {
 mod tests {
     #[test]
     fn machines_read_the_same_instant() {
-        assert_eq!(super::iso(contract::Instant::from_timestamp(1_000_000, 0).unwrap_or_default()), "1970-01-12T13:46:40Z");
+        assert_eq!(
+            super::iso(contract::Instant::from_timestamp(1_000_000, 0).unwrap_or_default()),
+            "1970-01-12T13:46:40Z"
+        );
     }
 }

@@ -1,0 +1,3 @@
+//! Backups: what is stored, and what proves it.
+
+pub mod api;
