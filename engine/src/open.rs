@@ -75,7 +75,7 @@ impl Engine {
         }
         self.spawn(crate::events::listen(self.clone(), self.stopping()));
         if self.0.config.works {
-            self.spawn(crate::jobs::work(self.clone(), self.stopping()));
+            self.spawn(crate::jobs::work(self.clone(), self.stopping(), None));
         }
     }
 

@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `pgsteward`.
+
+fn main() -> std::process::ExitCode {
+    server::main()
+}

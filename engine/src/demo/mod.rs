@@ -3,6 +3,7 @@
 //! The same rows come out of every run with the same number of rows, apart from the moment at which time ends. A fill
 //! that was interrupted goes on where it stopped. Nothing is ever written into a database that holds rows of others.
 
+mod command;
 mod plan;
 
 use chrono::{NaiveDateTime, SubsecRound, Utc};

@@ -119,15 +119,17 @@ impl Runner {
     }
 }
 
-/// Works until the token is cancelled; then stops what runs and waits for its clean-up.
-pub(crate) async fn work(engine: Engine, stop: CancellationToken) {
+/// Works until the token is cancelled; then stops what runs and waits for its clean-up. With `only`, takes no other job
+/// from the queue: a command that ends with its own job must not end the jobs of others. It still cleans up after the
+/// dead, whose jobs may stand in the way.
+pub(crate) async fn work(engine: Engine, stop: CancellationToken, only: Option<JobId>) {
     let worker: i64 = rand::random();
     let mut pulse = recover::Pulse::begin(engine.clone(), worker);
     let mut jobs = JoinSet::new();
     while !stop.is_cancelled() {
         // Without the lock nobody could tell that this process lives: it takes nothing then.
         if pulse.holds() {
-            take_what_there_is(&engine, worker, &mut jobs).await;
+            take_what_there_is(&engine, worker, only, &mut jobs).await;
         }
         tokio::select! {
             () = stop.cancelled() => break,
@@ -142,7 +144,7 @@ pub(crate) async fn work(engine: Engine, stop: CancellationToken) {
     pulse.end().await;
 }
 
-async fn take_what_there_is(engine: &Engine, worker: i64, jobs: &mut JoinSet<()>) {
+async fn take_what_there_is(engine: &Engine, worker: i64, only: Option<JobId>, jobs: &mut JoinSet<()>) {
     loop {
         match store::take_over(engine.store(), worker).await {
             Ok(Some(orphan)) => {
@@ -154,7 +156,7 @@ async fn take_what_there_is(engine: &Engine, worker: i64, jobs: &mut JoinSet<()>
         }
     }
     while jobs.len() < AT_ONCE {
-        match store::claim(engine.store(), worker).await {
+        match store::claim(engine.store(), worker, only).await {
             Ok(Some(job)) => {
                 let engine = engine.clone();
                 jobs.spawn(async move { run(engine, worker, job).await });

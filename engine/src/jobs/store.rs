@@ -245,14 +245,15 @@ pub(super) async fn request_cancel(
 }
 
 /// Takes the oldest waiting job that may run now. Two workers that race for one target meet in the unique index: the
-/// loser gets nothing this time.
-pub(super) async fn claim(pool: &PgPool, worker: i64) -> Result<Option<Claimed>, sqlx::Error> {
+/// loser gets nothing this time. With `only`, takes no other job.
+pub(super) async fn claim(pool: &PgPool, worker: i64, only: Option<JobId>) -> Result<Option<Claimed>, sqlx::Error> {
     let row = sqlx::query!(
         r#"with next as (
                -- The oldest waiting job whose target has no exclusive job at work.
                select id
                  from jobs waiting
                 where state = 'queued'
+                  and ($2::uuid is null or id = $2)
                   and not (exclusive and exists (
                           select
                             from jobs other
@@ -269,6 +270,7 @@ pub(super) async fn claim(pool: &PgPool, worker: i64) -> Result<Option<Claimed>,
             where jobs.id = next.id
         returning jobs.id, kind, target, title, spec, progress as "progress: Json<Progress>", created_by"#,
         worker,
+        only.map(|id| id.0),
     )
     .fetch_optional(pool)
     .await;

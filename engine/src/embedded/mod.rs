@@ -1,0 +1,120 @@
+//! The embedded PostgreSQL: a private cluster in the data folder, for those who have no database yet.
+//!
+//! Invariants: it listens on loopback and on a socket of its own, and asks for a password on both; several console
+//! processes may use it at the same time, the first one starts it and the last one stops it; a cluster that a killed
+//! console left running is used as it is; a lock file that a dead server left is no obstacle. Why this runs PostgreSQL's
+//! own programs and no library: docs/decisions/0005-embedded-postgresql.md.
+
+mod cluster;
+mod lock;
+mod process;
+mod provide;
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use crate::{Error, Result, target::url::DatabaseUrl};
+use cluster::Cluster;
+use lock::{Turn, Use};
+
+/// The database that pgsteward ships with as its first managed one.
+pub const MANAGED: &str = "ai_pal";
+/// The console's own database.
+pub const STORE: &str = "pgsteward";
+/// The files and folders of the embedded PostgreSQL in the data folder.
+pub const FILES: [&str; 7] = [
+    cluster::DATA,
+    cluster::UNFINISHED,
+    cluster::PASSWORD,
+    cluster::PORT,
+    cluster::SOCKETS,
+    lock::TURN,
+    lock::USERS,
+];
+
+/// The embedded PostgreSQL, running, and in use by this process. Without [`Embedded::close`] it keeps running, and the
+/// next console finds it.
+pub struct Embedded {
+    cluster: Cluster,
+    top: PathBuf,
+    port: u16,
+    password: SecretString,
+    using: Use,
+}
+
+impl Embedded {
+    /// Makes the cluster when there is none, starts it when it does not run, and makes the managed database in it.
+    /// `connections` is the least that the server must allow; `programs` is
+    /// the folder with PostgreSQL's programs, when it shall not be searched for.
+    ///
+    /// # Errors
+    /// `Refused`, with the remedy: when the programs are of another version than the cluster, the folder cannot be
+    /// used, or the server does not start (with the end of its log).
+    pub async fn open(data_dir: &Path, programs: Option<&Path>, connections: u32) -> Result<Self> {
+        cluster::private_folder(data_dir)?;
+        let top = std::fs::canonicalize(data_dir)
+            .map_err(Error::io(format!("entering {}", data_dir.display())))?;
+        // Held while the cluster is started or stopped, so that nobody finds it half-way.
+        let turn = Turn::take(&top).await?;
+        let cluster = Cluster::new(&top, programs).await?;
+        let password = cluster.prepare().await?;
+        let port = match cluster.running().await? {
+            Some(port) => {
+                tracing::info!(port, "the embedded PostgreSQL runs already");
+                port
+            }
+            None => cluster.start(connections).await?,
+        };
+        let using = Use::begin(&top)?;
+        let embedded = Self { cluster, top, port, password, using };
+        let provided = provide::databases(&embedded).await;
+        drop(turn);
+        match provided {
+            Ok(()) => Ok(embedded),
+            Err(error) => {
+                embedded.close(Duration::from_secs(10)).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// How to reach one of its databases: over loopback, as its superuser.
+    pub fn database(&self, name: &str) -> DatabaseUrl {
+        let options = PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(self.port)
+            .username(cluster::SUPERUSER)
+            .password(secrecy::ExposeSecret::expose_secret(&self.password))
+            .database(name)
+            .ssl_mode(PgSslMode::Disable);
+        DatabaseUrl { options, password: Some(self.password.clone()) }
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Leaves the cluster, and stops it when no other process uses it, in about the given time at most: clients are
+    /// disconnected, and when that does not do in time, the server is stopped at once and recovers at its next start.
+    ///
+    /// # Errors
+    /// When the server cannot be stopped.
+    pub async fn close(self, within: Duration) -> Result<()> {
+        let end = Instant::now() + within;
+        let turn = Turn::take(&self.top).await?;
+        if self.using.end_as_last()? {
+            self.cluster.stop(end.saturating_duration_since(Instant::now())).await?;
+            tracing::info!("the embedded PostgreSQL has stopped");
+        } else {
+            tracing::info!("another console uses the embedded PostgreSQL; it keeps running");
+        }
+        drop(turn);
+        Ok(())
+    }
+}

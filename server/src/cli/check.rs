@@ -1,0 +1,101 @@
+//! `pgsteward config check`: are the settings right, and does everything answer?
+
+use std::time::Duration;
+
+use contract::{
+    Fault,
+    target::{TargetState, TargetView},
+};
+use serde::Serialize;
+
+use super::{Session, failure::Failure};
+use crate::console::Console;
+
+/// Longer than a connection may take to be refused.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What one part of the configuration leads to.
+#[derive(Serialize)]
+struct Part {
+    name: String,
+    address: String,
+    ok: bool,
+    version: Option<String>,
+    fault: Option<Fault>,
+}
+
+pub(super) async fn run(session: &Session<'_>) -> Result<(), Failure> {
+    let console = Console::open(session.settings, false).await?;
+    let checked = parts(session, &console).await;
+    console.close().await;
+    let parts = checked?;
+    session.out.show(&parts, || parts.iter().map(line).collect::<Vec<_>>().join("\n"));
+    match parts.iter().filter(|part| !part.ok).count() {
+        0 => Ok(()),
+        1 => Err(Failure::with_hint("a managed database cannot be reached", "correct its URL, or start its server")),
+        several => Err(Failure::with_hint(
+            format!("{several} managed databases cannot be reached"),
+            "correct their URLs, or start their servers",
+        )),
+    }
+}
+
+async fn parts(session: &Session<'_>, console: &Console) -> Result<Vec<Part>, Failure> {
+    console.engine.ready().await?;
+    let store = Part {
+        name: "store".into(),
+        address: store_address(session),
+        ok: true,
+        version: None,
+        fault: None,
+    };
+    let mut parts = vec![store];
+    let caller = session.caller(console);
+    for target in console.engine.targets().list(&caller).await? {
+        parts.push(part(looked_at(session, console, &target.name).await?));
+    }
+    Ok(parts)
+}
+
+fn store_address(session: &Session<'_>) -> String {
+    match &session.settings.store {
+        Some(store) => format!("{}:{}", store.options.get_host(), store.options.get_port()),
+        None => "embedded".to_owned(),
+    }
+}
+
+/// The target's state once it is known: the console looks at each one in the background.
+async fn looked_at(session: &Session<'_>, console: &Console, name: &str) -> Result<TargetView, Failure> {
+    let caller = session.caller(console);
+    let begun = tokio::time::Instant::now();
+    loop {
+        let view = console.engine.targets().view(&caller, name).await?;
+        let unknown = matches!(&view.state, TargetState::Down { fault, .. } if fault.message.contains("has not been asked"));
+        if !unknown || begun.elapsed() > PATIENCE {
+            return Ok(view);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn part(target: TargetView) -> Part {
+    let (version, fault) = match target.state {
+        TargetState::Up(server) => (Some(server.version), None),
+        TargetState::Down { fault, .. } => (None, Some(fault)),
+    };
+    Part { name: target.name, address: target.address, ok: fault.is_none(), version, fault }
+}
+
+fn line(part: &Part) -> String {
+    let Part { name, address, .. } = part;
+    match &part.fault {
+        None => match &part.version {
+            Some(version) => format!("ok     {name} ({address}): PostgreSQL {version}"),
+            None => format!("ok     {name} ({address})"),
+        },
+        Some(fault) => match &fault.hint {
+            Some(hint) => format!("fault  {name} ({address}): {}\n       {hint}", fault.message),
+            None => format!("fault  {name} ({address}): {}", fault.message),
+        },
+    }
+}

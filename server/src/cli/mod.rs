@@ -1,0 +1,127 @@
+//! The command line. Each command is a thin caller of one operation of the engine, like a page is.
+//!
+//! Results go to standard output, as text or with `--json` as JSON and nothing else; everything else goes to standard
+//! error. A failure is one line `error: …` and one line `hint: …` there, and an exit code that is not 0: 2 for wrong
+//! settings and arguments, 130 after Ctrl-C, 1 for the rest.
+
+mod arguments;
+mod check;
+mod demo;
+mod failure;
+mod job;
+mod migrate;
+mod out;
+mod password;
+mod routes;
+mod serve;
+mod session;
+mod stats;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use nix::unistd::{Uid, User};
+
+use crate::{config::Settings, console::Console, logging, privileges};
+use arguments::{Arguments, Command};
+use failure::Failure;
+use out::Out;
+
+/// What every command is given.
+struct Session<'a> {
+    settings: &'a Settings,
+    out: Out,
+    /// `--target`.
+    target: Option<String>,
+    /// `--yes`.
+    yes: bool,
+    /// The name in the operating system, for the audit log.
+    os_user: String,
+}
+
+/// The whole program: reads the settings, leaves root behind, then runs the command on a new runtime.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let out = Out::new(arguments.json);
+    match begin(arguments, out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn begin(arguments: Arguments, out: Out) -> Result<(), Failure> {
+    if let Command::Routes = arguments.command {
+        return routes::list(out);
+    }
+    let settings = Settings::from_process()?;
+    let serves = matches!(arguments.command, Command::Serve { .. });
+    logging::begin(settings.log_filter.as_deref(), if serves { "info" } else { "warn" }, settings.log_json)?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let os_user = User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
+    // What the user may do in the folder they are in, they do before the process becomes another user.
+    let opened = arguments.command.open_files()?;
+    privileges::settle(&settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::message(format!("the runtime does not start: {error}")))?;
+    let session =
+        Session { settings: &settings, out, target: arguments.target, yes: arguments.yes, os_user };
+    runtime.block_on(run(arguments.command, session, opened))
+}
+
+async fn run(command: Command, session: Session<'_>, opened: Option<std::fs::File>) -> Result<(), Failure> {
+    match command {
+        Command::Serve { demo } => serve::run(session, demo).await,
+        Command::Routes => routes::list(session.out),
+        Command::Config(arguments::Config::Check) => check::run(&session).await,
+        other => {
+            let console = Console::open(session.settings, false).await?;
+            let done = with_console(other, &session, &console, opened).await;
+            console.close().await;
+            done
+        }
+    }
+}
+
+async fn with_console(
+    command: Command,
+    session: &Session<'_>,
+    console: &Console,
+    opened: Option<std::fs::File>,
+) -> Result<(), Failure> {
+    match command {
+        Command::Migrate(what) => migrate::run(session, console, what).await,
+        Command::Stats => stats::run(session, console).await,
+        Command::User(what) => self::session::run(session, console, what).await,
+        _ => Ok(()),
+    }
+}
+
+impl Session<'_> {
+    fn caller(&self, console: &Console) -> engine::Caller {
+        console.engine.session().command_line(&self.os_user)
+    }
+
+    /// The managed database of the command: the named one, or the only one there is.
+    async fn target(&self, console: &Console) -> Result<String, Failure> {
+        let known = console.engine.targets().list(&self.caller(console)).await?;
+        if let Some(name) = &self.target {
+            return Ok(name.clone());
+        }
+        match known.as_slice() {
+            [only] => Ok(only.name.clone()),
+            [] => Err(Failure::usage("no managed database is configured", "set DATABASE_URL, or name one in pgsteward.toml")),
+            several => {
+                let names: Vec<&str> = several.iter().map(|target| target.name.as_str()).collect();
+                Err(Failure::usage(
+                    "there are several managed databases",
+                    format!("name one with --target: {}", names.join(", ")),
+                ))
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Standard output: the one place that writes to it.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+/// Where results go.
+#[derive(Clone, Copy)]
+pub(super) struct Out {
+    json: bool,
+}
+
+impl Out {
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether the result is asked for as JSON.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether a person watches the progress.
+    pub fn has_progress_bar(self) -> bool {
+        !self.json && std::io::stderr().is_terminal()
+    }
+
+    /// Shows a result: whole as JSON, or in words.
+    pub fn show<T: Serialize + ?Sized>(self, value: &T, words: impl FnOnce() -> String) {
+        let text = if self.json {
+            // These are plain values with text keys: nothing in them can fail to become JSON.
+            serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned())
+        } else {
+            words()
+        };
+        write(&text);
+    }
+
+    /// Says something to a person; silent when the result is asked for as JSON.
+    pub fn say(self, text: &str) {
+        if !self.json {
+            write(text);
+        }
+    }
+}
+
+fn write(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    // A reader that has gone away, as `| head` does, is no failure.
+    let _gone = writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush());
+}

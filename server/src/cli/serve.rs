@@ -1,0 +1,124 @@
+//! `pgsteward serve`: the console itself, until Ctrl-C or SIGTERM.
+
+use std::net::SocketAddr;
+
+use app::Assets;
+use engine::session::FirstAdministrator;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Session, demo, failure::Failure};
+use crate::{
+    config::Settings,
+    console::Console,
+    http::{self, Web},
+};
+
+/// The names that the build gave to the browser's files.
+#[derive(Deserialize)]
+struct Names {
+    js: String,
+    wasm: String,
+    css: String,
+}
+
+pub(super) async fn run(session: Session<'_>, with_demo: bool) -> Result<(), Failure> {
+    let settings = session.settings;
+    let stop = stop_signal()?;
+    let assets = assets(settings)?;
+    let listener = TcpListener::bind(settings.addr).await.map_err(|error| {
+        Failure::with_hint(
+            format!("{} cannot be listened on: {error}", settings.addr),
+            "end what uses it, or set PGSTEWARD_ADDR=127.0.0.1:3001",
+        )
+    })?;
+    let addr = listener.local_addr().unwrap_or(settings.addr);
+    let console = Console::open(settings, true).await?;
+    // Asked for while the embedded PostgreSQL was starting.
+    if stop.is_cancelled() {
+        console.close().await;
+        return Ok(());
+    }
+    let first = console.engine.session().ensure_first_administrator(settings.admin_password.clone()).await;
+    let first = match first {
+        Ok(first) => first,
+        Err(error) => {
+            console.close().await;
+            return Err(error.into());
+        }
+    };
+    greet(&session, addr, &first);
+    let web = Web::new(
+        console.engine.clone(),
+        settings.site_root.clone(),
+        assets,
+        settings.trusted_proxies.clone(),
+    );
+    let closing = web.closing.clone();
+    let serving = tokio::spawn(http::connection::serve(listener, http::router(web), closing.clone()));
+    if with_demo {
+        demo::fill(&session, &console, stop.clone()).await;
+    }
+    stop.cancelled().await;
+    tracing::info!("closing");
+    closing.cancel();
+    // Requests end while jobs clean up; both have a limit of their own.
+    let (_ended, ()) = tokio::join!(serving, console.close());
+    Ok(())
+}
+
+/// Cancelled by Ctrl-C or SIGTERM. A second one changes nothing: what is left to do has its limits.
+fn stop_signal() -> Result<CancellationToken, Failure> {
+    let failed = |error: std::io::Error| Failure::message(format!("signals cannot be caught: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        told.cancel();
+    });
+    Ok(stop)
+}
+
+fn assets(settings: &Settings) -> Result<Assets, Failure> {
+    let path = settings.site_root.join("assets.json");
+    let missing = |why: String| {
+        Failure::with_hint(
+            format!("the browser's files are not in {}: {why}", settings.site_root.display()),
+            "build them (make build), or set LEPTOS_SITE_ROOT to their folder",
+        )
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| missing(error.to_string()))?;
+    let Names { js, wasm, css } = serde_json::from_str(&text).map_err(|error| missing(error.to_string()))?;
+    Ok(Assets { js: format!("/pkg/{js}"), wasm: format!("/pkg/{wasm}"), css: format!("/pkg/{css}") })
+}
+
+/// The address, and at the first start who may log in. The one-time password is shown here and nowhere else.
+fn greet(session: &Session<'_>, addr: SocketAddr, first: &FirstAdministrator) {
+    let who = match first {
+        FirstAdministrator::NotNeeded => String::new(),
+        FirstAdministrator::Made { name } => {
+            format!("\n  Log in as  {name}\n  Password   the one in PGSTEWARD_ADMIN_PASSWORD\n")
+        }
+        FirstAdministrator::MadeWithOneTimePassword { name, password } => format!(
+            "\n  Log in as  {name}\n  Password   {}\n\n  This password is shown only now, and must be changed at the first log-in.\n",
+            password.expose_secret()
+        ),
+    };
+    session.out.say(&format!("\npgsteward is ready on http://{addr}\n{who}"));
+    if !addr.ip().is_loopback() && session.settings.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "listening beyond this machine without TLS: log-in works only through a TLS proxy, whose address \
+             PGSTEWARD_TRUSTED_PROXY names"
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! What the console is told at its start. The only place that reads environment variables.
+//!
+//! Values come from the environment, then from `.env` in the working folder, then from `pgsteward.toml`. A value that
+//! cannot be used ends the process: a console that guesses is worse than one that says what to correct.
+
+mod database;
+mod setting;
+mod source;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use engine::{
+    EngineConfig,
+    config::{PoolConfig, QueryLog, TargetConfig},
+    target::url::DatabaseUrl,
+};
+use secrecy::SecretString;
+
+pub use setting::{SETTINGS, Setting};
+pub use source::Source;
+pub use value::ConfigError;
+
+use setting::{
+    ADDR, ADMIN_PASSWORD, BACKUP_URL, CONFIG, DATA_DIR, ECHO, JWT_SECRET, LOG, LOG_FORMAT, PG_BIN, QUERY_LOGGING,
+    SITE_ROOT, SLOW_QUERY, STORE_URL, TRUSTED_PROXY,
+};
+
+/// Connections to the store, for requests, events and the runner of one process.
+const STORE_CONNECTIONS: u32 = 16;
+
+/// Everything the process is told, checked. Paths are absolute, since the process may leave its folder.
+pub struct Settings {
+    /// Where to listen.
+    pub addr: SocketAddr,
+    /// The console's folder.
+    pub data_dir: PathBuf,
+    /// Where backups are stored.
+    pub backup_dir: PathBuf,
+    /// The folder with the browser's files.
+    pub site_root: PathBuf,
+    /// Proxies whose word counts.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// The first administrator's password, when it is not to be a random one.
+    pub admin_password: Option<SecretString>,
+    /// The signing key, when it is not the file in the data folder.
+    pub jwt_secret: Option<SecretString>,
+    /// Where to look first for PostgreSQL's programs.
+    pub pg_bin: Option<PathBuf>,
+    /// The store; `None` asks for the embedded PostgreSQL.
+    pub store: Option<DatabaseUrl>,
+    /// The managed databases; none with the embedded PostgreSQL, which brings its own.
+    pub targets: Vec<TargetConfig>,
+    /// The pool of a target that says nothing else.
+    pub pool: PoolConfig,
+    /// How the console's own queries are logged.
+    pub query_log: QueryLog,
+    /// Which log lines are written.
+    pub log_filter: Option<String>,
+    /// Whether the log is written as JSON.
+    pub log_json: bool,
+    /// What the person who set this up should know.
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads this process's environment and folder.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn from_process() -> Result<Self, ConfigError> {
+        let folder = std::env::current_dir().map_err(|error| ConfigError {
+            name: "working folder".to_owned(),
+            problem: format!("it cannot be entered: {error}"),
+            example: "start pgsteward in a folder that exists".to_owned(),
+        })?;
+        Self::read(&Source::new(environment(), &folder)?)
+    }
+
+    /// Checks the values of a source.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn read(source: &Source) -> Result<Self, ConfigError> {
+        let data_dir = source.path(&DATA_DIR).unwrap_or_else(|| source.beside("data"));
+        let pool = database::pool(source)?;
+        let targets = targets(source, &pool)?;
+        let store = match database::url_of(source, &STORE_URL)? {
+            Some(url) => Some(url),
+            None => targets.first().map(store_beside),
+        };
+        let every = switch(source, &ECHO)? || switch(source, &QUERY_LOGGING)?;
+        let slow = source.read(&SLOW_QUERY, |text| value::number(text, 0, u64::from(u32::MAX)))?;
+        let backup_dir = source.read(&BACKUP_URL, |text| backup_folder(text))?;
+        Ok(Self {
+            addr: source.read(&ADDR, address)?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
+            backup_dir: backup_dir.map_or_else(|| data_dir.join("backups"), |folder| source.beside(folder)),
+            site_root: source.path(&SITE_ROOT).unwrap_or_else(|| beside_program(source)),
+            trusted_proxies: source.read(&TRUSTED_PROXY, value::addresses)?.unwrap_or_default(),
+            admin_password: source.secret(&ADMIN_PASSWORD)?,
+            jwt_secret: source.secret(&JWT_SECRET)?,
+            pg_bin: programs(source)?,
+            query_log: QueryLog { every, slow: Duration::from_millis(slow.unwrap_or(1000)) },
+            log_filter: source.get(&LOG).map(str::to_owned),
+            log_json: source.read(&LOG_FORMAT, log_format)?.unwrap_or(false),
+            warnings: source.warnings(),
+            data_dir,
+            store,
+            targets,
+            pool,
+        })
+    }
+
+    /// What the engine is told, with the store and the targets that hold now.
+    pub fn engine(&self, store: DatabaseUrl, targets: Vec<TargetConfig>, works: bool) -> EngineConfig {
+        EngineConfig {
+            store: store.options,
+            store_connections: STORE_CONNECTIONS,
+            targets,
+            data_dir: self.data_dir.clone(),
+            backup_dir: self.backup_dir.clone(),
+            pg_bin: self.pg_bin.clone(),
+            jwt_secret: self.jwt_secret.clone(),
+            works,
+            query_log: self.query_log,
+        }
+    }
+}
+
+/// The process's variables. A name or value that is not UTF-8 is none of ours.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn targets(source: &Source, pool: &PoolConfig) -> Result<Vec<TargetConfig>, ConfigError> {
+    let mut targets: Vec<TargetConfig> = database::from_variable(source, pool)?.into_iter().collect();
+    let file = match source.path(&CONFIG) {
+        Some(named) => Some(named),
+        None => Some(source.beside("pgsteward.toml")).filter(|usual| usual.exists()),
+    };
+    if let Some(path) = file {
+        targets.extend(database::from_file(source, &path, pool)?);
+    }
+    for (index, target) in targets.iter().enumerate() {
+        if targets[..index].iter().any(|earlier| earlier.name == target.name) {
+            return Err(ConfigError {
+                name: format!("target \"{}\"", target.name),
+                problem: "two managed databases have this name".to_owned(),
+                example: "rename one of them in pgsteward.toml (DATABASE_URL's is called like its database)".to_owned(),
+            });
+        }
+    }
+    Ok(targets)
+}
+
+/// The store beside a managed database; beside one that is itself called `pgsteward` it gets another name.
+fn store_beside(target: &TargetConfig) -> DatabaseUrl {
+    let name = if target.options.get_database() == Some("pgsteward") { "pgsteward_store" } else { "pgsteward" };
+    DatabaseUrl { options: target.options.clone().database(name), password: target.password.clone() }
+}
+
+fn switch(source: &Source, setting: &Setting) -> Result<bool, ConfigError> {
+    Ok(source.read(setting, value::switch)?.unwrap_or(false))
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = match text.trim().strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.trim().to_owned(),
+    };
+    numeric.parse().map_err(|_| format!("\"{text}\" is no address with a port"))
+}
+
+fn log_format(text: &str) -> Result<bool, String> {
+    match text {
+        "text" => Ok(false),
+        "json" => Ok(true),
+        other => Err(format!("\"{other}\" is neither text nor json")),
+    }
+}
+
+fn backup_folder(text: &str) -> Result<PathBuf, String> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Ok(PathBuf::from(text)) };
+    if scheme != "file" {
+        return Err(format!("backups to {scheme}:// are not supported by this version, only folders are"));
+    }
+    let url = url::Url::parse(text).map_err(|error| error.to_string())?;
+    url.to_file_path().map_err(|()| format!("\"{rest}\" is no absolute path; write file:///folder"))
+}
+
+fn programs(source: &Source) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(folder) = source.path(&PG_BIN) else { return Ok(None) };
+    if folder.is_dir() {
+        return Ok(Some(folder));
+    }
+    Err(ConfigError::of(&PG_BIN, format!("{} is no folder", folder.display())))
+}
+
+/// `<program>/../site`: where a packaged build has it, and `target/site` while developing.
+fn beside_program(source: &Source) -> PathBuf {
+    let program = std::env::current_exe().ok();
+    let top = program.as_deref().and_then(Path::parent).and_then(Path::parent);
+    top.map_or_else(|| source.beside("site"), |top| top.join("site"))
+}

@@ -1,0 +1,158 @@
+//! The list of settings: the one place that knows their names, defaults and examples.
+
+/// One setting, by the name of its environment variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The variable.
+    pub name: &'static str,
+    /// What holds when it is not set, in words or as the value itself.
+    pub default: &'static str,
+    /// A value that would be right.
+    pub example: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Whether it holds a secret. Then `<name>_FILE` may name a file with the value instead.
+    pub secret: bool,
+}
+
+const fn plain(name: &'static str, default: &'static str, example: &'static str, about: &'static str) -> Setting {
+    Setting { name, default, example, about, secret: false }
+}
+
+const fn secret(name: &'static str, default: &'static str, example: &'static str, about: &'static str) -> Setting {
+    Setting { name, default, example, about, secret: true }
+}
+
+/// The managed database.
+pub const DATABASE_URL: Setting = secret(
+    "DATABASE_URL",
+    "an embedded PostgreSQL in the data folder",
+    "postgresql://steward:secret@db.example:5432/ai_pal?sslmode=require",
+    "The managed database. SQLAlchemy's `postgresql+asyncpg://` form is understood.",
+);
+/// The console's own database.
+pub const STORE_URL: Setting = secret(
+    "PGSTEWARD_STORE_URL",
+    "a database `pgsteward` beside the first managed one",
+    "postgresql://steward:secret@db.example:5432/pgsteward",
+    "The console's own database, created when missing.",
+);
+/// The file with many managed databases.
+pub const CONFIG: Setting = plain(
+    "PGSTEWARD_CONFIG",
+    "./pgsteward.toml, if there is one",
+    "/etc/pgsteward/pgsteward.toml",
+    "A file that names more managed databases.",
+);
+/// The address to listen on.
+pub const ADDR: Setting =
+    plain("PGSTEWARD_ADDR", "127.0.0.1:3000", "0.0.0.0:3000", "The address and port the console listens on.");
+/// The data folder.
+pub const DATA_DIR: Setting = plain(
+    "PGSTEWARD_DATA_DIR",
+    "./data",
+    "/var/lib/pgsteward",
+    "The console's folder: signing key, embedded PostgreSQL, backups by default.",
+);
+/// Where backups go.
+pub const BACKUP_URL: Setting = plain(
+    "PGSTEWARD_BACKUP_URL",
+    "the folder `backups` in the data folder",
+    "file:///srv/backups",
+    "The folder for backups, as a path or as file:///….",
+);
+/// The signing key of sessions.
+pub const JWT_SECRET: Setting = secret(
+    "PGSTEWARD_JWT_SECRET",
+    "made at the first start, kept in the data folder",
+    "64 hexadecimal digits from `openssl rand -hex 32`",
+    "The signing key of sessions, at least 32 bytes. Set it when several consoles share one store.",
+);
+/// The first administrator's password.
+pub const ADMIN_PASSWORD: Setting = secret(
+    "PGSTEWARD_ADMIN_PASSWORD",
+    "a random one, printed once at the first start",
+    "a long sentence that nobody guesses",
+    "The password of the first administrator, `admin`. Later starts ignore it.",
+);
+/// Proxies that are believed.
+pub const TRUSTED_PROXY: Setting = plain(
+    "PGSTEWARD_TRUSTED_PROXY",
+    "none",
+    "10.0.0.5,10.0.0.6",
+    "Addresses of proxies whose X-Forwarded-For, -Proto and -Host are believed.",
+);
+/// The format of the log.
+pub const LOG_FORMAT: Setting =
+    plain("PGSTEWARD_LOG_FORMAT", "text", "json", "The form of the log on standard error: `text` or `json`.");
+/// The filter of the log.
+pub const LOG: Setting = plain("RUST_LOG", "info", "info,engine=debug", "Which log lines are written.");
+/// The folder of the browser's files.
+pub const SITE_ROOT: Setting = plain(
+    "LEPTOS_SITE_ROOT",
+    "the folder `site` one above the program's own",
+    "/usr/share/pgsteward/site",
+    "The folder with the browser's files, as the build made it.",
+);
+/// PostgreSQL's programs.
+pub const PG_BIN: Setting = plain(
+    "PG_BIN",
+    "found by pg_config, PATH, /usr/lib/postgresql/*/bin",
+    "/usr/lib/postgresql/17/bin",
+    "The folder with PostgreSQL's programs (pg_dump, pg_restore, initdb…).",
+);
+/// Connections that are kept.
+pub const POOL_SIZE: Setting =
+    plain("DB_POOL_SIZE", "20", "20", "Connections to a managed database that are kept open.");
+/// Connections beyond those.
+pub const MAX_OVERFLOW: Setting =
+    plain("DB_MAX_OVERFLOW", "40", "40", "More connections that may be opened under load.");
+/// Age of a connection.
+pub const POOL_RECYCLE: Setting =
+    plain("DB_POOL_RECYCLE", "3600", "3600", "Seconds after which a connection is replaced.");
+/// Numbers by name.
+pub const POOL_PROFILE: Setting = plain(
+    "DB_POOL_PROFILE",
+    "standard",
+    "high",
+    "`low` (5 + 10), `standard` (20 + 40) or `high` (50 + 100); DB_POOL_SIZE and DB_MAX_OVERFLOW win over it.",
+);
+/// Logging of statements, in SQLAlchemy's word.
+pub const ECHO: Setting =
+    plain("DB_ECHO", "false", "true", "Log every statement the console sends to a managed database, without values.");
+/// Logging of statements.
+pub const QUERY_LOGGING: Setting = plain("DB_QUERY_LOGGING", "false", "true", "The same as DB_ECHO.");
+/// When a statement is slow.
+pub const SLOW_QUERY: Setting = plain(
+    "SLOW_QUERY_THRESHOLD_MS",
+    "1000",
+    "250",
+    "Milliseconds after which one of the console's statements is logged as slow.",
+);
+
+/// Every setting, in the order of the documentation.
+pub const SETTINGS: [Setting; 20] = [
+    DATABASE_URL,
+    STORE_URL,
+    CONFIG,
+    ADDR,
+    DATA_DIR,
+    BACKUP_URL,
+    JWT_SECRET,
+    ADMIN_PASSWORD,
+    TRUSTED_PROXY,
+    POOL_SIZE,
+    MAX_OVERFLOW,
+    POOL_RECYCLE,
+    POOL_PROFILE,
+    ECHO,
+    QUERY_LOGGING,
+    SLOW_QUERY,
+    PG_BIN,
+    SITE_ROOT,
+    LOG,
+    LOG_FORMAT,
+];
+
+/// Settings that other programs on the same `.env` use and this version does not.
+pub const NOT_USED_YET: [&str; 2] = ["REDIS_URL", "DATABASE_REPLICA_URLS"];

@@ -1,0 +1,99 @@
+//! Values as people write them, and errors that name the setting.
+
+use std::{net::IpAddr, str::FromStr};
+
+use super::setting::Setting;
+
+/// A setting that cannot be used: its name, what is wrong, and what would be right. Never holds a secret's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The variable, or the place in a file.
+    pub name: String,
+    /// What is wrong, as a clause.
+    pub problem: String,
+    /// What would be right, as `NAME=value` or a sentence.
+    pub example: String,
+}
+
+impl ConfigError {
+    /// An error of one setting.
+    pub fn of(setting: &Setting, problem: impl Into<String>) -> Self {
+        Self {
+            name: setting.name.to_owned(),
+            problem: problem.into(),
+            example: format!("{}={}", setting.name, setting.example),
+        }
+    }
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.name, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A whole number between two bounds.
+pub(super) fn number<T>(text: &str, least: T, most: T) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + std::fmt::Display,
+{
+    match text.trim().parse::<T>() {
+        Ok(value) if value >= least && value <= most => Ok(value),
+        _ => Err(format!("\"{text}\" is no whole number from {least} to {most}")),
+    }
+}
+
+/// Yes or no in the usual spellings.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("\"{text}\" is neither true nor false")),
+    }
+}
+
+/// Network addresses, parted by commas.
+pub(super) fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| part.parse().map_err(|_| format!("\"{part}\" is no IP address")))
+        .collect()
+}
+
+/// A target's name: 1 to 63 of `a-z 0-9 _ -`.
+pub(super) fn target_name(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    if (1..=63).contains(&name.len()) && name.chars().all(fits) {
+        return Ok(());
+    }
+    Err(format!("\"{name}\" is no name: use 1 to 63 of a-z, 0-9, _ and -"))
+}
+
+/// The target's name that a database's name gives: lower case, everything else becomes `_`.
+pub(super) fn as_target_name(database: &str) -> String {
+    let name: String = database
+        .chars()
+        .map(|c| c.to_ascii_lowercase())
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
+        .take(63)
+        .collect();
+    if name.is_empty() { "database".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_name_becomes_a_target_name() {
+        for (database, name) in [("ai_pal", "ai_pal"), ("Größe 2", "gr__e_2"), ("", "database"), ("A.B-c", "a_b-c")] {
+            assert_eq!(as_target_name(database), name);
+            assert_eq!(target_name(name), Ok(()));
+        }
+        assert_eq!(as_target_name(&"x".repeat(80)).len(), 63);
+        assert!(target_name("A").is_err() && target_name("").is_err() && target_name("a/b").is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! A console that is open: the engine, and the embedded PostgreSQL when there is no other.
+
+use std::time::{Duration, Instant};
+
+use engine::{
+    Engine, Error, Result,
+    config::{MigrationSource, TargetConfig},
+    embedded::{self, Embedded},
+    target::url::DatabaseUrl,
+};
+
+use crate::config::Settings;
+
+/// Everything ends within this time after the wish to stop.
+const END: Duration = Duration::from_secs(14);
+/// Of that, what a server that has to be stopped at once may still need.
+const LEAST: Duration = Duration::from_secs(4);
+/// Connections of the embedded server beyond the console's own pools: jobs, other consoles, a person with psql.
+const SPARE: u32 = 40;
+
+/// An open console.
+pub struct Console {
+    /// What does the work.
+    pub engine: Engine,
+    embedded: Option<Embedded>,
+}
+
+impl Console {
+    /// Opens the store and the targets; without a database URL it starts the embedded PostgreSQL, or finds it running.
+    /// With `works` this process takes jobs from the queue.
+    ///
+    /// # Errors
+    /// When the store or the embedded PostgreSQL cannot be used.
+    pub async fn open(settings: &Settings, works: bool) -> Result<Self> {
+        let (embedded, store, targets) = match &settings.store {
+            Some(store) => {
+                let store = DatabaseUrl { options: store.options.clone(), password: store.password.clone() };
+                (None, store, settings.targets.clone())
+            }
+            None => {
+                let connections = settings.pool.size + settings.pool.overflow + SPARE;
+                let embedded =
+                    Embedded::open(&settings.data_dir, settings.pg_bin.as_deref(), connections).await?;
+                let DatabaseUrl { options, password } = embedded.database(embedded::MANAGED);
+                let target = TargetConfig {
+                    name: embedded::MANAGED.to_owned(),
+                    options,
+                    password,
+                    migrations: MigrationSource::AiPal,
+                    pool: settings.pool.clone(),
+                };
+                let store = embedded.database(embedded::STORE);
+                (Some(embedded), store, vec![target])
+            }
+        };
+        match Engine::open(settings.engine(store, targets, works)).await {
+            Ok(engine) => Ok(Self { engine, embedded }),
+            Err(error) => {
+                stop(embedded, END).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the work, closes the connections, and stops the embedded PostgreSQL when nobody else uses it.
+    pub async fn close(self) {
+        let begun = Instant::now();
+        self.engine.close().await;
+        stop(self.embedded, END.saturating_sub(begun.elapsed()).max(LEAST)).await;
+    }
+}
+
+async fn stop(embedded: Option<Embedded>, within: Duration) {
+    if let Some(embedded) = embedded
+        && let Err(error) = embedded.close(within).await
+    {
+        report(&error);
+    }
+}
+
+fn report(error: &Error) {
+    tracing::error!(error = error.chain(), "the embedded PostgreSQL was not stopped");
+}

@@ -1,0 +1,218 @@
+//! `/events`: everything that is live, as one stream for each browser tab.
+//!
+//! Values are whole, so that of several values of one job in a quarter second only the newest is sent. A stream ends with
+//! its session: it asks every half minute, and at once when this process ended sessions.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Extension,
+    extract::State,
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event as Message, KeepAlive},
+    },
+};
+use contract::{
+    Code, Fault,
+    jobs::{Event, JobId},
+};
+use engine::Caller;
+use futures::{Stream, StreamExt};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior},
+};
+use uuid::Uuid;
+
+use super::{Web, fault};
+
+/// At most one value of a job in this time: four a second.
+const WINDOW: Duration = Duration::from_millis(250);
+/// Tabs of one session.
+const MOST: usize = 20;
+
+/// The streams of this process.
+#[derive(Clone)]
+pub struct Streams {
+    open: Arc<Mutex<HashMap<Uuid, usize>>>,
+    looks: Arc<watch::Sender<u64>>,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { open: Arc::default(), looks: Arc::new(watch::Sender::new(0)) }
+    }
+}
+
+impl Streams {
+    /// Lets every stream ask now whether its session still lives.
+    pub(super) fn look_again(&self) {
+        self.looks.send_modify(|count| *count += 1);
+    }
+
+    /// How many streams are open.
+    pub fn count(&self) -> usize {
+        self.lock().values().sum()
+    }
+
+    fn enter(&self, session: Uuid) -> Option<Place> {
+        let mut open = self.lock();
+        let count = open.entry(session).or_default();
+        if *count >= MOST {
+            return None;
+        }
+        *count += 1;
+        Some(Place { streams: self.clone(), session })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One open stream; its place is free again when the stream is dropped.
+struct Place {
+    streams: Streams,
+    session: Uuid,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.streams.lock();
+        if let Some(count) = open.get_mut(&self.session) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.session);
+            }
+        }
+    }
+}
+
+/// Opens a stream for the caller.
+pub(super) async fn handle(State(web): State<Web>, Extension(caller): Extension<Caller>) -> Response {
+    let Some(place) = web.streams.enter(caller.session().unwrap_or_default()) else {
+        return fault::answer(
+            Fault::new(Code::Busy, format!("This session has {MOST} live pages open already."))
+                .hint("Close some tabs; what they show is right after a reload."),
+        );
+    };
+    match web.engine.watch(&caller) {
+        Ok(values) => {
+            let alive = KeepAlive::new().interval(Duration::from_secs(15));
+            Sse::new(messages(web, caller, values, place)).keep_alive(alive).into_response()
+        }
+        Err(error) => fault::of_engine(&error),
+    }
+}
+
+fn messages(
+    web: Web,
+    caller: Caller,
+    values: impl Stream<Item = Event> + Send + 'static,
+    place: Place,
+) -> impl Stream<Item = Result<Message, Infallible>> + Send {
+    async_stream::stream! {
+        let _place = place;
+        let mut values = std::pin::pin!(values);
+        let mut looks = web.streams.looks.subscribe();
+        let mut recheck = tokio::time::interval_at(Instant::now() + web.recheck, web.recheck);
+        recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut waiting = Waiting::default();
+        loop {
+            let due = waiting.due();
+            let value = tokio::select! {
+                () = web.closing.cancelled() => return,
+                value = values.next() => match value {
+                    Some(value) => value,
+                    None => return,
+                },
+                () = tokio::time::sleep_until(due.unwrap_or_else(far)), if due.is_some() => {
+                    for event in waiting.take_due() {
+                        yield Ok(message(&event));
+                    }
+                    continue;
+                }
+                _ = recheck.tick() => {
+                    if !web.engine.session().still_live(&caller).await {
+                        return;
+                    }
+                    continue;
+                }
+                Ok(()) = looks.changed() => {
+                    if !web.engine.session().still_live(&caller).await {
+                        return;
+                    }
+                    continue;
+                }
+            };
+            if let Some(event) = waiting.admit(value) {
+                yield Ok(message(&event));
+            }
+        }
+    }
+}
+
+/// Jobs whose newest value waits for the end of their window.
+#[derive(Default)]
+struct Waiting {
+    sent: HashMap<JobId, Instant>,
+    held: HashMap<JobId, Event>,
+}
+
+impl Waiting {
+    /// Gives the value back when it may be sent now; keeps it, in place of an older one, when not.
+    fn admit(&mut self, event: Event) -> Option<Event> {
+        let now = Instant::now();
+        match &event {
+            Event::Job { job } => {
+                let id = job.id;
+                if self.sent.get(&id).is_some_and(|sent| now.duration_since(*sent) < WINDOW) {
+                    self.held.insert(id, event);
+                    return None;
+                }
+                self.sent.retain(|_, sent| now.duration_since(*sent) < WINDOW);
+                self.sent.insert(id, now);
+                self.held.remove(&id);
+                Some(event)
+            }
+            // It holds every job as it is now.
+            Event::Snapshot { .. } => {
+                self.held.clear();
+                Some(event)
+            }
+            _ => Some(event),
+        }
+    }
+
+    /// When the next window ends in which something waits.
+    fn due(&self) -> Option<Instant> {
+        self.held.keys().filter_map(|id| self.sent.get(id)).min().map(|sent| *sent + WINDOW)
+    }
+
+    fn take_due(&mut self) -> Vec<Event> {
+        let now = Instant::now();
+        let over = |sent: Option<&Instant>| sent.is_none_or(|sent| now.duration_since(*sent) >= WINDOW);
+        let due: Vec<JobId> = self.held.keys().filter(|id| over(self.sent.get(id))).copied().collect();
+        due.into_iter()
+            .filter_map(|id| {
+                self.sent.insert(id, now);
+                self.held.remove(&id)
+            })
+            .collect()
+    }
+}
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}
+
+fn message(event: &Event) -> Message {
+    // These are plain values with text keys: nothing in them can fail to become JSON.
+    Message::default().data(serde_json::to_string(event).unwrap_or_else(|_| "null".to_owned()))
+}

@@ -1,0 +1,125 @@
+//! The console over HTTP: which layers a request passes, from the outside in.
+//!
+//! trace → origin → headers → panics → limits → cross-site → session → guard → route. Everything that answers, also with
+//! an error, passes the first three on its way out. A route is public only when `server/public_routes.txt` names it.
+
+pub mod connection;
+mod cross_site;
+mod events;
+mod fault;
+mod guard;
+mod headers;
+mod health;
+mod limits;
+mod origin;
+mod pages;
+mod public;
+mod redirect;
+mod session;
+mod trace;
+
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use app::Assets;
+use axum::{
+    Router,
+    extract::FromRef,
+    middleware,
+    routing::{any, get},
+};
+use engine::Engine;
+use leptos::config::LeptosOptions;
+use tokio_util::sync::CancellationToken;
+use tower_http::{
+    CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
+};
+
+pub use events::Streams;
+pub use public::Public;
+
+/// What every route knows.
+#[derive(Clone)]
+pub struct Web {
+    /// What does the work.
+    pub engine: Engine,
+    /// The names of the browser's files.
+    pub assets: Assets,
+    /// The folder they lie in.
+    pub site: PathBuf,
+    /// Proxies whose word about a request counts.
+    pub trusted_proxies: Arc<[IpAddr]>,
+    /// The live streams.
+    pub streams: Streams,
+    /// How often a stream asks whether its session still lives.
+    pub recheck: Duration,
+    /// Cancelled when the console closes; streams end then.
+    pub closing: CancellationToken,
+}
+
+impl Web {
+    /// The state for an engine and a site folder, with the pace that holds in production.
+    pub fn new(engine: Engine, site: PathBuf, assets: Assets, trusted_proxies: Vec<IpAddr>) -> Self {
+        Self {
+            engine,
+            assets,
+            site,
+            trusted_proxies: trusted_proxies.into(),
+            streams: Streams::default(),
+            recheck: Duration::from_secs(30),
+            closing: CancellationToken::new(),
+        }
+    }
+}
+
+/// Leptos' own options; it asks for them at its routes.
+#[derive(Clone)]
+struct Routed {
+    web: Web,
+    leptos: LeptosOptions,
+}
+
+impl FromRef<Routed> for Web {
+    fn from_ref(routed: &Routed) -> Self {
+        routed.web.clone()
+    }
+}
+
+impl FromRef<Routed> for LeptosOptions {
+    fn from_ref(routed: &Routed) -> Self {
+        routed.leptos.clone()
+    }
+}
+
+/// Every route with every layer.
+pub fn router(web: Web) -> Router {
+    let leptos = LeptosOptions::builder()
+        .output_name("pgsteward")
+        .site_root(web.site.to_string_lossy().into_owned())
+        .site_pkg_dir("pkg")
+        .build();
+    let routed = Routed { web: web.clone(), leptos };
+    // Compressed as they are written; what is a stream or stored compressed is not.
+    let written = pages::routes(&routed)
+        .route("/rpc/{*path}", any(fault::no_such_route))
+        .layer(middleware::from_fn(redirect::only_same_origin))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest));
+    Router::new()
+        .merge(written)
+        .route("/events", get(events::handle))
+        .route("/healthz", get(health::lives))
+        .route("/readyz", get(health::ready))
+        .route("/api/{*path}", any(fault::no_such_route))
+        .nest_service("/pkg", pages::files(&web.site))
+        .fallback(fault::no_such_route)
+        .method_not_allowed_fallback(fault::wrong_method)
+        .with_state(routed)
+        .layer(middleware::from_fn(guard::deny_by_default))
+        .layer(middleware::from_fn_with_state(web.clone(), session::prove))
+        .layer(middleware::from_fn(cross_site::refuse))
+        .layer(RequestBodyLimitLayer::new(limits::BODY))
+        .layer(middleware::from_fn(limits::keep))
+        .layer(CatchPanicLayer::custom(fault::of_panic))
+        .layer(middleware::from_fn(headers::complete))
+        .layer(middleware::from_fn_with_state(web, origin::learn))
+        .layer(middleware::from_fn(trace::log))
+}
