@@ -117,7 +117,7 @@ set_up_rust() {
     if [ "$want" = test ] && ! cargo fmt --version >/dev/null 2>&1; then
       step "rustfmt" rustup component add rustfmt
     fi
-    : >"$tools/env" # The machine's own toolchain can do everything.
+    echo "export PATH=\"$tools/bin:\$PATH\"" >"$tools/env" # The machine's own toolchain can do everything.
     return
   fi
   if ! packaged_rust; then
@@ -154,10 +154,22 @@ set_up_postgres() {
   apt_install "PostgreSQL" postgresql
 }
 
+newer_node() {
+  local arch
+  case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) echo "no Node.js package for $(uname -m)"; return 1 ;; esac
+  npm install --prefix "$tools/node" --no-save --no-audit --no-fund "node-linux-$arch@22"
+  ln -sf "$tools/node/node_modules/node-linux-$arch/bin/node" "$tools/bin/node"
+  "$tools/bin/node" --version
+}
+
 set_up_browser() {
   compgen -G '/usr/bin/chromium*' >/dev/null || apt_install "Chromium" chromium
   ! can_install || apt_install "font of the console" fonts-inter
   command -v npm >/dev/null || apt_install "Node.js" nodejs npm
+  # Playwright needs Node.js 20; Debian 12 has 18, which is enough to fetch a newer one.
+  if [ ! -x "$tools/bin/node" ] && ! node -e 'process.exit(process.versions.node.split(".")[0] < 20)'; then
+    step "Node.js 22" newer_node
+  fi
   if ! cmp -s end2end/package-lock.json "$tools/package-lock.json" || [ ! -d end2end/node_modules ]; then
     step "Playwright" env PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --prefix end2end --no-audit --no-fund
     cp end2end/package-lock.json "$tools/package-lock.json"

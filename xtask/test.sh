@@ -60,9 +60,9 @@ browser_tests() {
   local code=0 sums
   echo "== Browser tests"
   rm -f "$log/browser.json"
-  (cd end2end && PLAYWRIGHT_JSON_OUTPUT_NAME="$PWD/../$log/browser.json" PROFILE=$profile \
-    npx --no-install playwright test --reporter=list,json </dev/null) || code=$?
-  sums=$(node -e '
+  PLAYWRIGHT_JSON_OUTPUT_FILE="$PWD/$log/browser.json" PROFILE=$profile xtask/with-toolchain.sh \
+    end2end/node_modules/.bin/playwright test --config end2end --reporter=list,json </dev/null || code=$?
+  sums=$(xtask/with-toolchain.sh node -e '
     const { stats } = JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"));
     console.log(stats.expected + stats.flaky, stats.unexpected);' "$log/browser.json" 2>/dev/null) || sums="0 0"
   add "browser tests" $code $sums
