@@ -22,13 +22,17 @@ impl FromServerFnError for ApiError {
         Self(match error {
             ServerFnErrorErr::Request(_) => Fault::new(Code::Internal, "The console cannot be reached.")
                 .hint("Check the network and whether the console runs; what you see is the last known state."),
-            ServerFnErrorErr::Args(text) | ServerFnErrorErr::MissingArg(text) => {
-                // The wrapper did not run, so the status is set here.
-                #[cfg(feature = "ssr")]
+            // On the server it is the arguments that were not as they should be. The wrapper did not run, so the
+            // status is set here.
+            #[cfg(feature = "ssr")]
+            ServerFnErrorErr::Args(text)
+            | ServerFnErrorErr::MissingArg(text)
+            | ServerFnErrorErr::Deserialization(text) => {
                 server::set_status(Code::Invalid);
                 Fault::new(Code::Invalid, format!("The request could not be read: {text}."))
                     .hint("Reload the page: the console was probably updated.")
             }
+            #[cfg(not(feature = "ssr"))]
             ServerFnErrorErr::Deserialization(_) | ServerFnErrorErr::UnsupportedRequestMethod(_) => {
                 Fault::new(Code::Internal, "The console's answer could not be read.")
                     .hint("Reload the page: the console was probably updated, or something between changed the answer.")
@@ -40,7 +44,7 @@ impl FromServerFnError for ApiError {
 }
 
 #[cfg(feature = "ssr")]
-pub use server::{Transport, call, identity, public, set_page_status, transport};
+pub use server::{Transport, call, identity, public, refuse, set_page_status, transport};
 
 #[cfg(feature = "ssr")]
 mod server {
@@ -105,6 +109,11 @@ mod server {
         let span = tracing::info_span!("rpc", path = %request.path);
         let outcome = operation(engine, transport()).instrument(span.clone()).await;
         span.in_scope(|| outcome.map_err(|error| request.fail(&error)))
+    }
+
+    /// Refuses before the engine is asked, for what only the form knows, such as a password typed twice.
+    pub fn refuse(fault: Fault) -> ApiError {
+        Request::current().refuse(fault)
     }
 
     /// Who is logged in, if anyone.

@@ -2,7 +2,7 @@
 
 use contract::target::{TargetState, TargetView};
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
+use leptos_router::{hooks::use_location, location::Url};
 
 use super::{Mark, gate::Fleet};
 use crate::{
@@ -235,13 +235,8 @@ pub fn dot_class(state: &TargetState) -> &'static str {
 /// What the server is, in a few words.
 pub fn server_words(state: &TargetState) -> String {
     match state {
-        TargetState::Up(server) => {
-            format!(
-                "PostgreSQL {} · {}",
-                server.version,
-                if server.primary { "primary" } else { "replica" }
-            )
-        }
+        TargetState::Up(server) if server.primary => format!("{} · primary", server.version),
+        TargetState::Up(server) => format!("{} · replica", server.version),
         TargetState::Down { .. } => "cannot be reached".to_owned(),
     }
 }
@@ -296,6 +291,7 @@ fn Links() -> impl IntoView {
 /// Whether a link leads to the page shown or to one above it. A database's overview is above all its pages, but not
 /// current on them.
 fn is_current(href: &str, path: &str) -> bool {
+    let (href, path) = (&Url::unescape(href), &Url::unescape(path));
     let (href, path) = (href.trim_end_matches('/'), path.trim_end_matches('/'));
     let overview = href.starts_with("/db/") && href.matches('/').count() == 2;
     path == href

@@ -128,18 +128,14 @@ fn Running() -> impl IntoView {
 fn Link() -> impl IntoView {
     let live = use_live();
     view! {
-        <span role="status">
-            {move || {
-                (live.connection() == Connection::Reconnecting)
-                    .then(|| {
-                        view! {
-                            <span class="chip" title="What you see is the last known state.">
-                                <span class="dot warn"></span>
-                                "Reconnecting…"
-                            </span>
-                        }
-                    })
-            }}
+        <span
+            class="chip"
+            role="status"
+            title="What you see is the last known state."
+            hidden=move || live.connection() != Connection::Reconnecting
+        >
+            <span class="dot warn"></span>
+            "Reconnecting…"
         </span>
     }
 }

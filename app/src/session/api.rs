@@ -1,6 +1,6 @@
 //! The server functions of sessions and users.
 
-use contract::session::{Identity, NewUser, PasswordChange, SessionView, UserChange, UserView};
+use contract::session::{Identity, NewUser, SessionView, UserChange, UserView};
 use leptos::prelude::*;
 use server_fn::codec::Json;
 
@@ -10,6 +10,12 @@ use crate::rpc::ApiError;
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Password(String);
+
+impl From<String> for Password {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
 
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -38,9 +44,7 @@ pub async fn log_in(name: String, password: Password, next: Option<String>) -> R
             Ok(())
         }
         Err(ApiError(fault)) => {
-            if super::login::is_form() {
-                leptos_axum::redirect(&super::login::refused_link(&fault, &next));
-            }
+            super::form::lead_to(&super::form::refused_link("/login", &fault, Some(&next)));
             Err(ApiError(fault))
         }
     }
@@ -67,16 +71,31 @@ pub async fn who_am_i() -> Result<Identity, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().me(&caller).await }).await
 }
 
-/// Changes one's own password; every other session of the user ends, and this one goes on with new tokens.
-#[server(prefix = "/rpc", endpoint = "change_password", input = Json)]
-pub async fn change_password(change: PasswordChange) -> Result<(), ApiError> {
+/// Changes one's own password; every other session of the user ends, and this one goes on with new tokens. A plain form
+/// can send this, with the new password twice.
+#[server(prefix = "/rpc", endpoint = "change_password")]
+pub async fn change_password(current: Password, new: Password, again: Option<Password>) -> Result<(), ApiError> {
+    use super::form;
     use crate::rpc;
 
-    let tokens =
-        rpc::call(|engine, caller| async move { engine.session().change_password(&caller, change).await })
-            .await?;
-    super::cookie::send(super::cookie::set(&tokens, rpc::transport().secure));
-    Ok(())
+    let must_change = rpc::identity().is_some_and(|me| me.must_change_password);
+    let outcome = if again.is_none_or(|again| again.0 == new.0) {
+        let change = contract::session::PasswordChange { current: current.0, new: new.0 };
+        rpc::call(|engine, caller| async move { engine.session().change_password(&caller, change).await }).await
+    } else {
+        Err(rpc::refuse(super::password::differ()))
+    };
+    match outcome {
+        Ok(tokens) => {
+            super::cookie::send(super::cookie::set(&tokens, rpc::transport().secure));
+            form::lead_to(if must_change { "/" } else { "/settings?changed=password" });
+            Ok(())
+        }
+        Err(ApiError(fault)) => {
+            form::lead_to(&form::refused_link("/settings", &fault, None));
+            Err(ApiError(fault))
+        }
+    }
 }
 
 /// One's own live sessions, the last seen first.

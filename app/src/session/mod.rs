@@ -3,6 +3,7 @@
 pub mod api;
 #[cfg(feature = "ssr")]
 pub mod cookie;
+mod form;
 mod login;
 mod own;
 mod password;

@@ -1,10 +1,15 @@
-//! Changing one's own password.
+//! Changing one's own password: a plain form, so that whoever got a one-time password can do it without JavaScript.
 
-use contract::{Code, Fault, session::PasswordChange};
+use contract::{Code, Fault};
 use leptos::prelude::*;
 
-use super::{api::change_password, load_page, use_me};
+use super::{
+    api::{Password, change_password},
+    form::too_many,
+    load_page, use_me,
+};
 use crate::{
+    address::{use_query, use_typed_query},
     rpc::ApiError,
     ui::{FaultView, Field, use_toasts},
 };
@@ -12,32 +17,31 @@ use crate::{
 /// The card on the settings page.
 #[component]
 pub fn PasswordCard() -> impl IntoView {
-    let (current, new, again) = (
-        RwSignal::new(String::new()),
-        RwSignal::new(String::new()),
-        RwSignal::new(String::new()),
-    );
+    let (current, new, again) =
+        (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
     let name = use_me().map(|me| me.name).unwrap_or_default();
     let must_change = use_me().is_some_and(|me| me.must_change_password);
     let toasts = use_toasts();
-    let change = Action::new(move |change: &PasswordChange| change_password(change.clone()));
-    let differs = RwSignal::new(false);
-    let fault = Signal::derive(move || match (differs.get(), change.value().get()) {
-        (true, _) => Some(Fault::new(Code::Invalid, "The two are not the same.").field("again")),
-        (false, Some(Err(ApiError(fault)))) => Some(fault),
-        _ => None,
+    let change = Action::new(move |(current, new): &(String, String)| {
+        change_password(current.clone().into(), new.clone().into(), None::<Password>)
     });
+    let differs = RwSignal::new(false);
+    let (refused, wait) = (use_query("refused"), use_typed_query::<i64>("wait"));
+    let fault = Signal::derive(move || match (differs.get(), change.value().get()) {
+        (true, _) => Some(differ()),
+        (false, Some(Err(ApiError(fault)))) => Some(fault),
+        (false, Some(Ok(()))) => None,
+        // What the form that the browser itself sent was refused for.
+        (false, None) => refused.get().map(|why| refusal(&why, wait.get())),
+    });
+    let changed = use_query("changed");
     // What belongs to no field is shown below them all.
     let rest = move || {
-        fault
-            .get()
-            .filter(|fault| !matches!(fault.field.as_deref(), Some("current" | "new" | "again")))
+        fault.get().filter(|fault| !matches!(fault.field.as_deref(), Some("current" | "new" | "again")))
     };
     Effect::new(move || {
         if let Some(Ok(())) = change.value().get() {
-            [current, new, again]
-                .into_iter()
-                .for_each(|field| field.set(String::new()));
+            [current, new, again].into_iter().for_each(|field| field.set(String::new()));
             toasts.ok("Password changed. Your other sessions have ended.");
             if must_change {
                 load_page("/");
@@ -50,19 +54,39 @@ pub fn PasswordCard() -> impl IntoView {
                 <h2>"Your password"</h2>
             </div>
             <div class="cb">
+                {move || {
+                    changed
+                        .get()
+                        .map(|_| {
+                            view! {
+                                <div class="banner ok" role="status">
+                                    <span class="dot"></span>
+                                    "Password changed"
+                                    <span>"Your other sessions have ended."</span>
+                                </div>
+                            }
+                        })
+                }}
                 <form
                     class="form"
+                    method="post"
+                    action="/rpc/change_password"
                     on:submit=move |event| {
                         event.prevent_default();
                         differs.set(new.get_untracked() != again.get_untracked());
                         if !differs.get_untracked() {
-                            change.dispatch(PasswordChange { current: current.get_untracked(), new: new.get_untracked() });
+                            change.dispatch((current.get_untracked(), new.get_untracked()));
                         }
                     }
                 >
-                    // Password managers look for the name beside the passwords.
-                    <input type="text" name="username" autocomplete="username" value=name hidden />
-                    <Field name="current" label="Current password" kind="password" value=current autocomplete="current-password" fault />
+                    <Field
+                        name="current"
+                        label="Current password"
+                        kind="password"
+                        value=current
+                        autocomplete="current-password"
+                        fault
+                    />
                     <Field
                         name="new"
                         label="New password"
@@ -72,9 +96,18 @@ pub fn PasswordCard() -> impl IntoView {
                         help="8 to 128 characters. Long is better than complicated; the common ones are refused."
                         fault
                     />
-                    <Field name="again" label="New password again" kind="password" value=again autocomplete="new-password" fault />
+                    <Field
+                        name="again"
+                        label="New password again"
+                        kind="password"
+                        value=again
+                        autocomplete="new-password"
+                        fault
+                    />
                     {move || rest().map(|fault| view! { <FaultView fault /> })}
                     <div class="act">
+                        // Password managers look for the name beside the passwords.
+                        <input type="text" autocomplete="username" value=name aria-label="Name" readonly hidden />
                         <button
                             class="btn pri"
                             type="submit"
@@ -89,4 +122,22 @@ pub fn PasswordCard() -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+/// The fault of two new passwords that are not one.
+pub(super) fn differ() -> Fault {
+    Fault::new(Code::Invalid, "The two are not the same.").field("again")
+}
+
+/// Why the form was refused, from the word in the URL.
+fn refusal(why: &str, wait: Option<i64>) -> Fault {
+    match why {
+        "current" => Fault::new(Code::Invalid, "This is not your current password.").field("current"),
+        "new" => Fault::new(Code::Invalid, "This one is refused.")
+            .hint("Use 8 to 128 characters that are not your name, not your present password, and not a common one.")
+            .field("new"),
+        "again" => differ(),
+        "busy" => Fault::new(Code::Busy, too_many(wait)),
+        _ => Fault::new(Code::Internal, "The password could not be changed.").hint("Try again; the console's log says why."),
+    }
 }

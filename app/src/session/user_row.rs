@@ -6,7 +6,7 @@ use leptos::{either::Either, prelude::*};
 use super::{api::change_user, use_me};
 use crate::{
     rpc::ApiError,
-    ui::{Ago, Badge, ConfirmDialog, Dialog, FaultView, Field, Tone, use_toasts},
+    ui::{Ago, Badge, ConfirmDialog, Dialog, FaultView, Field, Tone, use_hydrated, use_toasts},
 };
 
 /// A row of the users' table.
@@ -18,6 +18,7 @@ pub fn UserRow(
     changed: Callback<()>,
 ) -> impl IntoView {
     let own = use_me().is_some_and(|me| me.user_id == user.id);
+    let hydrated = use_hydrated();
     let toasts = use_toasts();
     let (asking, resetting) = (RwSignal::new(false), RwSignal::new(false));
     let password = RwSignal::new(String::new());
@@ -64,9 +65,9 @@ pub fn UserRow(
             </td>
             <td>
                 <select
-                    class="input"
+                    class="input w-auto"
                     aria-label=format!("Role of {}", name.get_value())
-                    disabled=move || own || change.pending().get()
+                    disabled=move || own || !hydrated.get() || change.pending().get()
                     on:change=move |event| {
                         if let Ok(role) = event_target_value(&event).parse() {
                             change.dispatch(UserChange { role: Some(role), ..unchanged.get_value() });
@@ -93,12 +94,13 @@ pub fn UserRow(
                 {(!own)
                     .then(|| {
                         view! {
-                            <button class="btn sm" type="button" on:click=move |_| resetting.set(true)>
+                            <button class="btn sm" type="button" disabled=move || !hydrated.get() on:click=move |_| resetting.set(true)>
                                 "New password…"
                             </button>
                             <button
                                 class="btn sm"
                                 type="button"
+                                disabled=move || !hydrated.get()
                                 on:click=move |_| {
                                     if disabled {
                                         change.dispatch(UserChange { disabled: Some(false), ..unchanged.get_value() });

@@ -68,7 +68,10 @@ fn Uptime(server: Memo<Option<ServerView>>) -> impl IntoView {
         // Whole minutes after the first hour: seconds would only flicker.
         Some(at) => {
             let seconds = (clock.now() - at).num_seconds().max(0);
-            format::duration(if seconds < 60 { seconds } else { seconds / 60 * 60 } * 1000)
+            match seconds {
+                ..60 => format!("{seconds} s"),
+                _ => format::duration(seconds / 60 * 60 * 1000),
+            }
         }
         None => String::new(),
     });

@@ -54,7 +54,7 @@ fn Panel(pool: PoolView) -> impl IntoView {
             <dl class="kv">
                 <dt>"In use"</dt>
                 <dd>
-                    {used.clone()} " " <meter class="sizebar" min="0" max=pool.max.to_string() value=pool.in_use.to_string() aria-label=used></meter>
+                    {used.clone()} " " <progress class="sizebar" max=pool.max.to_string() value=pool.in_use.to_string() aria-label=used></progress>
                 </dd>
                 <dt>"Open"</dt>
                 <dd>{format!("{}, {} idle", pool.open, pool.idle)}</dd>

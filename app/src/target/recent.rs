@@ -4,6 +4,7 @@ use contract::jobs::JobQuery;
 use leptos::{either::Either, prelude::*};
 
 use crate::{
+    address::escape,
     jobs::{JobTable, api::list_jobs},
     live::use_live,
     ui::{EmptyState, Load},
@@ -18,7 +19,7 @@ pub fn RecentJobs(
     /// The managed database.
     target: String,
 ) -> impl IntoView {
-    let all = format!("/jobs?target={}", leptos_router::location::Url::escape(&target));
+    let all = format!("/jobs?target={}", escape(&target));
     let name = StoredValue::new(target.clone());
     let live = use_live();
     let page = Resource::new(

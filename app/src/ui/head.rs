@@ -36,7 +36,7 @@ pub fn PageHead(
         <div class="head">
             <div>
                 {way_back} <h1>{move || title.get()}</h1>
-                <p>{facts.run()}</p>
+                <p>{move || facts.run()}</p>
             </div>
             <span class="sp"></span>
             <div class="acts">{children.map(|children| children())}</div>

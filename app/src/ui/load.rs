@@ -2,6 +2,7 @@
 
 use contract::Fault;
 use leptos::{either::Either, prelude::*};
+use leptos_meta::Title;
 
 use super::FaultView;
 use crate::rpc::ApiError;
@@ -55,9 +56,12 @@ where
     if main {
         crate::rpc::set_page_status(fault.code);
     }
-    #[cfg(not(feature = "ssr"))]
-    let _ = main;
-    view! { <FaultView fault retry=Callback::new(move |()| resource.refetch()) /> }
+    let name = main.then(|| fault.message.trim_end_matches('.').to_owned());
+    view! {
+        // A page has a heading and a name of its own, also when it could not be loaded.
+        {name.map(|name| view! { <Title text=name.clone() /> <h1 class="sr-only">{name}</h1> })}
+        <FaultView fault retry=Callback::new(move |()| resource.refetch()) />
+    }
     .into_any()
 }
 

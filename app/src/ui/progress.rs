@@ -54,13 +54,12 @@ pub fn SizeBar(
         largest => value.get() as f64 / largest as f64,
     };
     view! {
-        <meter
+        <progress
             class="sizebar"
-            min="0"
             max="1000"
             value=move || per_mille(share()).to_string()
             aria-label=move || format!("{} of the largest", format::percent(share()))
-        ></meter>
+        ></progress>
     }
 }
 

@@ -55,7 +55,6 @@ pub fn SearchBox(
                         <input
                             type="search"
                             name="q"
-                            class="input"
                             data-search=""
                             aria-label=label
                             placeholder=placeholder
@@ -91,7 +90,6 @@ pub fn FilterSelect(
     view! {
         <select
             name=key
-            class="input"
             aria-label=label
             on:change=move |event| change(&[(key, Some(event_target_value(&event))), ("page", None)])
         >
