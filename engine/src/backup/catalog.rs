@@ -1,0 +1,280 @@
+//! What the managed database's catalogs say for a backup and while one runs.
+
+use contract::Instant;
+use sqlx::PgConnection;
+
+use super::manifest::{Database, Extension, Server, Settings};
+use crate::{Result, target::Target};
+
+/// What is written down of server and database.
+pub(super) struct Facts {
+    pub server: Server,
+    pub database: Database,
+}
+
+#[derive(sqlx::FromRow)]
+struct DatabaseRow {
+    version: String,
+    version_num: i32,
+    owner: String,
+    bytes: i64,
+    encoding: String,
+    collation: String,
+    character_type: String,
+    locale_provider: Option<String>,
+    locale: Option<String>,
+    may_read_identifier: bool,
+}
+
+/// Reads what pg_dump leaves out.
+pub(super) async fn facts(connection: &mut PgConnection, target: &Target) -> Result<Facts> {
+    let failed = |source| target.error(source);
+    // Columns that only newer servers have are asked for by name in the row's JSON.
+    let row: DatabaseRow = sqlx::query_as(
+        "select split_part(current_setting('server_version'), ' ', 1) as version,
+                current_setting('server_version_num')::int as version_num,
+                pg_get_userbyid(d.datdba)::text as owner,
+                pg_database_size(d.oid) as bytes,
+                pg_encoding_to_char(d.encoding)::text as encoding,
+                d.datcollate::text as collation,
+                d.datctype::text as character_type,
+                to_jsonb(d) ->> 'datlocprovider' as locale_provider,
+                coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') as locale,
+                has_function_privilege('pg_control_system()', 'execute') as may_read_identifier
+           from pg_database d
+          where d.datname = current_database()",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(failed)?;
+    let system_identifier = if row.may_read_identifier {
+        let identifier: String =
+            sqlx::query_scalar("select system_identifier::text from pg_control_system()")
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(failed)?;
+        Some(identifier)
+    } else {
+        None
+    };
+    let settings: Vec<(Option<String>, Vec<String>)> = sqlx::query_as(
+        "select case when s.setrole <> 0 then pg_get_userbyid(s.setrole)::text end,
+                s.setconfig
+           from pg_db_role_setting s
+           join pg_database d on d.oid = s.setdatabase
+          where d.datname = current_database()
+          order by s.setrole",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed)?;
+    let extensions: Vec<(String, String, String)> = sqlx::query_as(
+        "select e.extname::text, e.extversion, n.nspname::text
+           from pg_extension e
+           join pg_namespace n on n.oid = e.extnamespace
+          order by e.extname",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed)?;
+    Ok(Facts {
+        server: Server {
+            version: row.version,
+            version_num: row.version_num,
+            system_identifier,
+        },
+        database: Database {
+            name: target.database().to_owned(),
+            owner: row.owner,
+            bytes: row.bytes,
+            encoding: row.encoding,
+            collation: row.collation,
+            character_type: row.character_type,
+            locale_provider: row.locale_provider,
+            locale: row.locale,
+            settings: settings
+                .into_iter()
+                .map(|(role, settings)| Settings { role, settings })
+                .collect(),
+            extensions: extensions
+                .into_iter()
+                .map(|(name, version, schema)| Extension {
+                    name,
+                    version,
+                    schema,
+                })
+                .collect(),
+            // Counted in the snapshot.
+            large_objects: 0,
+        },
+    })
+}
+
+/// Tables whose rows row security would hide from this user. pg_dump fails on the first of them.
+pub(super) async fn hidden_by_row_security(
+    connection: &mut PgConnection,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select format('%I.%I', n.nspname, c.relname)
+           from pg_class c
+           join pg_namespace n on n.oid = c.relnamespace
+          where c.relkind in ('r', 'p')
+            and c.relrowsecurity
+            and row_security_active(c.oid)
+            and n.nspname !~ '^pg_'
+            and n.nspname <> 'information_schema'
+          order by 1",
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// A table whose rows the archive will hold.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(super) struct TableRow {
+    /// Its object id.
+    pub id: i64,
+    pub schema: String,
+    pub name: String,
+    /// With its TOAST table, in bytes.
+    pub bytes: i64,
+    /// The planner's guess, for progress alone; negative when never analyzed.
+    pub guess: f64,
+}
+
+/// The tables of the archive. Asked in the snapshot's transaction; takes no lock on any of them, so sizes are the
+/// planner's pages.
+pub(super) async fn tables(connection: &mut PgConnection) -> Result<Vec<TableRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select c.oid::bigint as id,
+                n.nspname::text as schema,
+                c.relname::text as name,
+                (greatest(c.relpages, 0) + coalesce(greatest(t.relpages, 0), 0))::bigint
+                    * current_setting('block_size')::bigint as bytes,
+                c.reltuples::float8 as guess
+           from pg_class c
+           join pg_namespace n on n.oid = c.relnamespace
+           left join pg_class t on t.oid = c.reltoastrelid
+          where c.relkind = 'r'
+            and c.relpersistence in ('p', 'u')
+            and n.nspname !~ '^pg_'
+            and n.nspname <> 'information_schema'
+            -- Members of extensions are made by the extension.
+            and not exists (
+                    select
+                      from pg_depend d
+                     where d.classid = 'pg_class'::regclass
+                       and d.objid = c.oid
+                       and d.deptype = 'e')
+          order by n.nspname, c.relname",
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// The newest applied migration, when the table of migrations is there and may be read.
+pub(super) async fn newest_migration(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
+    let readable: bool = sqlx::query_scalar(
+        "select coalesce(has_table_privilege(to_regclass('_sqlx_migrations')::oid, 'select'), false)",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if !readable {
+        return Ok(None);
+    }
+    sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
+        .fetch_one(connection)
+        .await
+}
+
+/// How many large objects there are.
+pub(super) async fn large_objects(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from pg_largeobject_metadata")
+        .fetch_one(connection)
+        .await
+}
+
+/// The sizes of the tables on disk. Waits for locks that pg_dump would wait for as well.
+pub(super) async fn sizes(
+    connection: &mut PgConnection,
+    ids: &[i64],
+) -> Result<Vec<(i64, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, coalesce(pg_table_size(id::oid), 0)
+           from unnest($1::bigint[]) as id",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await
+}
+
+/// What one of the backup's sessions is doing.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(super) struct Session {
+    /// How long its statement has been waiting for a lock, in seconds.
+    pub waiting_s: Option<i64>,
+    /// Who holds the lock.
+    pub blocker: Option<i32>,
+    pub blocker_application: Option<String>,
+    pub blocker_state: Option<String>,
+    pub blocker_age_s: Option<i64>,
+    /// The table that it is copying out.
+    pub relation: Option<i64>,
+    /// Its rows so far.
+    pub tuples: Option<i64>,
+}
+
+/// What the backup's sessions copy and wait for, found by their application's name.
+pub(super) async fn sessions(
+    connection: &mut PgConnection,
+    application: &str,
+) -> Result<Vec<Session>, sqlx::Error> {
+    sqlx::query_as(
+        "select case when a.wait_event_type = 'Lock'
+                     then extract(epoch from clock_timestamp() - a.query_start)::bigint end as waiting_s,
+                b.pid as blocker,
+                b.application_name as blocker_application,
+                b.state as blocker_state,
+                extract(epoch from clock_timestamp() - b.xact_start)::bigint as blocker_age_s,
+                c.relid::bigint as relation,
+                c.tuples_processed as tuples
+           from pg_stat_activity a
+           left join pg_stat_progress_copy c on c.pid = a.pid
+           -- Only a session that waits is asked for its blockers: that question takes locks inside the server.
+           left join lateral (
+                    select s.pid, s.application_name, s.state, s.xact_start
+                      from unnest(pg_blocking_pids(case when a.wait_event_type = 'Lock' then a.pid end)) as blocking (pid)
+                      join pg_stat_activity s on s.pid = blocking.pid
+                     order by s.xact_start
+                     limit 1) b on true
+          where a.application_name = $1
+            and a.datname = current_database()
+            and (c.pid is not null or a.wait_event_type = 'Lock')",
+    )
+    .bind(application)
+    .fetch_all(connection)
+    .await
+}
+
+/// Ends whatever the backup left on the server, and gives how many sessions that were.
+pub(super) async fn end_sessions(
+    connection: &mut PgConnection,
+    application: &str,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "select count(pg_terminate_backend(pid, 1000))
+           from pg_stat_activity
+          where application_name = $1
+            and pid <> pg_backend_pid()",
+    )
+    .bind(application)
+    .fetch_one(connection)
+    .await
+}
+
+/// Exports the snapshot of the transaction that the connection is in.
+pub(super) async fn export(connection: &mut PgConnection) -> Result<(String, Instant), sqlx::Error> {
+    sqlx::query_as("select pg_export_snapshot(), clock_timestamp()")
+        .fetch_one(connection)
+        .await
+}

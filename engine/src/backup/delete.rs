@@ -1,0 +1,80 @@
+//! Deleting a backup: gone as a whole together with its audit entry, or not at all.
+
+use std::fs::TryLockError;
+
+use contract::{audit::Severity, backup::DeleteBackup, format, session::Permission};
+
+use super::{
+    Backups,
+    folder::{self, Folder},
+    gone,
+    reconcile::blocking,
+    store,
+};
+use crate::{Caller, Error, Result, audit};
+
+impl Backups<'_> {
+    /// Deletes a backup whose database's name was typed as confirmation. It is gone from the list as a whole, together
+    /// with its audit entry, or not at all.
+    ///
+    /// # Errors
+    /// `Invalid` for a wrong confirmation; `NotFound`; `Conflict` while it is downloaded or verified; `Io`; the store's
+    /// failures.
+    pub async fn delete(&self, caller: &Caller, request: DeleteBackup) -> Result<()> {
+        caller.permit(Permission::DeleteBackup)?;
+        let view = self.find(&request.target, request.id).await?;
+        if request.confirm != view.database {
+            return Err(Error::invalid(
+                "confirm",
+                "The typed name is not the database's.",
+                format!("Type {} to delete this backup of it.", view.database),
+            ));
+        }
+        let folder = Folder::new(&self.0.config().backup_dir);
+        let path = folder.stored(&view.target, view.id);
+        let alone = blocking(move || match folder::lock_alone(&path) {
+            Ok(file) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(Error::conflict(
+                "This backup is being downloaded or verified.",
+                "Wait until that has ended, or cancel it, then delete it.",
+            )),
+            Err(TryLockError::Error(error)) => Err(Error::io("locking the backup")(error)),
+        })
+        .await?;
+        let mut transaction = self.0.store().begin().await?;
+        if !store::remove(&mut transaction, view.id).await? {
+            return Err(gone());
+        }
+        let detail = format!(
+            "{}, taken {}",
+            format::bytes(view.bytes),
+            format::absolute(view.taken_at)
+        );
+        audit::record(
+            &mut transaction,
+            audit::Entry {
+                severity: Severity::Warning,
+                target: Some(&view.target),
+                object: Some(&view.file),
+                detail: Some(&detail),
+                ..audit::Entry::by(caller, "backup.delete")
+            },
+        )
+        .await?;
+        let (withdrawing, name, id) = (folder.clone(), view.target.clone(), view.id);
+        blocking(move || withdrawing.withdraw(&name, id)).await?;
+        // Should this process die here, the row is still there, and the next look at the folder puts the backup back.
+        if let Err(error) = transaction.commit().await {
+            let (restoring, name) = (folder.clone(), view.target.clone());
+            blocking(move || restoring.restore(&name, id)).await?;
+            return Err(error.into());
+        }
+        let removed = blocking(move || folder.remove_deleted(id)).await;
+        drop(alone);
+        // It is deleted for every reader; what is left of it goes with the next sweep.
+        if let Err(error) = removed {
+            tracing::warn!(backup.id = %id, error = error.chain(), "a deleted backup's files are not all gone yet");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! pg_dump at work: its output goes through SHA-256 to the file, its words become progress.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use contract::{
+    format,
+    jobs::{LogLevel, Phase, Waiting},
+};
+use tokio::sync::watch;
+
+use super::{
+    catalog,
+    folder::Folder,
+    meter::Meter,
+    pump::{Written, pump},
+    reach::Reach,
+    store,
+    tool::{self, Tool},
+    words::{self, Complaints, Said},
+};
+use crate::{Error, Result, jobs::JobContext, programs::Programs, target::Target};
+
+/// How long pg_dump waits for a table that another session has locked.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
+/// Room that is left to others on the disk: a full one would stop a database that lives there.
+pub(super) const RESERVE: i64 = 64 << 20;
+/// Between two looks at the server.
+const LOOK: Duration = Duration::from_secs(1);
+/// The share of the job's bar that is the dump.
+pub(super) const SHARE: f64 = 0.85;
+/// What one dump needs.
+pub(super) struct Dump<'a> {
+    pub context: &'a JobContext,
+    pub target: &'a Target,
+    pub programs: &'a Programs,
+    pub reach: &'a Reach,
+    pub folder: &'a Folder,
+    pub application: &'a str,
+    pub snapshot: &'a str,
+    /// The names of tables may hold line breaks; then what looks like an error line may be a name.
+    pub names_have_line_breaks: bool,
+}
+
+impl Dump<'_> {
+    /// Runs pg_dump into `file` and makes the file durable. Says on `locked` when it holds its locks on all tables.
+    ///
+    /// # Errors
+    /// `Cancelled`; the tool's failure in words; a full disk.
+    pub(super) async fn run(
+        &self,
+        file: std::fs::File,
+        meter: &Mutex<Meter>,
+        locked: watch::Sender<bool>,
+    ) -> Result<Written> {
+        let mut command = tool::command(self.programs, "pg_dump", Some(self.reach));
+        command
+            .arg("--format=custom")
+            .arg("--no-password")
+            .arg("--verbose")
+            .arg(format!("--lock-wait-timeout={}", LOCK_WAIT.as_millis()))
+            .arg(format!("--snapshot={}", self.snapshot))
+            .arg(format!("--dbname={}", self.reach.connection()))
+            .stdout(std::process::Stdio::piped());
+        let mut tool = Tool::start(command)?;
+        store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await?;
+
+        let written = AtomicU64::new(0);
+        let complaints = Mutex::new(Complaints::of("pg_dump"));
+        let mut file = tokio::fs::File::from_std(file);
+        let (stdout, stderr) = (tool.stdout(), tool.stderr());
+        let work = async {
+            let pump = pump(stdout, &mut file, &written);
+            let listen = tool::lines(stderr, |line| self.heard(line, meter, &complaints, &locked));
+            let both = async { tokio::try_join!(pump, listen) };
+            tokio::select! {
+                both = both => Ok(both?.0),
+                stopped = self.look(meter, &written) => Err(stopped),
+            }
+        };
+        let done = tool.drive(self.context.token(), work).await;
+        locked.send_replace(true);
+        store::tool_ended(self.context.engine.store(), self.context.id).await?;
+        let (written, status) = done.map_err(|error| self.explained(error, &written))?;
+        let complaints = complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !status.success() || (complaints.has_errors() && !self.names_have_line_breaks) {
+            return Err(complaints.error(self.target.name(), Some(status)));
+        }
+        file.sync_all().await.map_err(|error| {
+            self.explained(
+                Error::io("writing the archive")(error),
+                &AtomicU64::new(written.bytes),
+            )
+        })?;
+        lock(meter).finish(Instant::now());
+        Ok(written)
+    }
+
+    fn heard(
+        &self,
+        line: &str,
+        meter: &Mutex<Meter>,
+        complaints: &Mutex<Complaints>,
+        locked: &watch::Sender<bool>,
+    ) {
+        match lock(complaints).line(line) {
+            Said::Warning(text) => self.context.log(LogLevel::Warn, format!("pg_dump: {text}")),
+            Said::Error => self.context.log(LogLevel::Error, line.to_owned()),
+            Said::Progress => {}
+        }
+        // Tables are locked while they are read from the catalog; functions come next.
+        if line == "pg_dump: reading user-defined functions" {
+            locked.send_replace(true);
+        }
+        if lock(meter).line(line, Instant::now()) {
+            locked.send_replace(true);
+            self.show(meter, None);
+        }
+    }
+
+    /// Watches server and disk while pg_dump works; comes back only with a reason to stop.
+    async fn look(&self, meter: &Mutex<Meter>, written: &AtomicU64) -> Error {
+        let mut last = (Instant::now(), 0);
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let bytes = written.load(Ordering::Relaxed);
+            let rate = (bytes - last.1) as f64 / last.0.elapsed().as_secs_f64();
+            last = (Instant::now(), bytes);
+            if self.folder.free_bytes().is_some_and(|free| free < RESERVE) {
+                return words::disk_full(self.folder.root(), bytes);
+            }
+            // A server that does not answer is pg_dump's to report.
+            let waiting = self.ask(meter).await.unwrap_or_default();
+            self.context.progress(|progress| progress.waiting = waiting);
+            self.show(meter, Some((bytes, rate as i64)));
+        }
+    }
+
+    async fn ask(&self, meter: &Mutex<Meter>) -> Option<Option<Waiting>> {
+        let mut connection = self.target.acquire().await.ok()?;
+        let sessions = catalog::sessions(&mut connection, self.application).await.ok()?;
+        drop(connection);
+        let mut waiting = None;
+        for session in sessions {
+            if let (Some(relation), Some(tuples)) = (session.relation, session.tuples) {
+                lock(meter).copied(relation, tuples);
+            }
+            if let (Some(seconds), Some(pid)) = (session.waiting_s, session.blocker) {
+                waiting = Some(Waiting {
+                    pid,
+                    who: who(&session),
+                    seconds,
+                });
+            }
+        }
+        Some(waiting)
+    }
+
+    fn show(&self, meter: &Mutex<Meter>, written: Option<(u64, i64)>) {
+        let (share, current) = {
+            let meter = lock(meter);
+            (meter.fraction(), meter.current().map(str::to_owned))
+        };
+        let amount = written.map(|(bytes, rate)| {
+            let bytes = format::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+            format!("{bytes} written, {} a second", format::bytes(rate))
+        });
+        self.context.step(0, |step| {
+            step.fraction = Some(share);
+            // The amount comes once a second, the table at hand more often.
+            if amount.is_some() {
+                step.detail.clone_from(&amount);
+            }
+        });
+        self.context.progress(|progress| {
+            progress.phase = Phase::Dumping;
+            progress.fraction = Some(share * SHARE);
+            progress.detail = match (
+                &current,
+                &progress.steps.first().and_then(|step| step.detail.clone()),
+            ) {
+                (Some(table), Some(amount)) => Some(format!("{table} · {amount}")),
+                (Some(table), None) => Some(table.clone()),
+                (None, _) => Some("Reading the catalog".to_owned()),
+            };
+        });
+    }
+
+    fn explained(&self, error: Error, written: &AtomicU64) -> Error {
+        match error {
+            Error::Io { source, .. }
+                if matches!(
+                    source.kind(),
+                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+                ) =>
+            {
+                words::disk_full(self.folder.root(), written.load(Ordering::Relaxed))
+            }
+            other => other,
+        }
+    }
+}
+
+fn who(session: &catalog::Session) -> String {
+    let name = match session.blocker_application.as_deref() {
+        Some("") | None => "a session without a name",
+        Some(name) => name,
+    };
+    let state = session
+        .blocker_state
+        .as_deref()
+        .unwrap_or("state not visible to this user");
+    match session.blocker_age_s {
+        Some(age) => format!(
+            "{name}, {state}, transaction open for {}",
+            format::duration(age * 1000)
+        ),
+        None => format!("{name}, {state}"),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,157 @@
+//! What lies beside a backup: the manifest, written once with it, and the proof, written by each verification.
+
+use contract::{Instant, backup::Proof};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::seal::UNSEALED;
+
+/// The format that this version writes and reads.
+pub(super) const FORMAT: u32 = 1;
+
+/// Names of the files of a backup.
+pub(super) const ARCHIVE: &str = "archive.dump";
+/// Roles and tablespaces.
+pub(super) const GLOBALS: &str = "globals.sql";
+/// What the backup is.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// What the last verification found.
+pub(super) const PROOF: &str = "proof.json";
+
+/// Everything that must be known of a backup without its database. Numbers beyond 2^53 are texts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub kind: ManifestKind,
+    pub format: u32,
+    pub id: Uuid,
+    pub target: String,
+    pub taken_at: Instant,
+    pub snapshot: String,
+    pub server: Server,
+    pub database: Database,
+    /// The newest applied migration.
+    pub migration: Option<i64>,
+    pub tables: Vec<Table>,
+    pub tool_version: String,
+    pub archive: StoredFile,
+    /// `None` when the console's user may not read the roles; `notes` says so.
+    pub globals: Option<StoredFile>,
+    pub dump_ms: i64,
+    pub read_back_ms: i64,
+    pub duration_ms: i64,
+    pub proof: Proof,
+    pub proven_at: Instant,
+    pub created_by: String,
+    pub job: Uuid,
+    /// What a reader must know, in words.
+    pub notes: Vec<String>,
+    pub mac: String,
+}
+
+/// Told apart from a proof, so that one cannot be put in the other's place.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum ManifestKind {
+    #[serde(rename = "pgsteward backup")]
+    Backup,
+}
+
+/// The server that was backed up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Server {
+    pub version: String,
+    pub version_num: i32,
+    /// `None` when the console's user may not read it.
+    pub system_identifier: Option<String>,
+}
+
+/// What pg_dump leaves out and a restore needs to make the database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Database {
+    pub name: String,
+    pub owner: String,
+    pub bytes: i64,
+    pub encoding: String,
+    pub collation: String,
+    pub character_type: String,
+    pub locale_provider: Option<String>,
+    pub locale: Option<String>,
+    pub settings: Vec<Settings>,
+    pub extensions: Vec<Extension>,
+    pub large_objects: i64,
+}
+
+/// `alter database … set`, for all roles or one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Settings {
+    pub role: Option<String>,
+    pub settings: Vec<String>,
+}
+
+/// An installed extension.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Extension {
+    pub name: String,
+    pub version: String,
+    pub schema: String,
+}
+
+/// A table in the archive.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Table {
+    pub schema: String,
+    pub name: String,
+    /// Counted in the dump's own snapshot; `None` when another session was about to change the table.
+    pub rows: Option<i64>,
+    pub bytes: i64,
+    /// How long its data took, for the next run's progress.
+    pub dump_ms: Option<i64>,
+}
+
+/// A file of the backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredFile {
+    pub name: String,
+    pub bytes: i64,
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Tables whose rows could not be counted.
+    pub(super) fn uncounted(&self) -> usize {
+        self.tables.iter().filter(|table| table.rows.is_none()).count()
+    }
+
+    /// Rows over all counted tables.
+    pub(super) fn rows(&self) -> i64 {
+        self.tables.iter().filter_map(|table| table.rows).sum()
+    }
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ProofFile {
+    pub kind: ProofKind,
+    pub format: u32,
+    /// The backup it is about, and its bytes: a proof says nothing of another one.
+    pub id: Uuid,
+    pub archive_sha256: String,
+    pub at: Instant,
+    pub proof: Proof,
+    /// What is wrong, in words; then `proof` is not what the backup has any more.
+    pub damage: Option<String>,
+    pub by: String,
+    pub job: Uuid,
+    pub mac: String,
+}
+
+/// See `ManifestKind`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum ProofKind {
+    #[serde(rename = "pgsteward proof")]
+    Proof,
+}
+
+/// A seal that is not set yet.
+pub(super) fn unsealed() -> String {
+    UNSEALED.to_owned()
+}

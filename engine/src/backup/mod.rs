@@ -1,0 +1,208 @@
+//! Backups: pg_dump archives in a folder, each with the roles of its server and a sealed manifest, and what proves them.
+//!
+//! The manifests are the truth, the store's rows a cache of them. What is listed is whole: an archive that was hashed,
+//! made durable and read back to its end before it appeared under its name.
+
+mod attempt;
+mod catalog;
+mod delete;
+mod download;
+mod dump;
+mod folder;
+mod globals;
+mod manifest;
+mod meter;
+mod prepare;
+mod process;
+mod pump;
+mod reach;
+mod read_back;
+mod reconcile;
+pub(crate) mod run;
+mod seal;
+mod snapshot;
+mod store;
+mod stored;
+mod tool;
+pub(crate) mod verify;
+mod words;
+
+use chrono::{TimeDelta, Utc};
+use contract::{
+    audit::Severity,
+    backup::{BackupList, BackupSpec, BackupView},
+    jobs::{JobId, JobKind, JobQuery, JobState, JobView},
+    session::Permission,
+    target::TargetState,
+};
+use uuid::Uuid;
+
+pub use self::download::Download;
+use self::{folder::Folder, reconcile::blocking};
+use crate::{
+    Caller, Engine, Error, Result,
+    jobs::{self, Act},
+    programs::Programs,
+};
+
+/// The client tools that backups use.
+const NEEDED: [&str; 3] = ["pg_dump", "pg_dumpall", "pg_restore"];
+
+/// How long a failed attempt stays on the page.
+const ATTEMPTS_SHOWN: TimeDelta = TimeDelta::days(7);
+/// The most attempts on the page.
+const MOST_ATTEMPTS: usize = 10;
+
+/// The operations on backups.
+pub struct Backups<'a>(&'a Engine);
+
+impl Engine {
+    /// The operations on backups.
+    pub fn backup(&self) -> Backups<'_> {
+        Backups(self)
+    }
+}
+
+impl Backups<'_> {
+    /// The stored backups of a target, and the attempts that did not become one.
+    ///
+    /// # Errors
+    /// `NotFound` for the target; `Io` when the backup folder cannot be read; the store's failures.
+    pub async fn list(&self, caller: &Caller, target: &str) -> Result<BackupList> {
+        caller.permit(Permission::ViewTarget)?;
+        let engine = self.0;
+        let target = engine.target(target)?;
+        reconcile::sweep(engine).await?;
+        let found = reconcile::reconcile(engine, target.name()).await?;
+        let server = match target.state() {
+            TargetState::Up(server) => Some(server),
+            TargetState::Down { .. } => None,
+        };
+        let last = found.backups.iter().find(|backup| backup.damage.is_none());
+        let root = engine.config().backup_dir.clone();
+        Ok(BackupList {
+            target: target.name().to_owned(),
+            attempts: self.attempts(target.name()).await?,
+            warning: self
+                .warning(
+                    server.as_ref().map(|server| server.version_num),
+                    &found.unreadable,
+                )
+                .await,
+            location: root.display().to_string(),
+            free_bytes: blocking(move || Ok(Folder::new(&root).free_bytes())).await?,
+            expected_bytes: prepare::expected_bytes(last, server.map(|server| server.database_bytes)),
+            expected_ms: last.map(|last| last.duration_ms),
+            backups: found.backups,
+        })
+    }
+
+    /// Queues a backup. It gets the job's id.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when one is waiting or running already; the store's failures.
+    pub async fn start(&self, caller: &Caller, spec: BackupSpec) -> Result<JobId> {
+        caller.permit(Permission::BackUp)?;
+        let target = self.0.target(&spec.target)?.name().to_owned();
+        let act = Act {
+            event_type: "backup.create",
+            severity: Severity::Info,
+            object: None,
+            detail: None,
+        };
+        jobs::start(self.0, caller, &run::TakeBackup { target }, act).await
+    }
+
+    /// Queues a verification: seal, SHA-256 and a whole read-back. What it finds is kept with the backup.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when this backup is being verified already; the store's failures.
+    pub async fn verify(&self, caller: &Caller, target: &str, id: Uuid) -> Result<JobId> {
+        caller.permit(Permission::BackUp)?;
+        let view = self.find(target, id).await?;
+        if let Some(job) = store::verifying(self.0.store(), id).await? {
+            return Err(Error::conflict(
+                "This backup is being verified already.",
+                format!("Watch it under /jobs/{job}, or cancel it there first."),
+            ));
+        }
+        let act = Act {
+            event_type: "backup.verify",
+            severity: Severity::Info,
+            object: Some(&view.file),
+            detail: None,
+        };
+        let job = verify::VerifyBackup {
+            target: view.target.clone(),
+            backup: id,
+            taken_at: view.taken_at,
+        };
+        jobs::start(self.0, caller, &job, act).await
+    }
+
+    async fn find(&self, target: &str, id: Uuid) -> Result<BackupView> {
+        let target = self.0.target(target)?;
+        let found = reconcile::reconcile(self.0, target.name()).await?;
+        found
+            .backups
+            .into_iter()
+            .find(|backup| backup.id == id)
+            .ok_or_else(gone)
+    }
+
+    async fn attempts(&self, target: &str) -> Result<Vec<JobView>> {
+        let query = JobQuery {
+            target: Some(target.to_owned()),
+            kind: Some(JobKind::Backup),
+            ..JobQuery::default()
+        };
+        let oldest = Utc::now() - ATTEMPTS_SHOWN;
+        let mut attempts = jobs::store::list(self.0.store(), &query, jobs::PER_PAGE).await?;
+        attempts.retain(|job| {
+            job.state != JobState::Succeeded && (job.created_at > oldest || !job.state.is_final())
+        });
+        attempts.truncate(MOST_ATTEMPTS);
+        Ok(attempts)
+    }
+
+    /// What the reader must know of the tools and of the folder.
+    async fn warning(&self, server: Option<i32>, unreadable: &[Uuid]) -> Option<String> {
+        let given = self.0.config().pg_bin.as_deref();
+        let found = match server.and_then(|number| u32::try_from(number / 10_000).ok()) {
+            Some(major) => Programs::for_server(given, &NEEDED, major).await,
+            None => Programs::find(given, &NEEDED).await,
+        };
+        let tools = match found {
+            Ok(programs) => programs.warning(),
+            Err(error) => {
+                let fault = error.fault();
+                Some(format!(
+                    "No backup can be taken. {} {}",
+                    fault.message,
+                    fault.hint.unwrap_or_default()
+                ))
+            }
+        };
+        let folders = (!unreadable.is_empty()).then(|| {
+            let names: Vec<String> = unreadable.iter().take(3).map(Uuid::to_string).collect();
+            format!(
+                "{} in the backup folder cannot be listed, because the manifest cannot be read: {}.",
+                if unreadable.len() == 1 {
+                    "One backup".to_owned()
+                } else {
+                    format!("{} backups", unreadable.len())
+                },
+                names.join(", "),
+            )
+        });
+        let words: Vec<String> = tools.into_iter().chain(folders).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+}
+
+fn gone() -> Error {
+    Error::not_found(
+        "There is no such backup.",
+        "It may have been deleted; look at the list of backups.",
+    )
+}

@@ -1,0 +1,206 @@
+//! How the client tools reach a managed database: a connection string without secrets, and files that only this user
+//! can read for the secrets.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{ConnectOptions, postgres::PgSslMode};
+use uuid::Uuid;
+
+use crate::{Error, Result, quote::conninfo, target::Target};
+
+/// Where systems keep the authorities they trust, for `verify-ca` and `verify-full` without `sslrootcert`: the console's
+/// own connections trust the public authorities then, and the tools must do the same.
+const AUTHORITIES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+/// How to reach one managed database during one job. The files with secrets are gone when this is.
+pub(super) struct Reach {
+    connection: String,
+    /// The same to whatever database the tool itself names.
+    server: String,
+    database: String,
+    passfile: Option<PathBuf>,
+    _secrets: Secrets,
+}
+
+/// A folder for secrets that is removed when dropped.
+struct Secrets(PathBuf);
+
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// The folder that holds one job's secrets while its tools run.
+pub(super) fn secrets_folder(data_dir: &Path, job: Uuid) -> PathBuf {
+    data_dir.join("tool-secrets").join(job.to_string())
+}
+
+impl Reach {
+    /// Writes down what the tools need. `application` is what `pg_stat_activity` will show.
+    ///
+    /// # Errors
+    /// `Invalid` for a password that libpq's password file cannot carry; `Io`.
+    pub(super) fn new(target: &Target, data_dir: &Path, job: Uuid, application: &str) -> Result<Self> {
+        let options = target.options();
+        let folder = secrets_folder(data_dir, job);
+        let writing = || "writing the password file for pg_dump".to_owned();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(Error::io(writing()))?;
+        let secrets = Secrets(folder);
+        // sqlx has no getters for certificates and password; its URL has them. The user and host are replaced, because
+        // not every name can stand in a URL.
+        let url = options.clone().username("x").host("localhost").to_url_lossy();
+        let parameter = |name: &str| {
+            url.query_pairs()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        let password = match &target.config().password {
+            Some(password) => Some(password.clone()),
+            None => url.password().map(|encoded| {
+                SecretString::from(
+                    percent_encoding::percent_decode_str(encoded)
+                        .decode_utf8_lossy()
+                        .into_owned(),
+                )
+            }),
+        };
+        let passfile = match password {
+            Some(password) => {
+                Some(secrets.write("pgpass", passfile_line(target, &password)?.expose_secret())?)
+            }
+            None => None,
+        };
+
+        let mode = options.get_ssl_mode();
+        let mut parts = vec![
+            (
+                "host",
+                match options.get_socket() {
+                    Some(socket) => socket.display().to_string(),
+                    None => options.get_host().to_owned(),
+                },
+            ),
+            ("port", options.get_port().to_string()),
+            ("user", options.get_username().to_owned()),
+            ("application_name", application.to_owned()),
+            ("connect_timeout", "10".to_owned()),
+            ("sslmode", sslmode(mode).to_owned()),
+        ];
+        if let Some(root) = parameter("sslrootcert") {
+            parts.push(("sslrootcert", secrets.as_file("root.pem", root)?));
+        } else if matches!(mode, PgSslMode::VerifyCa | PgSslMode::VerifyFull)
+            && let Some(system) = AUTHORITIES.into_iter().find(|path| Path::new(path).is_file())
+        {
+            parts.push(("sslrootcert", system.to_owned()));
+        }
+        for (name, file) in [("sslcert", "client.pem"), ("sslkey", "client.key")] {
+            if let Some(value) = parameter(name) {
+                parts.push((name, secrets.as_file(file, value)?));
+            }
+        }
+        if let Some(settings) = options.get_options() {
+            parts.push(("options", settings.to_owned()));
+        }
+        let server = parts
+            .iter()
+            .map(|(name, value)| format!("{name}={}", conninfo(value)))
+            .collect::<Vec<_>>()
+            .join(" ");
+        let database = format!("dbname={}", conninfo(target.database()));
+        Ok(Self {
+            connection: format!("{database} {server}"),
+            server,
+            database,
+            passfile,
+            _secrets: secrets,
+        })
+    }
+
+    /// A libpq connection string to the managed database. Holds no secret: arguments can be read by every user.
+    pub(super) fn connection(&self) -> &str {
+        &self.connection
+    }
+
+    /// The same without the database.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The database alone, as a connection string, so that no name is taken for something else.
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The file that holds the password.
+    pub(super) fn passfile(&self) -> Option<&Path> {
+        self.passfile.as_deref()
+    }
+}
+
+impl Secrets {
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.0.join(name);
+        let write = || -> std::io::Result<()> {
+            // A file of an earlier run may be there; its mode must not stay.
+            fs::remove_file(&path).ok();
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)?;
+            file.write_all(text.as_bytes())
+        };
+        write().map_err(Error::io("writing a private file for pg_dump"))?;
+        Ok(path)
+    }
+
+    /// A certificate or key as the path of a file: it may be given as one, or as its text.
+    fn as_file(&self, name: &str, value: String) -> Result<String> {
+        if value.trim_start().starts_with("-----BEGIN") {
+            return Ok(self.write(name, &value)?.display().to_string());
+        }
+        Ok(value)
+    }
+}
+
+/// One line for every host, port, database and user: the file serves this one target.
+fn passfile_line(target: &Target, password: &SecretString) -> Result<SecretString> {
+    let password = password.expose_secret();
+    if password.contains(['\n', '\r', '\0']) {
+        return Err(Error::conflict(
+            format!(
+                "The password of {} has a line break, which PostgreSQL's password file cannot carry.",
+                target.name()
+            ),
+            "Give the user another password.",
+        ));
+    }
+    let escaped = password.replace('\\', "\\\\").replace(':', "\\:");
+    Ok(SecretString::from(format!("*:*:*:*:{escaped}\n")))
+}
+
+fn sslmode(mode: PgSslMode) -> &'static str {
+    match mode {
+        PgSslMode::Disable => "disable",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Require => "require",
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::VerifyFull => "verify-full",
+    }
+}

@@ -1,0 +1,152 @@
+//! The one state that everything in a backup is of: a transaction whose snapshot pg_dump uses too, and in which the
+//! rows are counted while it works.
+
+use std::collections::HashMap;
+
+use contract::Instant;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::sync::watch;
+
+use super::catalog::{self, TableRow};
+use crate::{Result, quote, target::Target};
+
+/// Tables that are locked in one statement.
+const AT_ONCE: usize = 200;
+
+/// An open transaction with an exported snapshot. Dropping it ends the snapshot.
+pub(super) struct Snapshot {
+    connection: PgConnection,
+    target: Target,
+    /// What `pg_dump --snapshot` takes.
+    pub id: String,
+    /// The instant whose state it holds.
+    pub taken_at: Instant,
+    pub tables: Vec<TableRow>,
+    pub migration: Option<i64>,
+    pub large_objects: i64,
+}
+
+impl Snapshot {
+    /// Takes the snapshot on a connection of the backup's own.
+    ///
+    /// # Errors
+    /// The managed database's.
+    pub(super) async fn take(
+        mut connection: PgConnection,
+        target: &Target,
+        version_num: i32,
+        sizes: &HashMap<i64, i64>,
+    ) -> Result<Self> {
+        let failed = |source| target.error(source);
+        settle(&mut connection, version_num).await.map_err(failed)?;
+        connection
+            .execute("begin transaction isolation level repeatable read, read only")
+            .await
+            .map_err(failed)?;
+        let (id, taken_at) = catalog::export(&mut connection).await.map_err(failed)?;
+        let mut tables = catalog::tables(&mut connection).await.map_err(failed)?;
+        for table in &mut tables {
+            if let Some(&bytes) = sizes.get(&table.id) {
+                table.bytes = bytes;
+            }
+        }
+        let migration = catalog::newest_migration(&mut connection).await.map_err(failed)?;
+        let large_objects = catalog::large_objects(&mut connection).await.map_err(failed)?;
+        Ok(Self {
+            connection,
+            target: target.clone(),
+            id,
+            taken_at,
+            tables,
+            migration,
+            large_objects,
+        })
+    }
+
+    /// Counts the rows of each table, in the order of `tables`, and ends the transaction. Waits until `locked` says
+    /// that pg_dump holds its locks: then nothing can be truncated or dropped under the count. A table that another
+    /// session is waiting to change is `None`: asking for its lock would wait for that session, and that session waits
+    /// for pg_dump.
+    ///
+    /// # Errors
+    /// The managed database's.
+    pub(super) async fn count(mut self, mut locked: watch::Receiver<bool>) -> Result<Vec<Option<i64>>> {
+        // A sender that is gone means that pg_dump is over; there is nothing more to wait for.
+        locked.wait_for(|&locked| locked).await.ok();
+        let target = self.target;
+        let failed = |source| target.error(source);
+        let mut rows = Vec::with_capacity(self.tables.len());
+        for batch in self.tables.chunks(AT_ONCE) {
+            let all_free = lock(&mut self.connection, batch).await.map_err(failed)?;
+            for table in batch {
+                if !all_free
+                    && !lock(&mut self.connection, std::slice::from_ref(table))
+                        .await
+                        .map_err(failed)?
+                {
+                    rows.push(None);
+                    continue;
+                }
+                let count = format!(
+                    "select count(*) from only {}",
+                    quote::qualified(&table.schema, &table.name)
+                );
+                let counted: i64 = sqlx::query_scalar(AssertSqlSafe(count.clone()))
+                    .persistent(false)
+                    .fetch_one(&mut self.connection)
+                    .await
+                    .map_err(|source| target.error_at(source, &count))?;
+                rows.push(Some(counted));
+            }
+        }
+        self.connection.execute("commit").await.map_err(failed)?;
+        self.connection.close().await.map_err(failed)?;
+        Ok(rows)
+    }
+}
+
+/// Makes the session fit for hours: no timeout ends it, row security fails instead of hiding rows, counting leaves the
+/// other processors to pg_dump, and the server notices when the console is gone.
+async fn settle(connection: &mut PgConnection, version_num: i32) -> Result<(), sqlx::Error> {
+    connection
+        .execute(
+            "set statement_timeout = 0;
+             set lock_timeout = 0;
+             set idle_in_transaction_session_timeout = 0;
+             set row_security = off;
+             set max_parallel_workers_per_gather = 0",
+        )
+        .await?;
+    if version_num >= 170_000 {
+        connection.execute("set transaction_timeout = 0").await?;
+    }
+    // Some systems cannot watch a connection; there the setting is refused and the clean-up ends the session.
+    connection
+        .execute("set client_connection_check_interval = '2s'")
+        .await
+        .ok();
+    Ok(())
+}
+
+/// Takes the locks of all these tables or of none, without waiting; whether it got them.
+async fn lock(connection: &mut PgConnection, tables: &[TableRow]) -> Result<bool, sqlx::Error> {
+    let names: Vec<String> = tables
+        .iter()
+        .map(|table| format!("only {}", quote::qualified(&table.schema, &table.name)))
+        .collect();
+    let lock = format!("lock table {} in access share mode nowait", names.join(", "));
+    connection.execute("savepoint before_lock").await?;
+    match connection.execute(AssertSqlSafe(lock)).await {
+        Ok(_) => {
+            connection.execute("release savepoint before_lock").await?;
+            Ok(true)
+        }
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => {
+            connection
+                .execute("rollback to savepoint before_lock; release savepoint before_lock")
+                .await?;
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}

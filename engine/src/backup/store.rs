@@ -1,0 +1,168 @@
+//! The console's own rows on backups. Queries are checked against migrations/store when they compile.
+
+use contract::{
+    backup::BackupView,
+    jobs::{JobId, JobKind},
+};
+use sqlx::{PgConnection, PgPool, types::Json};
+use uuid::Uuid;
+
+use super::process;
+
+/// Writes an attempt down, before anything is begun.
+pub(super) async fn begin(
+    pool: &PgPool,
+    job: JobId,
+    target: &str,
+    tool_version: &str,
+) -> Result<(), sqlx::Error> {
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    sqlx::query!(
+        "insert into backup_attempts (job, target, tool_version, place, console_pid, console_started)
+         values ($1, $2, $3, $4, $5, $6)",
+        job.0,
+        target,
+        tool_version,
+        process::place(),
+        own,
+        process::started(own),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Writes down the tool that runs now.
+pub(super) async fn tool_started(pool: &PgPool, job: JobId, pid: Option<i32>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update backup_attempts
+            set pid = $2, pid_started = $3
+          where job = $1",
+        job.0,
+        pid,
+        pid.and_then(process::started),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the tool that ran.
+pub(super) async fn tool_ended(pool: &PgPool, job: JobId) -> Result<(), sqlx::Error> {
+    tool_started(pool, job, None).await
+}
+
+/// An attempt's tool, as another process wrote it down.
+pub(super) struct Attempt {
+    pub place: String,
+    pub pid: Option<i32>,
+    pub pid_started: Option<i64>,
+}
+
+/// The attempt of a job, if it is still under way.
+pub(super) async fn attempt(pool: &PgPool, job: JobId) -> Result<Option<Attempt>, sqlx::Error> {
+    sqlx::query_as!(
+        Attempt,
+        "select place, pid, pid_started from backup_attempts where job = $1",
+        job.0
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Forgets an attempt.
+pub(super) async fn end(connection: &mut PgConnection, job: JobId) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from backup_attempts where job = $1", job.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Whether a job that is not over works on this attempt.
+pub(super) async fn is_live(pool: &PgPool, job: JobId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select
+                 from jobs
+                where id = $1
+                  and state in ('queued', 'running', 'cancelling')) as "live!""#,
+        job.0,
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// The job that verifies a backup now, if one does.
+pub(super) async fn verifying(pool: &PgPool, backup: Uuid) -> Result<Option<JobId>, sqlx::Error> {
+    let id = sqlx::query_scalar!(
+        "select id
+           from jobs
+          where state in ('queued', 'running', 'cancelling')
+            and kind = $2
+            and spec ->> 'backup' = $1
+          limit 1",
+        backup.to_string(),
+        JobKind::VerifyBackup.name(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(id.map(JobId))
+}
+
+/// A row of the cache.
+pub(super) struct Known {
+    pub id: Uuid,
+    pub stamp: String,
+    pub view: Json<BackupView>,
+}
+
+/// The cached backups of a target, newest first.
+pub(super) async fn known(pool: &PgPool, target: &str) -> Result<Vec<Known>, sqlx::Error> {
+    sqlx::query_as!(
+        Known,
+        r#"select id, stamp, view as "view: Json<BackupView>"
+             from backups
+            where target = $1
+            order by taken_at desc, id desc"#,
+        target,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Whether the cache has a backup, of whatever target; which one.
+pub(super) async fn target_of(pool: &PgPool, id: Uuid) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!("select target from backups where id = $1", id)
+        .fetch_optional(pool)
+        .await
+}
+
+/// Puts a backup into the cache, or makes its row anew.
+pub(super) async fn put(
+    connection: &mut PgConnection,
+    view: &BackupView,
+    stamp: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into backups (id, target, taken_at, stamp, view)
+         values ($1, $2, $3, $4, $5)
+             on conflict (id) do update
+            set target = excluded.target, taken_at = excluded.taken_at, stamp = excluded.stamp, view = excluded.view",
+        view.id,
+        view.target,
+        view.taken_at,
+        stamp,
+        Json(view) as _,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes a backup out of the cache; whether it was there.
+pub(super) async fn remove(connection: &mut PgConnection, id: Uuid) -> Result<bool, sqlx::Error> {
+    let removed = sqlx::query!("delete from backups where id = $1", id)
+        .execute(connection)
+        .await?;
+    Ok(removed.rows_affected() > 0)
+}

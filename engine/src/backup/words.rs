@@ -1,0 +1,254 @@
+//! What a client tool said on its way out, as a fault: what happened in plain words, and what to do next.
+
+use std::process::ExitStatus;
+
+use contract::{Code, Fault, Refusal, format};
+
+use crate::Error;
+
+/// Lines that are kept of a tool's complaints.
+const KEPT: usize = 40;
+
+/// A tool's complaints, taken from its lines.
+pub(super) struct Complaints {
+    program: &'static str,
+    lines: Vec<String>,
+    errors: usize,
+    inside: bool,
+}
+
+/// What a line was.
+pub(super) enum Said {
+    /// Progress, or the rest of an earlier line.
+    Progress,
+    /// A warning, without the tool's name before it.
+    Warning(String),
+    /// Something that went wrong.
+    Error,
+}
+
+impl Complaints {
+    pub(super) fn of(program: &'static str) -> Self {
+        Self {
+            program,
+            lines: Vec::new(),
+            errors: 0,
+            inside: false,
+        }
+    }
+
+    /// Takes in a line.
+    pub(super) fn line(&mut self, line: &str) -> Said {
+        let Some(said) = line
+            .strip_prefix(self.program)
+            .and_then(|rest| rest.strip_prefix(": "))
+        else {
+            // A message may have several lines; only its first one names the tool.
+            if self.inside {
+                self.keep(line);
+            }
+            return Said::Progress;
+        };
+        if let Some(warning) = said.strip_prefix("warning: ") {
+            self.inside = false;
+            return Said::Warning(warning.to_owned());
+        }
+        let error = said.starts_with("error: ") || said.starts_with("fatal: ");
+        self.inside = error || (self.inside && (said.starts_with("detail: ") || said.starts_with("hint: ")));
+        if self.inside {
+            self.keep(said);
+        }
+        if error {
+            self.errors += 1;
+            return Said::Error;
+        }
+        Said::Progress
+    }
+
+    fn keep(&mut self, line: &str) {
+        // The first complaint is the cause; what comes after many is noise.
+        if self.lines.len() < KEPT {
+            self.lines.push(line.to_owned());
+        }
+    }
+
+    /// Whether it complained of an error at all, whatever it exited with.
+    pub(super) fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// What it said, in its own words.
+    pub(super) fn text(&self) -> String {
+        let text = self.lines.join("\n");
+        match text.char_indices().nth(4000) {
+            Some((cut, _)) => format!("{}…", &text[..cut]),
+            None => text,
+        }
+    }
+
+    /// The failure in words for `target`'s administrator.
+    pub(super) fn error(&self, target: &str, status: Option<ExitStatus>) -> Error {
+        let text = self.text();
+        let program = self.program;
+        let has = |words: &str| text.contains(words);
+        let (code, message, hint) = if has("server version mismatch") {
+            (
+                Code::Conflict,
+                format!("The server of {target} is newer than the installed {program}."),
+                "Install the client programs of the server's version (apt-get install postgresql-client-NN), or set \
+                 PG_BIN to their folder.",
+            )
+        } else if has("row-level security") {
+            (
+                Code::TargetRefused,
+                format!(
+                    "Row security hides rows of {target} from the console's user: a backup would lack them."
+                ),
+                ROW_SECURITY_HINT,
+            )
+        } else if has("LOCK TABLE") && (has("statement timeout") || has("lock timeout")) {
+            (
+                Code::TargetTimeout,
+                format!(
+                    "{target}: a table stayed locked by another session, so pg_dump could not begin to read it."
+                ),
+                "See on Activity who holds the lock (a migration, TRUNCATE or VACUUM FULL); wait for it or end it, then \
+                 try again.",
+            )
+        } else if has("password authentication failed") || has("no password supplied") {
+            (
+                Code::TargetUnreachable,
+                format!("{target} refused the password that {program} brought."),
+                "Correct user and password in the database's URL (special characters must be percent-encoded).",
+            )
+        } else if has("server closed the connection")
+            || has("terminating connection")
+            || has("could not receive data from server")
+            || has("SSL connection has been closed")
+            || has("connection has been closed unexpectedly")
+        {
+            (
+                Code::TargetUnreachable,
+                format!("The connection to {target} was lost while {program} worked."),
+                "The server was restarted, the session was ended there, or the network failed. Nothing half-done was \
+                 kept; try again when the server is up.",
+            )
+        } else if has("connection to server")
+            || has("could not connect")
+            || has("could not translate host name")
+        {
+            (
+                Code::TargetUnreachable,
+                format!("{program} could not connect to {target}."),
+                "Check host, port, sslmode and the server's pg_hba.conf; what the server said is below.",
+            )
+        } else if has("max_locks_per_transaction") {
+            (
+                Code::TargetRefused,
+                format!("{target} has more tables than its lock table has room for."),
+                "Raise max_locks_per_transaction on the server (its restart is needed), then try again.",
+            )
+        } else if has("conflict with recovery") {
+            (
+                Code::TargetRefused,
+                format!("{target} is a replica that could not keep the old rows long enough."),
+                "Set hot_standby_feedback = on there or raise max_standby_streaming_delay, or back up the primary.",
+            )
+        } else if has("permission denied for large object") {
+            (
+                Code::TargetRefused,
+                format!("The console's user may not read all large objects in {target}."),
+                "Membership in pg_read_all_data does not cover large objects: let the URL name their owner or a \
+                 superuser, or grant select on each large object.",
+            )
+        } else if has("permission denied") {
+            (
+                Code::TargetRefused,
+                format!("The console's user may not read everything in {target}."),
+                "Grant it membership in pg_read_all_data (PostgreSQL 14 and newer), then try again.",
+            )
+        } else if has("unsupported version") {
+            (
+                Code::Conflict,
+                format!("The archive was made by a newer pg_dump than the installed {program}."),
+                "Install the client programs of that version, or set PG_BIN to their folder.",
+            )
+        } else {
+            (
+                Code::TargetRefused,
+                format!("{program} failed on {target}{}.", ending(status)),
+                "What it said is below.",
+            )
+        };
+        let mut fault = Fault::new(code, message).hint(hint);
+        fault.target = Some(Refusal {
+            target: target.to_owned(),
+            message: if text.is_empty() {
+                format!("{program} said nothing.")
+            } else {
+                text
+            },
+            ..Refusal::default()
+        });
+        Error::Refused(fault)
+    }
+}
+
+fn ending(status: Option<ExitStatus>) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match status.map(|status| (status.code(), status.signal())) {
+        Some((Some(code), _)) if code != 0 => format!(" (exit code {code})"),
+        Some((_, Some(signal))) => {
+            format!(" (ended by signal {signal}: something on this machine killed it)")
+        }
+        _ => String::new(),
+    }
+}
+
+const ROW_SECURITY_HINT: &str = "Give the user BYPASSRLS (alter role … bypassrls), or let the URL name the owner of all \
+                                 tables where row security is not forced.";
+
+/// Row security hides rows of these tables from the console's user.
+pub(super) fn row_security(target: &str, tables: &[String]) -> Error {
+    let some = tables.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    let more = if tables.len() > 5 {
+        format!(" and {} more", tables.len() - 5)
+    } else {
+        String::new()
+    };
+    Error::Refused(
+        Fault::new(
+            Code::TargetRefused,
+            format!("Row security hides rows of {target} from the console's user, in {some}{more}: a backup would lack them."),
+        )
+        .hint(ROW_SECURITY_HINT),
+    )
+}
+
+/// There is not enough room for what the backup will need.
+pub(super) fn too_little_room(folder: &std::path::Path, free: i64, needed: i64) -> Error {
+    Error::conflict(
+        format!(
+            "Not enough room for the backup: {} are free under {}, about {} are needed.",
+            format::bytes(free),
+            folder.display(),
+            format::bytes(needed),
+        ),
+        "Free some room, delete backups that are not needed any more, or set PGSTEWARD_BACKUP_URL to a larger disk.",
+    )
+}
+
+/// The disk filled up while the backup was written.
+pub(super) fn disk_full(folder: &std::path::Path, written: u64) -> Error {
+    Error::conflict(
+        format!(
+            "The disk under {} became full after {} of the backup.",
+            folder.display(),
+            format::bytes(i64::try_from(written).unwrap_or(i64::MAX)),
+        ),
+        "What was written was removed. Free some room or set PGSTEWARD_BACKUP_URL to a larger disk, then try again.",
+    )
+}
+
+#[cfg(test)]
+mod tests;
