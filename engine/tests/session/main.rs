@@ -11,13 +11,15 @@ mod refresh;
 mod start;
 mod users;
 
+use std::time::Duration;
+
 use contract::{
     Code, Fault,
     session::{NewUser, Role, UserChange},
 };
 use engine::{Caller, Engine, Result, session::Tokens};
 use secrecy::ExposeSecret;
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use support::{Console, PASSWORD, engine};
 
 const HERE: &str = "203.0.113.7";
@@ -93,6 +95,27 @@ impl Test {
                 .change_user(&root(&self.console), change)
                 .await,
         )
+    }
+
+    /// Holds back whoever needs what `sql` locks, so that several really come at the same moment.
+    async fn hold(&self, sql: &'static str) -> Transaction<'static, Postgres> {
+        let mut held = self.store.begin().await.unwrap();
+        sqlx::query(sql).execute(&mut *held).await.unwrap();
+        held
+    }
+
+    /// Lets them go when this many wait.
+    async fn let_go(&self, held: Transaction<'static, Postgres>, number: i64) {
+        let waiting = "select count(*) from pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock'";
+        let all = async {
+            while self.number(waiting).await < number {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let came = tokio::time::timeout(Duration::from_secs(20), all).await;
+        held.rollback().await.unwrap();
+        assert!(came.is_ok(), "fewer than {number} waited");
     }
 
     fn hashes(&self) -> u64 {

@@ -40,7 +40,7 @@ async fn requests_that_refresh_at_once_all_get_the_same_new_token() {
     let second_process = test.console.beside(false).await;
     let tokens = test.log_in("ada").await;
     let old = tokens.refresh.expose_secret();
-    let new = futures::future::join_all((0..10).map(|number| {
+    let refreshes = futures::future::join_all((0..10).map(|number| {
         let engine: &Engine = if number % 2 == 0 {
             &test.console
         } else {
@@ -56,8 +56,9 @@ async fn requests_that_refresh_at_once_all_get_the_same_new_token() {
                 .expose_secret()
                 .to_owned()
         }
-    }))
-    .await;
+    }));
+    let held = test.hold("select from sessions for update").await;
+    let (new, ()) = tokio::join!(refreshes, test.let_go(held, 10));
     assert!(
         new.iter().all(|token| *token == new[0] && token != old),
         "{new:?}"

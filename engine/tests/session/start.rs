@@ -10,40 +10,41 @@ use crate::{console, refusal, support::PASSWORD};
 
 #[tokio::test]
 async fn of_two_first_starts_one_makes_the_administrator() {
-    for _ in 0..3 {
-        let test = console().await;
-        let second_process = test.console.beside(false).await;
-        let (one, two) = (test.console.session(), second_process.session());
-        let (one, two) = tokio::join!(
-            one.ensure_first_administrator(None),
-            two.ensure_first_administrator(None)
-        );
-        let made: Vec<_> = [one.unwrap(), two.unwrap()]
-            .into_iter()
-            .filter_map(|made| match made {
-                FirstAdministrator::MadeWithOneTimePassword { name, password } => Some((name, password)),
-                FirstAdministrator::NotNeeded => None,
-                FirstAdministrator::Made { .. } => panic!("no password was given"),
-            })
-            .collect();
-        let [(name, password)] = &made[..] else {
-            panic!("{} were made", made.len())
-        };
-        assert_eq!((name.as_str(), password.expose_secret().len()), ("admin", 20));
-        let tokens = test
-            .console
-            .session()
-            .log_in(name, password.expose_secret(), None)
-            .await
-            .unwrap();
-        let admin = test.proven(&tokens).await.unwrap();
-        assert_eq!(
-            (admin.role(), admin.identity().must_change_password),
-            (Role::Administrator, true)
-        );
-        assert_eq!(test.number("select count(*) from users").await, 1);
-        second_process.close().await;
+    let test = console().await;
+    let second_process = test.console.beside(false).await;
+    let (one, two) = (test.console.session(), second_process.session());
+    let held = test.hold("lock table users in share mode").await;
+    let (one, two, ()) = tokio::join!(
+        one.ensure_first_administrator(None),
+        two.ensure_first_administrator(None),
+        // Both have seen that there is no user when the first one can add it.
+        test.let_go(held, 2),
+    );
+    let mut made = Vec::new();
+    for outcome in [one.unwrap(), two.unwrap()] {
+        match outcome {
+            FirstAdministrator::MadeWithOneTimePassword { name, password } => made.push((name, password)),
+            FirstAdministrator::NotNeeded => {}
+            FirstAdministrator::Made { .. } => panic!("no password was given"),
+        }
     }
+    let [(name, password)] = &made[..] else {
+        panic!("{} were made", made.len())
+    };
+    assert_eq!((name.as_str(), password.expose_secret().len()), ("admin", 20));
+    let tokens = test
+        .console
+        .session()
+        .log_in(name, password.expose_secret(), None)
+        .await
+        .unwrap();
+    let admin = test.proven(&tokens).await.unwrap();
+    assert_eq!(
+        (admin.role(), admin.identity().must_change_password),
+        (Role::Administrator, true)
+    );
+    assert_eq!(test.number("select count(*) from users").await, 1);
+    second_process.close().await;
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ pub async fn caller(engine: &Engine, role: Role) -> Caller {
         };
         session.add_user(&administrator, new).await.unwrap();
     }
-    let tokens = session.log_in(role.name(), PASSWORD.into(), None).await.unwrap();
+    let tokens = session.log_in(role.name(), PASSWORD, None).await.unwrap();
     session
         .authenticate(tokens.access.expose_secret(), None)
         .await
