@@ -341,7 +341,7 @@ pub struct JobDetail {
 
 /// What `/events` sends: whole values only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// Everything that is live for this caller; sent first, and again after a lag.
     Snapshot {

@@ -25,7 +25,7 @@ pub struct TargetView {
 
 /// Whether a managed database can be reached at this moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum TargetState {
     /// It answered the last look.
     Up(ServerView),

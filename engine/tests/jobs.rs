@@ -2,6 +2,7 @@
 //! up after `kill -9` is proven with real processes in `server/tests`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "other tests use the rest")]
 mod support;
 
 use std::{path::PathBuf, time::Duration};
