@@ -1,0 +1,113 @@
+//! Jobs of the console, started and watched over HTTP as a page does.
+
+use std::time::{Duration, Instant};
+
+use contract::{
+    backup::BackupSpec,
+    jobs::{JobDetail, JobId, JobState, JobView},
+    migration::MigrateSpec,
+    optimize::OptimizeSpec,
+};
+use serde_json::{Value, json};
+use tokio::time;
+
+use crate::{Result, visitor::Visitor};
+
+/// The embedded managed database.
+pub const TARGET: &str = "ai_pal";
+/// Between two looks at a job: how exact a time measured from outside is.
+const LOOK: Duration = Duration::from_millis(10);
+/// No job of a run takes this long.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Applies all pending migrations.
+pub async fn migrate(visitor: &Visitor) -> Result<JobId> {
+    visitor
+        .call(
+            "start_migrations",
+            &json!({ "spec": MigrateSpec { target: TARGET.into(), up_to: None } }),
+        )
+        .await
+}
+
+/// Takes a backup.
+pub async fn back_up(visitor: &Visitor) -> Result<JobId> {
+    visitor
+        .call(
+            "start_backup",
+            &json!({ "spec": BackupSpec { target: TARGET.into() } }),
+        )
+        .await
+}
+
+/// Creates what is missing, and analyzes.
+pub async fn optimize(visitor: &Visitor) -> Result<JobId> {
+    start_optimize(visitor, OptimizeSpec::all(TARGET)).await
+}
+
+/// Creates missing indexes.
+pub async fn create_indexes(visitor: &Visitor) -> Result<JobId> {
+    let spec = OptimizeSpec {
+        constraints: false,
+        analyze: false,
+        ..OptimizeSpec::all(TARGET)
+    };
+    start_optimize(visitor, spec).await
+}
+
+/// Collects planner statistics of every table.
+pub async fn analyze(visitor: &Visitor) -> Result<JobId> {
+    let spec = OptimizeSpec {
+        constraints: false,
+        indexes: false,
+        ..OptimizeSpec::all(TARGET)
+    };
+    start_optimize(visitor, spec).await
+}
+
+async fn start_optimize(visitor: &Visitor, spec: OptimizeSpec) -> Result<JobId> {
+    visitor.call("start_optimize", &json!({ "spec": spec })).await
+}
+
+/// Asks a job to stop.
+pub async fn cancel(visitor: &Visitor, id: JobId) -> Result<()> {
+    visitor
+        .call::<Value>("cancel_job", &json!({ "id": id }))
+        .await
+        .map(drop)
+}
+
+/// A job now.
+pub async fn view(visitor: &Visitor, id: JobId) -> Result<JobView> {
+    Ok(visitor
+        .call::<JobDetail>("view_job", &json!({ "id": id }))
+        .await?
+        .job)
+}
+
+/// Looks until the job is as wanted, or over.
+pub async fn until(visitor: &Visitor, id: JobId, wanted: impl Fn(&JobView) -> bool) -> Result<JobView> {
+    let begun = Instant::now();
+    loop {
+        let job = view(visitor, id).await?;
+        if wanted(&job) || job.state.is_final() {
+            return Ok(job);
+        }
+        if begun.elapsed() > LONGEST {
+            return Err(format!("{} is not over after {} s", job.title, LONGEST.as_secs()));
+        }
+        time::sleep(LOOK).await;
+    }
+}
+
+/// Waits for the end, which must be a good one.
+pub async fn succeeded(visitor: &Visitor, id: JobId) -> Result<JobView> {
+    let job = until(visitor, id, |_| false).await?;
+    match job.state {
+        JobState::Succeeded => Ok(job),
+        state => {
+            let why = job.fault.map(|fault| fault.message).unwrap_or_default();
+            Err(format!("{} {}: {why}", job.title, state.name()))
+        }
+    }
+}

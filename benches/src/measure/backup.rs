@@ -1,0 +1,204 @@
+//! Backups against bare pg_dump, in turn, to the same disk.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use contract::jobs::{JobView, StepState};
+use tokio::process::Command;
+
+use super::megabytes;
+use crate::{
+    Result,
+    console::Console,
+    jobs,
+    plan::Plan,
+    process::{self, Peak, Peaks},
+    report::{Row, Section},
+    timing::median,
+    visitor::{Sessions, Visitor},
+};
+
+/// Times the wall time of bare pg_dump.
+const BAR: f64 = 1.05;
+/// Megabytes that one running job may add.
+const JOB_MEMORY: f64 = 32.0;
+
+/// One backup, in seconds.
+struct Ours {
+    whole: f64,
+    dump: f64,
+    proof: f64,
+}
+
+/// Takes both in turn, after one bare dump that does not count.
+pub async fn against_pg_dump(console: &Console, sessions: &mut Sessions, plan: &Plan) -> Result<Section> {
+    let visitor = sessions.one().await?;
+    let bare = Bare::new(console)?;
+    bare.dump().await?;
+    let before = process::memory(console.pid)?.resident;
+    let mut bares = Vec::new();
+    let mut ours = Vec::new();
+    let mut peaks = Peaks::default();
+    for _ in 0..plan.rounds {
+        bares.push(bare.dump().await?);
+        let peak = Peak::watch(console.pid);
+        ours.push(back_up(&visitor).await?);
+        let seen = peak.end().await?;
+        peaks.alone = peaks.alone.max(seen.alone);
+        peaks.with_children = peaks.with_children.max(seen.with_children);
+    }
+    let peer = median(bares.iter().copied());
+    let whole = median(ours.iter().map(|it| it.whole));
+    let dump = median(ours.iter().map(|it| it.dump));
+    let proof = median(ours.iter().map(|it| it.proof));
+    let ratio = |seconds: f64| seconds / peer;
+    let added = megabytes(peaks.alone.saturating_sub(before));
+    let bar = format!("≤ {BAR:.2} × pg_dump -Fc");
+    let measured = |seconds: f64| format!("{:.2} × ({seconds:.2} s, bare {peer:.2} s)", ratio(seconds));
+    let rows = vec![
+        Row::new(
+            "backup, the dump in it",
+            &bar,
+            measured(dump),
+            ratio(dump) <= BAR,
+            || "the rows are counted beside it, on the same cores".to_owned(),
+        ),
+        Row::new(
+            "backup, whole: dump, roles, hash, read-back, store",
+            &bar,
+            measured(whole),
+            ratio(whole) <= BAR,
+            || format!("the proof is extra work: reading back takes {proof:.2} s"),
+        ),
+        Row::new(
+            "memory that a backup adds to the console",
+            format!("≤ {JOB_MEMORY:.0} MB"),
+            format!("{added:.1} MB"),
+            added <= JOB_MEMORY,
+            || format!("peak {:.1} MB", megabytes(peaks.alone)),
+        ),
+    ];
+    let note = format!(
+        "Backup: the demonstration database of a million rows, {} rounds, each first `pg_dump -Fc` into a file and then the \
+         console's backup of the same database to the same disk; medians. Whole is from the request to the job's last state as \
+         a page sees it; the dump is that part of the job by its own clock, with the rows counted at the same time and the \
+         file made durable, which bare pg_dump also does. What comes on top proves the backup: the archive is read back from \
+         the disk through SHA-256 and pg_restore ({proof:.2} s). Single values: bare {}; whole {}; dump {}.",
+        plan.rounds,
+        listed(bares.iter().copied()),
+        listed(ours.iter().map(|it| it.whole)),
+        listed(ours.iter().map(|it| it.dump)),
+    );
+    let memory = format!(
+        "The console had {:.1} MB before the backups and {:.1} MB at most while they ran ({:.1} MB with pg_dump and pg_restore \
+         as its children), looked at 50 times a second.",
+        megabytes(before),
+        megabytes(peaks.alone),
+        megabytes(peaks.with_children),
+    );
+    Ok(Section {
+        rows,
+        notes: vec![note, memory],
+        ..Section::default()
+    })
+}
+
+fn listed(values: impl Iterator<Item = f64>) -> String {
+    let texts: Vec<String> = values.map(|value| format!("{value:.2} s")).collect();
+    texts.join(", ")
+}
+
+async fn back_up(visitor: &Visitor) -> Result<Ours> {
+    let begun = Instant::now();
+    let id = jobs::back_up(visitor).await?;
+    let job = jobs::succeeded(visitor, id).await?;
+    let whole = begun.elapsed().as_secs_f64();
+    Ok(Ours {
+        whole,
+        dump: step(&job, "Dump")?,
+        proof: step(&job, "Hash and read back")?,
+    })
+}
+
+/// Seconds that a named part of the job took.
+fn step(job: &JobView, name: &str) -> Result<f64> {
+    let step = job
+        .progress
+        .steps
+        .iter()
+        .find(|step| step.name == name && step.state == StepState::Done);
+    let took = step.and_then(|step| step.duration_ms);
+    took.map(|ms| ms as f64 / 1000.0)
+        .ok_or_else(|| format!("{} does not say how long its part {name:?} took", job.title))
+}
+
+/// pg_dump as a person runs it.
+struct Bare {
+    program: PathBuf,
+    port: String,
+    password: String,
+    file: PathBuf,
+}
+
+impl Bare {
+    fn new(console: &Console) -> Result<Self> {
+        let bin = testkit::programs::bin_dir().map_err(|failure| failure.to_string())?;
+        let read = |name: &str| {
+            let path = console.data.join(name);
+            std::fs::read_to_string(&path)
+                .map(|text| text.trim().to_owned())
+                .map_err(|error| format!("{}: {error}", path.display()))
+        };
+        // Beside the console's own backups, so on the same disk.
+        let folder = console.data.parent().unwrap_or(Path::new("/tmp"));
+        Ok(Self {
+            program: bin.join("pg_dump"),
+            port: read("postgres.port")?,
+            password: read("postgres.password")?,
+            file: folder.join("bare.dump"),
+        })
+    }
+
+    /// Seconds that it took.
+    async fn dump(&self) -> Result<f64> {
+        match std::fs::remove_file(&self.file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("removing the bare dump: {error}"));
+            }
+            _ => {}
+        }
+        let begun = Instant::now();
+        let running = Command::new(&self.program)
+            .args([
+                "--format=custom",
+                "--no-password",
+                "--host=127.0.0.1",
+                "--username=postgres",
+                "--dbname",
+                jobs::TARGET,
+            ])
+            .args(["--port", &self.port])
+            .arg("--file")
+            .arg(&self.file)
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("PGPASSWORD", &self.password)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(Duration::from_secs(600), running).await;
+        let output = output.map_err(|_| "pg_dump did not end within 10 minutes".to_owned())?;
+        let output = output.map_err(|error| format!("starting {}: {error}", self.program.display()))?;
+        let took = begun.elapsed().as_secs_f64();
+        if output.status.success() {
+            return Ok(took);
+        }
+        Err(format!(
+            "pg_dump failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ))
+    }
+}
