@@ -104,7 +104,8 @@ pub struct TableStat {
     pub index_bytes: i64,
     /// All of them.
     pub total_bytes: i64,
-    /// Whether the bytes are those of the last vacuum or analyze, since the table is locked exclusively now.
+    /// Whether the bytes are those of the last vacuum or analyze: the table is locked exclusively now, or reading the
+    /// sizes of very many tables has just begun.
     pub estimated: bool,
     /// The last vacuum, by hand or automatic.
     pub last_vacuum: Option<Instant>,
@@ -148,8 +149,10 @@ pub struct IndexStat {
     pub table: String,
     /// Its name.
     pub name: String,
-    /// Bytes.
+    /// Bytes; exact unless `estimated`.
     pub bytes: i64,
+    /// Whether the bytes are those of the last vacuum or analyze, since the index is locked exclusively now.
+    pub estimated: bool,
     /// Scans since the statistics were reset.
     pub scans: i64,
     /// Whether it enforces uniqueness.
@@ -158,7 +161,7 @@ pub struct IndexStat {
     pub primary: bool,
     /// False after a build that was broken off.
     pub valid: bool,
-    /// The statement that would create it.
+    /// The statement that would create it; empty while its table is locked exclusively.
     pub definition: String,
 }
 
@@ -186,7 +189,7 @@ pub struct ColumnView {
     pub sql_type: String,
     /// Whether null is refused.
     pub not_null: bool,
-    /// The default or identity as SQL.
+    /// The default or identity as SQL; left out while the table is locked exclusively.
     pub default: Option<String>,
 }
 
@@ -195,7 +198,7 @@ pub struct ColumnView {
 pub struct ConstraintView {
     /// The name.
     pub name: String,
-    /// The definition as SQL.
+    /// The definition as SQL; empty while the table is locked exclusively.
     pub definition: String,
     /// Whether existing rows were checked.
     pub validated: bool,

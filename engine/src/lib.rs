@@ -14,16 +14,22 @@
 //! 5. Tests: `engine/tests/<area>.rs` on a real cluster; the guard tests find the new routes by themselves.
 
 pub mod audit;
+pub mod backup;
 pub mod caller;
 pub mod config;
+pub mod demo;
+pub mod embedded;
 pub mod error;
 pub mod events;
 pub mod jobs;
+mod lexer;
 pub mod migration;
 mod open;
 pub mod optimize;
+pub mod programs;
 pub mod quote;
 pub mod session;
+pub mod stats;
 pub mod target;
 
 pub use caller::Caller;

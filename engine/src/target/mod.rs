@@ -2,9 +2,12 @@
 
 mod catalog;
 pub mod explain;
+pub(crate) mod invalid;
+pub(crate) mod live;
 mod monitor;
 mod pool;
 pub mod url;
+pub(crate) mod worker;
 
 use std::sync::{Arc, RwLock};
 
@@ -23,6 +26,7 @@ use sqlx::{
 use crate::{
     Caller, Engine, Error, Result,
     config::{MigrationSource, QueryLog, TargetConfig},
+    stats::sample::Samples,
 };
 
 /// One managed database with its pool and its last known state. Cheap to clone.
@@ -34,6 +38,7 @@ struct Inner {
     pool: pool::GaugedPool,
     state: RwLock<TargetState>,
     pending: RwLock<Option<i64>>,
+    samples: Samples,
 }
 
 impl Target {
@@ -45,6 +50,7 @@ impl Target {
             pool: pool::GaugedPool::new(&config, log),
             state: RwLock::new(TargetState::Down { fault: starting, since: now, retry_at: now }),
             pending: RwLock::new(None),
+            samples: Samples::default(),
             config,
         }))
     }
@@ -141,6 +147,11 @@ impl Target {
             pending_migrations: *self.0.pending.read().unwrap_or_else(std::sync::PoisonError::into_inner),
             jobs,
         }
+    }
+
+    /// The last look at its tables.
+    pub(crate) fn samples(&self) -> &Samples {
+        &self.0.samples
     }
 
     fn is_up(&self) -> bool {
