@@ -23,6 +23,7 @@
 #![recursion_limit = "512"]
 
 pub mod address;
+pub mod audit;
 pub mod backup;
 pub mod clock;
 #[cfg(feature = "ssr")]
@@ -30,6 +31,8 @@ pub mod document;
 pub mod frame;
 pub mod jobs;
 pub mod live;
+pub mod migration;
+pub mod optimize;
 pub mod rpc;
 pub mod session;
 pub mod stats;
@@ -62,6 +65,12 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=frame::Gate ssr=SsrMode::Async>
                     <Route path=path!("") view=target::FleetPage />
                     <Route path=path!("db/:target") view=target::OverviewPage />
+                    <Route path=path!("db/:target/tables") view=stats::TablesPage />
+                    <Route path=path!("db/:target/tables/:schema/:name") view=stats::TablePage />
+                    <Route path=path!("db/:target/migrations") view=migration::MigrationsPage />
+                    <Route path=path!("db/:target/optimize") view=optimize::OptimizePage />
+                    <Route path=path!("db/:target/backups") view=backup::BackupsPage />
+                    <Route path=path!("audit") view=audit::AuditPage />
                     <Route path=path!("jobs") view=jobs::JobsPage />
                     <Route path=path!("jobs/:id") view=jobs::JobPage />
                     <Route path=path!("settings") view=session::SettingsPage />

@@ -8,7 +8,7 @@ mod theme;
 mod top;
 
 pub use gate::{Gate, use_fleet};
-pub use nav::{AREAS, Area, Group};
+pub use nav::{AREAS, Area, Group, use_current_target};
 pub use theme::ThemeChoice;
 
 use leptos::prelude::*;

@@ -2,11 +2,13 @@
 
 pub mod api;
 mod cancel;
+mod current;
 mod detail;
 mod list;
 mod log;
 mod table;
 
+pub use current::{CurrentJob, Work};
 pub use detail::JobPage;
 pub use list::JobsPage;
 pub use table::JobTable;

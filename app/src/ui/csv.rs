@@ -1,8 +1,11 @@
 //! A table as a file.
 
+use std::pin::Pin;
+
 use leptos::prelude::*;
 
-use super::{Icon, icons, use_hydrated};
+use super::{Icon, icons, use_hydrated, use_toasts};
+use crate::rpc::ApiError;
 
 /// Saves rows as a CSV file, made in the browser; so it is there only with JavaScript.
 #[component]
@@ -22,6 +25,45 @@ pub fn CsvButton(
             type="button"
             hidden=move || !hydrated.get()
             on:click=move |_| save(&file.get_untracked(), &csv(columns, &rows.run(())))
+        >
+            <Icon icon=icons::Download />
+            "CSV"
+        </button>
+    }
+}
+
+/// Rows on their way.
+pub type Rows = Pin<Box<dyn Future<Output = Result<Vec<Vec<String>>, ApiError>> + Send>>;
+
+/// As [`CsvButton`], for a list that is longer than the page: its rows are loaded at the click.
+#[component]
+pub fn CsvLoadButton(
+    /// The file's name, with `.csv`.
+    #[prop(into)]
+    file: Signal<String>,
+    /// The columns' names.
+    columns: &'static [&'static str],
+    /// Loads the rows.
+    load: Callback<(), Rows>,
+) -> impl IntoView {
+    let hydrated = use_hydrated();
+    let toasts = use_toasts();
+    let loading = Action::new(move |()| load.run(()));
+    Effect::new(move || match loading.value().get() {
+        Some(Ok(rows)) => save(&file.get_untracked(), &csv(columns, &rows)),
+        Some(Err(ApiError(fault))) => toasts.bad(fault.message),
+        None => {}
+    });
+    view! {
+        <button
+            class="btn sm"
+            type="button"
+            hidden=move || !hydrated.get()
+            disabled=loading.pending()
+            aria-busy=move || loading.pending().get().to_string()
+            on:click=move |_| {
+                loading.dispatch(());
+            }
         >
             <Icon icon=icons::Download />
             "CSV"

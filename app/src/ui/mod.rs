@@ -25,7 +25,7 @@ mod value;
 
 pub use badge::{Badge, JobBadge, Tone};
 pub use confirm::ConfirmDialog;
-pub use csv::CsvButton;
+pub use csv::{CsvButton, CsvLoadButton};
 pub use dialog::Dialog;
 pub use empty::EmptyState;
 pub use fault::{FaultNote, FaultView};

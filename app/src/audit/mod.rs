@@ -1,0 +1,49 @@
+//! Who did what: the console's own log, and the table `audit_logs` of a managed database.
+
+pub mod api;
+mod entries;
+mod filters;
+mod page;
+mod query;
+
+pub use page::AuditPage;
+
+use contract::audit::{Outcome, Severity};
+
+use crate::ui::Tone;
+
+fn severity_tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Debug | Severity::Info => Tone::Off,
+        Severity::Warning => Tone::Warn,
+        Severity::Error | Severity::Critical => Tone::Bad,
+    }
+}
+
+fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Debug => "Debug",
+        Severity::Info => "Info",
+        Severity::Warning => "Warning",
+        Severity::Error => "Error",
+        Severity::Critical => "Critical",
+    }
+}
+
+fn outcome_tone(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Started => Tone::Info,
+        Outcome::Success => Tone::Ok,
+        Outcome::Failure => Tone::Bad,
+        Outcome::Denied => Tone::Warn,
+    }
+}
+
+fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Started => "Started",
+        Outcome::Success => "Success",
+        Outcome::Failure => "Failure",
+        Outcome::Denied => "Denied",
+    }
+}

@@ -1,0 +1,93 @@
+//! What the page's URL asks for.
+
+use contract::{
+    Code, Fault, Instant,
+    audit::{AuditQuery, AuditSource},
+};
+use leptos_router::params::ParamsMap;
+
+/// Reads the query of the URL. A value that is none is a fault and not ignored: the list would show more than was asked
+/// for, and look as if it did not.
+///
+/// # Errors
+/// `Invalid`, with the name of the value.
+pub fn read(url: &ParamsMap) -> Result<AuditQuery, Fault> {
+    let text = |key: &str| url.get(key).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    let source = match text("source").as_deref() {
+        None | Some("console") => AuditSource::Console,
+        Some("target") => AuditSource::Target,
+        Some(other) => return Err(wrong("source", other, "Choose one of the tabs.")),
+    };
+    let severity = text("severity").map(|name| name.parse().map_err(|_| wrong("severity", &name, "Choose one of the list.")));
+    let time = |key: &'static str| {
+        text(key).map(|value| instant(&value).ok_or_else(|| wrong(key, &value, "Write a time like 2026-11-23T16:30, in UTC.")))
+    };
+    Ok(AuditQuery {
+        source,
+        target: text("target"),
+        user: text("user"),
+        event_type: text("type"),
+        severity: severity.transpose()?,
+        from: time("from").transpose()?,
+        until: time("until").transpose()?,
+        after: text("after"),
+    })
+}
+
+/// A time as people and `<input type="datetime-local">` write it, in UTC: a day, minutes, seconds, or with a zone.
+fn instant(text: &str) -> Option<Instant> {
+    let full = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        16 => format!("{text}:00Z"),
+        19 => format!("{text}Z"),
+        _ => text.to_owned(),
+    };
+    full.parse().ok()
+}
+
+fn wrong(field: &'static str, value: &str, hint: &str) -> Fault {
+    Fault::new(Code::Invalid, format!("“{value}” is no {field}.")).field(field).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(pairs: &[(&'static str, &str)]) -> ParamsMap {
+        pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn times_are_read_as_utc_however_short() {
+        let at = |text| instant(text).map(contract::format::absolute).unwrap_or_default();
+        assert_eq!(at("2026-11-23"), "2026-11-23 00:00:00 UTC");
+        assert_eq!(at("2026-11-23T16:30"), "2026-11-23 16:30:00 UTC");
+        assert_eq!(at("2026-11-23T16:30:05"), "2026-11-23 16:30:05 UTC");
+        assert_eq!(at("2026-11-23T16:30:05+02:00"), "2026-11-23 14:30:05 UTC");
+        assert_eq!(instant("yesterday"), None);
+        assert_eq!(instant("2026-02-31"), None);
+    }
+
+    #[test]
+    fn a_value_that_is_none_is_named_and_not_ignored() {
+        for (key, value) in [("source", "moon"), ("severity", "loud"), ("from", "soon"), ("until", "2026-13-01")] {
+            let fault = read(&url(&[(key, value)])).err();
+            assert_eq!(fault.as_ref().and_then(|fault| fault.field.as_deref()), Some(key));
+            assert!(fault.is_some_and(|fault| fault.message.contains(value)));
+        }
+    }
+
+    #[test]
+    fn empty_values_of_a_sent_form_ask_for_nothing() {
+        let empty = url(&[("user", ""), ("type", " "), ("severity", ""), ("from", ""), ("until", ""), ("target", "")]);
+        assert_eq!(read(&empty), Ok(AuditQuery::default()));
+        let some = url(&[("source", "target"), ("target", "ai_pal"), ("user", " ada ")]);
+        let expected = AuditQuery {
+            source: AuditSource::Target,
+            target: Some("ai_pal".into()),
+            user: Some("ada".into()),
+            ..AuditQuery::default()
+        };
+        assert_eq!(read(&some), Ok(expected));
+    }
+}

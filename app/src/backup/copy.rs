@@ -1,0 +1,46 @@
+//! Copying a text.
+
+use leptos::prelude::*;
+
+use crate::ui::{use_hydrated, use_toasts};
+
+/// A button that puts a text into the clipboard; there only with JavaScript.
+#[component]
+pub fn CopyButton(
+    /// The text.
+    text: String,
+    /// What it is, such as `the SHA-256`.
+    what: &'static str,
+) -> impl IntoView {
+    let hydrated = use_hydrated();
+    let toasts = use_toasts();
+    let copied = move |_| match write(&text) {
+        true => toasts.ok(format!("Copied {what}.")),
+        false => toasts.bad("This browser does not let pages copy here; select the text and copy it."),
+    };
+    view! {
+        <button class="btn sm" type="button" aria-label=format!("Copy {what}") hidden=move || !hydrated.get() on:click=copied>
+            "Copy"
+        </button>
+    }
+}
+
+/// Asks the browser; false where it offers no clipboard, as over plain HTTP from another machine.
+#[cfg(feature = "hydrate")]
+fn write(text: &str) -> bool {
+    use wasm_bindgen::{JsCast, JsValue};
+
+    // By name, because web-sys keeps a large part of the browser behind the type of the clipboard.
+    let get = |of: &JsValue, name: &str| js_sys::Reflect::get(of, &JsValue::from_str(name));
+    let clipboard = get(&window(), "navigator").and_then(|navigator| get(&navigator, "clipboard"));
+    let Ok(clipboard) = clipboard else { return false };
+    match get(&clipboard, "writeText").map(JsCast::dyn_into::<js_sys::Function>) {
+        Ok(Ok(write)) => write.call1(&clipboard, &JsValue::from_str(text)).is_ok(),
+        _ => false,
+    }
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn write(_text: &str) -> bool {
+    false
+}

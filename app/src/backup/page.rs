@@ -1,0 +1,157 @@
+//! The backups of one managed database.
+
+use contract::{
+    backup::{BackupList, BackupSpec},
+    format,
+    jobs::{JobKind, JobView},
+    session::Permission,
+};
+use leptos::prelude::*;
+
+use super::{
+    api::{list_backups, start_backup},
+    list::Rows,
+};
+use crate::{
+    address::use_target,
+    jobs::{CurrentJob, JobTable, Work},
+    live::use_live,
+    rpc::ApiError,
+    session::use_may,
+    ui::{Bytes, Duration, EmptyState, Load, PageHead, use_hydrated, use_toasts},
+};
+
+/// Every stored backup with its proof; taking one; what became of other attempts.
+#[component]
+pub fn BackupsPage() -> impl IntoView {
+    let target = use_target();
+    let list = Resource::new(move || target.get(), list_backups);
+    let work = Work::new();
+    let changed = Callback::new(move |()| list.refetch());
+    let may = use_may(Permission::BackUp);
+    let facts = move || {
+        view! {
+            <Transition fallback=|| "Copies of the whole database, each read back before it counts.">
+                {move || list.get().and_then(Result::ok).map(|list| view! { <Facts list /> })}
+            </Transition>
+        }
+    };
+    view! {
+        <PageHead title="Backups" tab=Signal::derive(move || format!("Backups of {}", target.get())) facts>
+            {may.then(|| view! { <BackUpButton target work /> })}
+        </PageHead>
+        <CurrentJob target kinds=&[JobKind::Backup, JobKind::VerifyBackup] work ended=changed />
+        <Load resource=list main=true let:list>
+            <Stored list may work changed />
+        </Load>
+    }
+    .into_any()
+}
+
+/// Where backups lie, how much room there is, and what the next one will need.
+#[component]
+fn Facts(list: BackupList) -> impl IntoView {
+    view! {
+        <span class="mono">{list.location}</span>
+        {list.free_bytes.map(|value| view! { " · " <Bytes value /> " free" })}
+        {list.expected_bytes.map(|value| view! { " · the next one needs about " <Bytes value /> })}
+        {list.expected_ms.map(|ms| view! { " and " <Duration ms /> })}
+    }
+}
+
+/// Takes a backup at one click: it can be cancelled, and harms nothing.
+#[component]
+fn BackUpButton(#[prop(into)] target: Signal<String>, work: Work) -> impl IntoView {
+    let hydrated = use_hydrated();
+    let toasts = use_toasts();
+    let start = Action::new(|target: &String| start_backup(BackupSpec { target: target.clone() }));
+    Effect::new(move || match start.value().get() {
+        Some(Ok(_)) => work.begin(),
+        Some(Err(ApiError(fault))) => toasts.bad(format!("{} {}", fault.message, fault.hint.unwrap_or_default())),
+        None => {}
+    });
+    view! {
+        <button
+            class="btn pri"
+            type="button"
+            disabled=move || !hydrated.get() || work.is_busy() || start.pending().get()
+            aria-busy=move || start.pending().get().to_string()
+            on:click=move |_| {
+                start.dispatch(target.get_untracked());
+            }
+        >
+            "Back up"
+        </button>
+    }
+}
+
+#[component]
+fn Stored(list: BackupList, may: bool, work: Work, changed: Callback<()>) -> impl IntoView {
+    let BackupList { backups, attempts, warning, free_bytes, expected_bytes, .. } = list;
+    let warning = warning.map(|text| {
+        view! {
+            <div class="banner warn" role="status">
+                <span class="dot warn"></span>
+                "Client tools"
+                <span>{text}</span>
+            </div>
+        }
+    });
+    let tight = match (free_bytes, expected_bytes) {
+        (Some(free), Some(expected)) if expected > free => Some(view! {
+            <div class="banner bad" role="status">
+                <span class="dot bad"></span>
+                "Not enough room"
+                <span>
+                    {format!(
+                        "The next backup needs about {}, and {} are free. Delete an old one, or point PGSTEWARD_BACKUP_URL elsewhere.",
+                        format::bytes(expected),
+                        format::bytes(free),
+                    )}
+                </span>
+            </div>
+        }),
+        _ => None,
+    };
+    let stored = if backups.is_empty() {
+        let hint = if may {
+            "If this database died now, nothing could be restored. “Back up” above takes a copy while everyone goes on working."
+        } else {
+            "If this database died now, nothing could be restored. An operator can take one."
+        };
+        view! { <EmptyState title="No backup yet" hint /> }.into_any()
+    } else {
+        view! { <Rows backups work changed /> }.into_any()
+    };
+    // The ones going on are shown above.
+    let attempts: Vec<JobView> = attempts.into_iter().filter(|job| job.state.is_final()).collect();
+    let failed = (!attempts.is_empty()).then(|| view! { <Attempts attempts /> });
+    view! {
+        {warning}
+        {tight}
+        <section class="card" aria-label="Stored backups">
+            <div class="ch">
+                <h2>"Stored"</h2>
+            </div>
+            {stored}
+        </section>
+        {failed}
+    }
+    .into_any()
+}
+
+/// Attempts that did not become a backup.
+#[component]
+fn Attempts(attempts: Vec<JobView>) -> impl IntoView {
+    let jobs = use_live().jobs(attempts, |_| false);
+    view! {
+        <section class="card" aria-label="Attempts">
+            <div class="ch">
+                <h2>"Attempts that did not become a backup"</h2>
+                <p>"Nothing of them is kept."</p>
+            </div>
+            <JobTable jobs narrow=true />
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,177 @@
+//! What a managed database should have, and making it so.
+
+use contract::{
+    jobs::JobKind,
+    optimize::{ItemKind, ItemState, OptimizeItem, OptimizePlan, OptimizeSpec},
+    session::Permission,
+};
+use leptos::prelude::*;
+
+use super::{api::plan_optimization, items::Items, start::StartDialog};
+use crate::{
+    address::{link, use_target},
+    jobs::{CurrentJob, Work},
+    session::use_may,
+    ui::{EmptyState, Load, PageHead, use_hydrated},
+};
+
+/// The plan: constraints, indexes and statistics, each with its state and SQL; the acts; the run as it happens.
+#[component]
+pub fn OptimizePage() -> impl IntoView {
+    let target = use_target();
+    let plan = Resource::new(move || target.get(), plan_optimization);
+    let work = Work::new();
+    let asked = RwSignal::new(None::<OptimizeSpec>);
+    let may = use_may(Permission::Optimize);
+    view! {
+        <PageHead
+            title="Optimize"
+            tab=Signal::derive(move || format!("Optimize {}", target.get()))
+            facts=|| "Constraints, indexes and planner statistics: what is there, and what is missing."
+        >
+            {may.then(|| view! { <Acts target plan work asked /> })}
+        </PageHead>
+        <CurrentJob target kinds=&[JobKind::Optimize] work ended=Callback::new(move |()| plan.refetch()) />
+        <Load resource=plan main=true let:plan>
+            <Plan plan />
+        </Load>
+        <StartDialog plan asked work />
+    }
+    .into_any()
+}
+
+#[component]
+fn Acts(
+    target: Memo<String>,
+    plan: Resource<Result<OptimizePlan, crate::rpc::ApiError>>,
+    work: Work,
+    asked: RwSignal<Option<OptimizeSpec>>,
+) -> impl IntoView {
+    let hydrated = use_hydrated();
+    let spec = move |constraints: bool, indexes: bool, analyze: bool| {
+        move |_| asked.set(Some(OptimizeSpec { target: target.get_untracked(), constraints, indexes, analyze }))
+    };
+    let off = move || !hydrated.get() || work.is_busy();
+    // Before the migrations there is nothing to optimize.
+    let has_tables = Memo::new(move |_| {
+        plan.with(|plan| matches!(plan, Some(Ok(plan)) if plan.items.iter().any(|item| item.state != ItemState::NoTable)))
+    });
+    view! {
+        <Transition fallback=|| ()>
+            <Show when=move || has_tables.get()>
+                <button class="btn" type="button" disabled=off on:click=spec(false, false, true)>
+                    "Analyze only…"
+                </button>
+                <button class="btn" type="button" disabled=off on:click=spec(false, true, false)>
+                    "Create indexes only…"
+                </button>
+                <button class="btn pri" type="button" disabled=off on:click=spec(true, true, true)>
+                    "Optimize…"
+                </button>
+            </Show>
+        </Transition>
+    }
+    .into_any()
+}
+
+#[component]
+fn Plan(plan: OptimizePlan) -> impl IntoView {
+    let OptimizePlan { target, items, blockers } = plan;
+    if items.is_empty() {
+        return view! {
+            <section class="card">
+                <EmptyState title="No table yet" hint="There is nothing to optimize before there are tables.">
+                    <a class="btn pri" href=link(&target, "migrations")>
+                        "To the migrations"
+                    </a>
+                </EmptyState>
+            </section>
+        }
+        .into_any();
+    }
+    let banner = view! { <Banner target items=items.clone() /> };
+    let blocked = (!blockers.is_empty() && items.iter().any(|item| item.kind == ItemKind::Index && item.is_due()))
+        .then(|| view! { <Blockers blockers /> });
+    let group = |kind: ItemKind| items.iter().filter(|item| item.kind == kind).cloned().collect::<Vec<_>>();
+    view! {
+        {banner}
+        {blocked}
+        <Items title="Indexes" items=group(ItemKind::Index) />
+        <Items title="Constraints" items=group(ItemKind::Constraint) />
+        <Items title="Statistics" items=group(ItemKind::Statistics) />
+    }
+    .into_any()
+}
+
+/// How much there is to do.
+#[component]
+fn Banner(target: String, items: Vec<OptimizeItem>) -> impl IntoView {
+    let due = |kind: ItemKind| items.iter().filter(|item| item.kind == kind && item.is_due()).count();
+    let counts = [
+        (due(ItemKind::Constraint), "constraint", "constraints"),
+        (due(ItemKind::Index), "index", "indexes"),
+        (due(ItemKind::Statistics), "table without good statistics", "tables without good statistics"),
+    ];
+    let words: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+        .collect();
+    let waiting = items.iter().filter(|item| item.state == ItemState::NoTable).count();
+    if words.is_empty() && waiting > 0 {
+        return view! {
+            <div class="banner warn" role="status">
+                <span class="dot warn"></span>
+                "Tables are missing"
+                <span>
+                    "The tables of " {waiting} " of these are not there yet. "
+                    <a class="link" href=link(&target, "migrations")>
+                        "Apply the migrations first."
+                    </a>
+                </span>
+            </div>
+        }
+        .into_any();
+    }
+    if words.is_empty() {
+        return view! {
+            <div class="banner ok" role="status">
+                <span class="dot"></span>
+                "All there"
+                <span>"Every constraint and index is there and valid, and the planner's statistics are good."</span>
+            </div>
+        }
+        .into_any();
+    }
+    view! {
+        <div class="banner warn" role="status">
+            <span class="dot warn"></span>
+            "Something to do"
+            <span>{words.join(", ")} "."</span>
+        </div>
+    }
+    .into_any()
+}
+
+/// Who would hold up a build.
+#[component]
+fn Blockers(blockers: Vec<String>) -> impl IntoView {
+    let words = match blockers.len() {
+        1 => "1 transaction would hold up index builds".to_owned(),
+        count => format!("{count} transactions would hold up index builds"),
+    };
+    view! {
+        <section class="card" aria-label="Transactions that would hold up index builds">
+            <div class="item">
+                <span class="badge warn">"Waits"</span>
+                <b>{words}</b>
+                <span></span>
+                <div class="stack-s">
+                    <p>"A concurrent build waits until they have ended; it locks nobody out meanwhile."</p>
+                    <ul class="stack-s">{blockers.into_iter().map(|text| view! { <li class="mono">{text}</li> }).collect_view()}</ul>
+                </div>
+            </div>
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,131 @@
+//! The question before a run.
+
+use contract::{
+    jobs::JobId,
+    optimize::{OptimizePlan, OptimizeSpec},
+};
+use leptos::prelude::*;
+
+use super::{api::start_optimization, chosen};
+use crate::{
+    jobs::Work,
+    rpc::ApiError,
+    ui::{Dialog, FaultNote, use_toasts},
+};
+
+/// Says what a run would do, and starts it.
+#[component]
+pub fn StartDialog(
+    /// The plan that the page shows.
+    plan: Resource<Result<OptimizePlan, ApiError>>,
+    /// What is asked for; `None` while nothing is.
+    asked: RwSignal<Option<OptimizeSpec>>,
+    /// Told when the run has started.
+    work: Work,
+) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let toasts = use_toasts();
+    let start = Action::new(|spec: &OptimizeSpec| start_optimization(spec.clone()));
+    Effect::new(move || {
+        if asked.with(Option::is_some) {
+            start.value().set(None);
+            open.set(true);
+        }
+    });
+    Effect::new(move || {
+        if !open.get() {
+            asked.set(None);
+        }
+    });
+    Effect::new(move || {
+        if let Some(Ok(_)) = start.value().get() {
+            open.set(false);
+            work.begin();
+            toasts.ok("The optimization is under way.");
+        }
+    });
+    let title = Signal::derive(move || {
+        asked.with(|asked| match asked {
+            Some(spec) if spec.constraints => format!("Optimize {}?", spec.target),
+            Some(spec) if spec.indexes => format!("Create the indexes of {}?", spec.target),
+            Some(spec) => format!("Analyze {}?", spec.target),
+            None => String::new(),
+        })
+    });
+    view! {
+        <Dialog open title wide=true>
+            {asked.get_untracked().map(|spec| view! { <Question spec plan start open /> })}
+        </Dialog>
+    }
+    .into_any()
+}
+
+#[component]
+fn Question(
+    spec: OptimizeSpec,
+    plan: Resource<Result<OptimizePlan, ApiError>>,
+    start: Action<OptimizeSpec, Result<JobId, ApiError>>,
+    open: RwSignal<bool>,
+) -> impl IntoView {
+    let plan = plan.get_untracked().and_then(Result::ok);
+    let items = plan.as_ref().map(|plan| chosen(&plan.items, &spec)).unwrap_or_default();
+    let names = items.iter().map(|item| {
+        let text = format!("{} on {}", item.name, item.table.strip_prefix("public.").unwrap_or(&item.table));
+        view! { <li class="mono">{text}</li> }
+    });
+    let names = names.collect_view();
+    let count = items.len();
+    let blockers = plan.as_ref().map(|plan| plan.blockers.len()).filter(|_| spec.indexes && count > 0).unwrap_or(0);
+    let nothing = count == 0 && !spec.analyze;
+    let analyze = spec.analyze.then(|| {
+        view! { <p>"Then every table is analyzed, so that the planner knows what is in it. Reading and writing go on."</p> }
+    });
+    let act = match (spec.constraints, spec.indexes) {
+        (true, _) => "Optimize",
+        (false, true) => "Create indexes",
+        (false, false) => "Analyze",
+    };
+    let spec = StoredValue::new(spec);
+    view! {
+        <form on:submit=move |event| {
+            event.prevent_default();
+            if !nothing && !start.pending().get_untracked() {
+                start.dispatch(spec.get_value());
+            }
+        }>
+            <div class="stack-s">
+                {match (count, nothing) {
+                    (_, true) => view! { <p>"Nothing is missing: there is nothing to do."</p> }.into_any(),
+                    (0, _) => ().into_any(),
+                    (count, _) => {
+                        let words = if count == 1 { "One item is made or mended:".to_owned() } else { format!("{count} items are made or mended, one after the other:") };
+                        view! {
+                            <p>{words}</p>
+                            <ul class="stack-s">{names}</ul>
+                            <p>"Indexes are built concurrently: reading and writing go on. An index whose build was broken off is dropped and built anew."</p>
+                        }
+                            .into_any()
+                    }
+                }}
+                {analyze}
+                {(blockers > 0)
+                    .then(|| view! { <p class="warn-text">"Open transactions will hold up the index builds until they have ended; see the page."</p> })}
+            </div>
+            <FaultNote outcome=start.value() />
+            <div class="act">
+                <button class="btn" type="button" on:click=move |_| open.set(false)>
+                    "Not now"
+                </button>
+                <button
+                    class="btn pri"
+                    type="submit"
+                    disabled=move || nothing || start.pending().get()
+                    aria-busy=move || start.pending().get().to_string()
+                >
+                    {act}
+                </button>
+            </div>
+        </form>
+    }
+    .into_any()
+}

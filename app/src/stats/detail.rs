@@ -1,0 +1,286 @@
+//! One table whole.
+
+use contract::{
+    format,
+    stats::{ColumnView, ConstraintView, IndexStat, TableDetail, TableStat},
+};
+use leptos::{either::Either, prelude::*};
+use leptos_router::hooks::use_params_map;
+
+use super::{
+    api::view_table,
+    has_many_dead,
+    rows::{Last, Rows, Size},
+    spoken_name,
+};
+use crate::{
+    address::{link, use_target},
+    ui::{Badge, Count, EmptyState, Load, PageHead, SizeBar, Tone},
+};
+
+/// One table: its sizes and activity, columns, indexes and constraints.
+#[component]
+pub fn TablePage() -> impl IntoView {
+    let target = use_target();
+    let params = use_params_map();
+    let part = move |key: &'static str| params.with(|params| params.get(key).unwrap_or_default());
+    let named = Memo::new(move |_| (target.get(), part("schema"), part("name")));
+    let detail = Resource::new(
+        move || named.get(),
+        |(target, schema, name)| view_table(target, schema, name),
+    );
+    view! {
+        <Load resource=detail main=true let:detail>
+            <Detail target=target.get_untracked() detail />
+        </Load>
+    }
+    .into_any()
+}
+
+#[component]
+fn Detail(target: String, detail: TableDetail) -> impl IntoView {
+    let TableDetail {
+        table,
+        comment,
+        columns,
+        indexes,
+        constraints,
+    } = detail;
+    let title = spoken_name(&table);
+    let tab = format!("{title} of {target}");
+    let comment = comment.unwrap_or_else(|| format!("A table of {target}."));
+    view! {
+        <PageHead title tab=Signal::stored(tab) facts=move || comment.clone() up=("Tables", link(&target, "tables")) />
+        <Figures table=table.clone() />
+        <div class="cols">
+            <div class="stack">
+                <Indexes indexes />
+                <Columns columns />
+                <Constraints constraints />
+            </div>
+            <section class="card">
+                <div class="ch">
+                    <h2>"Activity"</h2>
+                </div>
+                <div class="cb">
+                    <Activity table />
+                </div>
+            </section>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Figures(table: TableStat) -> impl IntoView {
+    let estimated = table.estimated;
+    let figure = move |label: &'static str, bytes: i64| {
+        view! {
+            <div class="card kpi">
+                <div class="l">{label}</div>
+                <div class="v">
+                    <Size bytes estimated />
+                </div>
+            </div>
+        }
+    };
+    view! {
+        <section class="kpis four" aria-label="Sizes">
+            {figure("Total", table.total_bytes)}
+            {figure("Heap", table.heap_bytes)}
+            {figure("Indexes", table.index_bytes)}
+            {figure("TOAST", table.toast_bytes)}
+        </section>
+    }
+}
+
+#[component]
+fn Activity(table: TableStat) -> impl IntoView {
+    let dead_class = if has_many_dead(&table) { "warn-text" } else { "" };
+    view! {
+        <dl class="kv">
+            <dt>"Rows"</dt>
+            <dd>
+                <Rows rows=table.rows />
+                <span class="muted">" by the planner's estimate"</span>
+            </dd>
+            <dt>"Dead rows"</dt>
+            <dd class=dead_class>
+                <Count value=table.dead_rows />
+            </dd>
+            <dt>"Sequential scans"</dt>
+            <dd>
+                <Count value=table.sequential_scans />
+            </dd>
+            <dt>"Index scans"</dt>
+            <dd>
+                <Count value=table.index_scans />
+            </dd>
+            <dt>"Last vacuum"</dt>
+            <dd>
+                <Last at=table.last_vacuum />
+            </dd>
+            <dt>"Last analyze"</dt>
+            <dd>
+                <Last at=table.last_analyze />
+            </dd>
+        </dl>
+    }
+}
+
+#[component]
+fn Indexes(indexes: Vec<IndexStat>) -> impl IntoView {
+    let largest = indexes.iter().map(|index| index.bytes).max().unwrap_or(0);
+    let count = indexes.len();
+    let rows = indexes
+        .into_iter()
+        .map(|index| view! { <IndexRow index largest /> })
+        .collect_view();
+    view! {
+        <section class="card">
+            <div class="ch">
+                <h2>"Indexes"</h2>
+            </div>
+            {if count == 0 {
+                Either::Left(view! { <EmptyState title="No index" hint="Every search reads the whole table." /> })
+            } else {
+                Either::Right(
+                    view! {
+                        <div class="table-wrap" tabindex="0" role="region" aria-label="Indexes">
+                            <table class="table">
+                                <thead>
+                                    <tr>
+                                        <th scope="col">"Index"</th>
+                                        <th scope="col" class="num">
+                                            "Scans"
+                                        </th>
+                                        <th scope="col" class="num">
+                                            "Size"
+                                        </th>
+                                    </tr>
+                                </thead>
+                                <tbody>{rows}</tbody>
+                            </table>
+                        </div>
+                    },
+                )
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn IndexRow(index: IndexStat, largest: i64) -> impl IntoView {
+    view! {
+        <tr>
+            <td class="wrap">
+                <div class="row">
+                    <b class="mono">{index.name}</b>
+                    {index.primary.then(|| view! { <Badge tone=Tone::Off text="Primary key" /> })}
+                    {(index.unique && !index.primary).then(|| view! { <Badge tone=Tone::Off text="Unique" /> })}
+                    {(!index.valid).then(|| view! { <Badge tone=Tone::Bad text="Invalid" /> })}
+                </div>
+                <code class="mono muted">{index.definition}</code>
+            </td>
+            <td class="num">
+                <Count value=index.scans />
+            </td>
+            <td class="num">
+                <Size bytes=index.bytes estimated=index.estimated />
+                " "
+                <span class="hide-s">
+                    <SizeBar value=index.bytes largest />
+                </span>
+            </td>
+        </tr>
+    }
+}
+
+#[component]
+fn Columns(columns: Vec<ColumnView>) -> impl IntoView {
+    let title = format!("Columns ({})", format::exact(columns.len() as i64));
+    let row = |column: ColumnView| {
+        view! {
+            <tr>
+                <td class="mono">{column.name}</td>
+                <td class="mono">{column.sql_type}</td>
+                <td>{if column.not_null { "" } else { "null" }}</td>
+                <td class="mono wrap">{column.default}</td>
+            </tr>
+        }
+    };
+    view! {
+        <section class="card">
+            <div class="ch">
+                <h2>{title}</h2>
+            </div>
+            <div class="table-wrap" tabindex="0" role="region" aria-label="Columns">
+                <table class="table">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Column"</th>
+                            <th scope="col">"Type"</th>
+                            <th scope="col">"May be"</th>
+                            <th scope="col">"Default"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{columns.into_iter().map(row).collect_view()}</tbody>
+                </table>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Constraints(constraints: Vec<ConstraintView>) -> impl IntoView {
+    let count = constraints.len();
+    let row = |constraint: ConstraintView| {
+        view! {
+            <tr>
+                <td class="mono">{constraint.name}</td>
+                <td class="mono wrap">{constraint.definition}</td>
+                <td>
+                    {if constraint.validated {
+                        Either::Left(view! { <Badge tone=Tone::Ok text="Valid" /> })
+                    } else {
+                        Either::Right(
+                            view! {
+                                <span title="rows that were there before it were not checked">
+                                    <Badge tone=Tone::Warn text="Not validated" />
+                                </span>
+                            },
+                        )
+                    }}
+                </td>
+            </tr>
+        }
+    };
+    let rows = constraints.into_iter().map(row).collect_view();
+    view! {
+        <section class="card">
+            <div class="ch">
+                <h2>"Constraints"</h2>
+            </div>
+            {if count == 0 {
+                Either::Left(view! { <EmptyState title="No constraint" hint="The table takes every row that its types allow." /> })
+            } else {
+                Either::Right(
+                    view! {
+                        <div class="table-wrap" tabindex="0" role="region" aria-label="Constraints">
+                            <table class="table">
+                                <thead>
+                                    <tr>
+                                        <th scope="col">"Constraint"</th>
+                                        <th scope="col">"Definition"</th>
+                                        <th scope="col">"State"</th>
+                                    </tr>
+                                </thead>
+                                <tbody>{rows}</tbody>
+                            </table>
+                        </div>
+                    },
+                )
+            }}
+        </section>
+    }
+}
