@@ -11,6 +11,8 @@ pub fn fault(target: &str, error: &sqlx::Error, statement: Option<&str>) -> Faul
             Some(report) => refused(target, report, statement),
             None => Fault::new(Code::TargetRefused, format!("{target} refused: {}.", database.message())),
         },
+        // The handshake's failures come as broken reads.
+        sqlx::Error::Io(io) if io.to_string().contains("certificate") => tls_failed(target, &io.to_string()),
         sqlx::Error::Io(io) => unreachable(target, io),
         sqlx::Error::Tls(tls) => tls_failed(target, &tls.to_string()),
         sqlx::Error::PoolTimedOut => Fault::new(
@@ -164,7 +166,7 @@ fn tls_failed(target: &str, text: &str) -> Fault {
             format!("{target} does not offer encryption, but sslmode asks for it."),
             "Turn ssl on at the server, or use sslmode=prefer or disable where the network is trusted.",
         )
-    } else if lower.contains("unknownissuer") || lower.contains("issuer") || lower.contains("self") {
+    } else if lower.contains("unknownissuer") || lower.contains("badsignature") || lower.contains("issuer") || lower.contains("self") {
         (
             format!("{target}'s certificate is not signed by an authority this console trusts."),
             "Add sslrootcert=/path/to/ca.pem of the server's authority to the URL.",
