@@ -24,16 +24,46 @@ pub struct Route {
 }
 
 /// Routes that are no pages and no server functions.
-const OTHERS: [(&str, Option<Permission>); 5] = [
+const OTHERS: [(&str, Option<Permission>); 6] = [
     ("/events", Some(Permission::ViewJobs)),
     ("/download/{target}/{id}", Some(Permission::DownloadBackup)),
+    ("/download/{target}/{id}/globals", Some(Permission::DownloadBackup)),
     ("/healthz", None),
     ("/readyz", None),
     ("/pkg/*", None),
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 0] = [];
+const FUNCTIONS: [(&str, Option<Permission>); 28] = [
+    ("/rpc/log_in", None),
+    ("/rpc/log_out", None),
+    ("/rpc/who_am_i", Some(Permission::OwnAccount)),
+    ("/rpc/change_password", Some(Permission::OwnAccount)),
+    ("/rpc/list_sessions", Some(Permission::OwnAccount)),
+    ("/rpc/end_sessions", Some(Permission::OwnAccount)),
+    ("/rpc/list_users", Some(Permission::ManageUsers)),
+    ("/rpc/add_user", Some(Permission::ManageUsers)),
+    ("/rpc/change_user", Some(Permission::ManageUsers)),
+    ("/rpc/list_targets", Some(Permission::ViewTarget)),
+    ("/rpc/view_target", Some(Permission::ViewTarget)),
+    ("/rpc/view_pool", Some(Permission::ViewTarget)),
+    ("/rpc/list_tables", Some(Permission::ViewTarget)),
+    ("/rpc/view_table", Some(Permission::ViewTarget)),
+    ("/rpc/list_jobs", Some(Permission::ViewJobs)),
+    ("/rpc/view_job", Some(Permission::ViewJobs)),
+    ("/rpc/cancel_job", Some(Permission::CancelJob)),
+    ("/rpc/list_audit", Some(Permission::ViewAudit)),
+    ("/rpc/export_audit", Some(Permission::ViewAudit)),
+    ("/rpc/view_migrations", Some(Permission::ViewTarget)),
+    ("/rpc/plan_migrations", Some(Permission::ViewTarget)),
+    ("/rpc/start_migrations", Some(Permission::Migrate)),
+    ("/rpc/plan_optimization", Some(Permission::ViewTarget)),
+    ("/rpc/start_optimization", Some(Permission::Optimize)),
+    ("/rpc/list_backups", Some(Permission::ViewTarget)),
+    ("/rpc/start_backup", Some(Permission::BackUp)),
+    ("/rpc/verify_backup", Some(Permission::BackUp)),
+    ("/rpc/delete_backup", Some(Permission::DeleteBackup)),
+];
 
 /// Every route, by path.
 pub fn all() -> Vec<Route> {

@@ -102,6 +102,9 @@ pub(super) enum Backup {
         /// The file to write; it must not exist
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
+        /// Instead of the archive, the roles and tablespaces that were stored with it
+        #[arg(long)]
+        globals: bool,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use contract::migration::{MigrateSpec, MigrationState, MigrationStatus};
 
-use super::{Session, arguments::Migrate, failure::Failure, job, table};
+use super::{Session, arguments::Migrate, confirm, failure::Failure, job, table};
 use crate::console::Console;
 
 pub(super) async fn run(session: &Session<'_>, console: &Console, what: Migrate) -> Result<(), Failure> {
@@ -25,6 +25,7 @@ pub(super) async fn run(session: &Session<'_>, console: &Console, what: Migrate)
                 session.out.show(&plan, || format!("Nothing to do: {} is up to date.", plan.target));
                 return Ok(());
             }
+            confirm::ask(session, &format!("Apply {} migrations to {}?", plan.pending, plan.target))?;
             let id = migrations.start(&caller, spec).await?;
             job::wait(session, console, id).await?;
         }

@@ -5,11 +5,14 @@
 //! settings and arguments, 130 after Ctrl-C, 1 for the rest.
 
 mod arguments;
+mod backup;
 mod check;
+mod confirm;
 mod demo;
 mod failure;
 mod job;
 mod migrate;
+mod optimize;
 mod out;
 mod password;
 mod routes;
@@ -65,6 +68,8 @@ fn begin(arguments: Arguments, out: Out) -> Result<(), Failure> {
     let opened = arguments.command.open_files()?;
     privileges::settle(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        // Of address space, not of memory: a job's state is large where the compiler does not optimise.
+        .thread_stack_size(8 * 1024 * 1024)
         .enable_all()
         .build()
         .map_err(|error| Failure::message(format!("the runtime does not start: {error}")))?;
@@ -95,9 +100,13 @@ async fn with_console(
 ) -> Result<(), Failure> {
     match command {
         Command::Migrate(what) => migrate::run(session, console, what).await,
+        Command::Optimize => optimize::run(session, console, optimize::What::All).await,
+        Command::CreateIndexes => optimize::run(session, console, optimize::What::Indexes).await,
+        Command::Analyze => optimize::run(session, console, optimize::What::Analyze).await,
+        Command::Backup(what) => backup::run(session, console, what, opened).await,
         Command::Stats => stats::run(session, console).await,
         Command::User(what) => self::session::run(session, console, what).await,
-        _ => Ok(()),
+        Command::Serve { .. } | Command::Routes | Command::Config(_) => Ok(()),
     }
 }
 

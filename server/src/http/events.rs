@@ -216,3 +216,59 @@ fn message(event: &Event) -> Message {
     // These are plain values with text keys: nothing in them can fail to become JSON.
     Message::default().data(serde_json::to_string(event).unwrap_or_else(|_| "null".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use contract::jobs::{JobKind, JobState, JobView, Progress};
+
+    use super::*;
+
+    fn value(id: u128, version: i64) -> Event {
+        Event::Job {
+            job: Box::new(JobView {
+                id: JobId(Uuid::from_u128(id)),
+                kind: JobKind::Backup,
+                title: String::new(),
+                target: None,
+                state: JobState::Running,
+                progress: Progress::default(),
+                fault: None,
+                outcome: None,
+                created_by: String::new(),
+                created_at: chrono::DateTime::UNIX_EPOCH,
+                started_at: None,
+                finished_at: None,
+                version,
+            }),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_several_values_in_a_window_only_the_newest_is_sent() {
+        let mut waiting = Waiting::default();
+        assert_eq!(waiting.admit(value(1, 1)), Some(value(1, 1)), "the first one at once");
+        assert_eq!(waiting.admit(value(2, 1)), Some(value(2, 1)), "each job has a window of its own");
+        assert_eq!(waiting.admit(value(1, 2)), None);
+        assert_eq!(waiting.admit(value(1, 3)), None);
+        assert!(waiting.take_due().is_empty(), "its window is not over");
+        let due = waiting.due().unwrap_or_else(Instant::now);
+        tokio::time::sleep_until(due).await;
+        assert_eq!(waiting.take_due(), [value(1, 3)]);
+        assert_eq!(waiting.due(), None);
+        assert_eq!(waiting.admit(value(1, 4)), None, "a new window has begun");
+        let snapshot = Event::Snapshot { jobs: Vec::new(), targets: Vec::new() };
+        assert_eq!(waiting.admit(snapshot.clone()), Some(snapshot));
+        assert_eq!(waiting.due(), None, "a snapshot holds what was waiting");
+    }
+
+    #[test]
+    fn a_session_has_room_for_twenty_tabs() {
+        let streams = Streams::default();
+        let session = Uuid::from_u128(7);
+        let places: Vec<Place> = std::iter::from_fn(|| streams.enter(session)).collect();
+        assert_eq!((places.len(), streams.count()), (20, 20));
+        assert!(streams.enter(Uuid::from_u128(8)).is_some());
+        drop(places);
+        assert_eq!(streams.count(), 0);
+    }
+}

@@ -5,6 +5,7 @@
 
 pub mod connection;
 mod cross_site;
+mod download;
 mod events;
 mod fault;
 mod guard;
@@ -103,16 +104,24 @@ pub fn router(web: Web) -> Router {
         .route("/rpc/{*path}", any(fault::no_such_route))
         .layer(middleware::from_fn(redirect::only_same_origin))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest));
-    Router::new()
+    let routes = Router::new()
         .merge(written)
         .route("/events", get(events::handle))
+        .route("/download/{target}/{id}", get(download::archive))
+        .route("/download/{target}/{id}/globals", get(download::globals))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::ready))
         .route("/api/{*path}", any(fault::no_such_route))
         .nest_service("/pkg", pages::files(&web.site))
         .fallback(fault::no_such_route)
         .method_not_allowed_fallback(fault::wrong_method)
-        .with_state(routed)
+        .with_state(routed);
+    protect(routes, web)
+}
+
+/// Puts every layer around some routes.
+pub fn protect(routes: Router, web: Web) -> Router {
+    routes
         .layer(middleware::from_fn(guard::deny_by_default))
         .layer(middleware::from_fn_with_state(web.clone(), session::prove))
         .layer(middleware::from_fn(cross_site::refuse))

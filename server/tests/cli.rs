@@ -1,0 +1,243 @@
+//! The commands, run as a program against a real server.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "a test waits for another process by sleeping")]
+
+#[expect(dead_code, reason = "other test files use the rest")]
+#[path = "support/program.rs"]
+mod program;
+
+use std::{process::Stdio, time::Instant};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use program::{Home, PATIENCE, wait_until};
+use testkit::Database;
+
+/// A folder whose program manages a fresh database, with a store of its own.
+async fn home(hint: &str) -> (Home, Database) {
+    let cluster = testkit::shared().await;
+    let (store, target) = (cluster.database("store").await, cluster.database(hint).await);
+    let home = Home::new().with("DATABASE_URL", &target.url()).with("PGSTEWARD_STORE_URL", &store.url());
+    (home, target)
+}
+
+#[tokio::test]
+async fn the_guides_steps_are_commands() {
+    let (home, target) = home("guide").await;
+
+    let status = home.json(&["migrate", "status"]);
+    let pending = status["pending"].as_i64().unwrap();
+    assert!(pending >= 8, "{status}");
+    let plan = home.run(&["migrate", "plan"]);
+    assert!(plan.code == 0 && plan.out.contains("create table") && plan.out.contains("ari_snapshots"), "{}", plan.out);
+
+    let early = home.run(&["create-indexes"]);
+    assert_eq!(early.code, 1, "{}", early.out);
+    assert!(early.err.contains("error: ") && early.err.contains("hint: "), "{}", early.err);
+
+    let job = home.json(&["migrate", "up", "--to", "1"]);
+    assert_eq!((job["state"].as_str(), job["kind"].as_str()), (Some("succeeded"), Some("migrate")), "{job}");
+    assert_eq!(home.json(&["migrate", "status"])["pending"].as_i64(), Some(pending - 1));
+    let up = home.run(&["migrate", "up", "--yes"]);
+    assert_eq!(up.code, 0, "{}", up.err);
+    assert!(up.err.contains("Applying migrations"), "progress goes to standard error: {}", up.err);
+    let again = home.run(&["migrate", "up"]);
+    assert!(again.code == 0 && again.out.contains("Nothing to do"), "{} {}", again.out, again.err);
+
+    assert_eq!(home.json(&["optimize"])["state"], "succeeded");
+    let again = home.run(&["create-indexes"]);
+    assert!(again.code == 0 && again.out.contains("Nothing to do"), "{} {}", again.out, again.err);
+    assert_eq!(home.json(&["analyze"])["state"], "succeeded");
+
+    let stats = home.json(&["stats", "--target", target.name()]);
+    let names: Vec<&str> = stats["tables"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"ari_snapshots") && names.contains(&"audit_logs"), "{names:?}");
+    let words = home.run(&["stats"]);
+    assert!(words.out.contains("ari_snapshots") && words.out.contains(" kB"), "{}", words.out);
+}
+
+#[tokio::test]
+async fn backups_are_taken_listed_verified_copied_and_deleted() {
+    let (home, target) = home("kept").await;
+    home.json(&["migrate", "up"]);
+    assert_eq!(home.json(&["backup", "create"])["state"], "succeeded");
+    let list = home.json(&["backup", "list"]);
+    let backup = &list["backups"][0];
+    let id = backup["id"].as_str().unwrap();
+    assert_eq!(backup["proof"], "read_back");
+    assert_eq!(home.json(&["backup", "verify", "--latest"])["state"], "succeeded");
+    assert_eq!(home.json(&["backup", "verify", id])["state"], "succeeded");
+    assert!(home.run(&["backup", "list"]).out.contains(id));
+
+    let written = home.json(&["backup", "download", id, "-o", "copy.dump"]);
+    let copy = std::fs::read(home.path().join("copy.dump")).unwrap();
+    assert_eq!(written["bytes"].as_u64(), Some(copy.len() as u64));
+    assert!(copy.starts_with(b"PGDMP"));
+    let over = home.run(&["backup", "download", id, "-o", "copy.dump"]);
+    assert!(over.code == 1 && over.err.contains("copy.dump"), "it must not overwrite: {}", over.err);
+
+    let wrong = home.run(&["backup", "delete", id, "--confirm", "something"]);
+    assert!(wrong.code == 1 && wrong.err.contains(target.name()), "{}", wrong.err);
+    let deleted = home.run(&["backup", "delete", id, "--confirm", target.name()]);
+    assert_eq!(deleted.code, 0, "{}", deleted.err);
+    assert_eq!(home.json(&["backup", "list"])["backups"].as_array().unwrap().len(), 0);
+    let none = home.run(&["backup", "verify", "--latest"]);
+    assert!(none.code == 1 && none.err.contains("no backup"), "{}", none.err);
+}
+
+#[tokio::test]
+async fn users_are_kept_without_a_password_in_any_argument() {
+    let (home, _target) = home("users").await;
+    let add = |name: &str, password: &str| {
+        home.run_with(&["user", "add", name, "--role", "operator", "--password-stdin", "--json"], password)
+    };
+    let added = add("grace", "nine boats on a lake\n");
+    assert_eq!(added.code, 0, "{}", added.err);
+    let user: serde_json::Value = serde_json::from_str(&added.out).unwrap();
+    assert_eq!((user["name"].as_str(), user["role"].as_str()), (Some("grace"), Some("operator")));
+    assert!(!added.out.contains("nine boats"));
+    let twice = add("Grace", "nine boats on a lake\n");
+    assert!(twice.code == 1 && twice.err.contains("already"), "{}", twice.err);
+    assert_eq!(add("weak", "password\n").code, 1);
+    let asked = home.run(&["user", "add", "ada"]);
+    assert!(asked.code == 2 && asked.err.contains("--password-stdin"), "{}", asked.err);
+
+    assert_eq!(home.run(&["user", "role", "grace", "viewer"]).code, 0);
+    let changed = home.run_with(&["user", "passwd", "grace", "--password-stdin"], "eleven swans at dusk\n");
+    assert_eq!(changed.code, 0, "{}", changed.err);
+    let list = home.json(&["user", "list"]);
+    assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
+    assert_eq!(list[0]["role"], "viewer");
+    assert!(home.run(&["user", "list"]).out.contains("grace"));
+    let unknown = home.run(&["user", "role", "nobody", "viewer"]);
+    assert!(unknown.code == 1 && unknown.err.starts_with("error: ") && unknown.err.contains("\nhint: "), "{}", unknown.err);
+}
+
+#[test]
+fn routes_are_listed_without_any_database() {
+    let home = Home::new().with("DATABASE_URL", "nonsense");
+    let routes = home.json(&["routes"]);
+    let routes = routes.as_array().unwrap();
+    let find = |path: &str| routes.iter().find(|route| route["path"] == path).unwrap_or_else(|| panic!("no {path}"));
+    let log_in = find("/rpc/log_in");
+    assert_eq!((log_in["method"].as_str(), log_in["public"].as_bool()), (Some("POST"), Some(true)));
+    assert_eq!(find("/rpc/list_users")["permission"], "manage_users");
+    assert_eq!(find("/events")["public"], false);
+    let mut keys: Vec<&String> = log_in.as_object().unwrap().keys().collect();
+    keys.sort();
+    assert_eq!(keys, ["method", "path", "permission", "public"]);
+}
+
+#[test]
+fn wrong_settings_end_every_command_with_their_name() {
+    for (name, value) in [("DB_POOL_SIZE", "many"), ("DATABASE_URL", "mysql://me:hush@h/d"), ("PGSTEWARD_ADDR", "here")] {
+        for command in [&["serve"][..], &["stats"], &["config", "check"]] {
+            let done = Home::new().with(name, value).run(command);
+            assert_eq!(done.code, 2, "{command:?}: {}", done.err);
+            assert!(done.err.starts_with(&format!("error: {name}: ")), "{}", done.err);
+            assert!(done.err.contains(&format!("\nhint: for example: {name}=")), "{}", done.err);
+            assert!(!done.err.contains("hush") && done.out.is_empty(), "{}", done.err);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_one_error_with_a_hint() {
+    let home = Home::new().with("DATABASE_URL", "postgres://me:hush@127.0.0.1:1/ai_pal");
+    let done = home.run(&["stats"]);
+    assert_eq!(done.code, 1);
+    let errors: Vec<&str> = done.err.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert!(errors.len() == 1 && errors[0].contains("Connection refused"), "{}", done.err);
+    assert!(done.err.contains("\nhint: ") && !done.err.contains("hush"), "{}", done.err);
+}
+
+#[tokio::test]
+async fn config_check_tells_which_database_does_not_answer() {
+    let cluster = testkit::shared().await;
+    let (store, up) = (cluster.database("store").await, cluster.database("up").await);
+    let home = Home::new().with("PGSTEWARD_STORE_URL", &store.url());
+    let file = format!(
+        "[[target]]\nname = \"up\"\nurl = \"{}\"\n[[target]]\nname = \"down\"\nurl = \"postgres://me:hush@127.0.0.1:1/x\"\n",
+        up.url()
+    );
+    std::fs::write(home.path().join("pgsteward.toml"), file).unwrap();
+    let done = home.run(&["config", "check", "--json"]);
+    assert_eq!(done.code, 1, "{}", done.err);
+    let parts: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    let ok: Vec<(&str, bool)> = parts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| (part["name"].as_str().unwrap(), part["ok"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(ok, [("store", true), ("up", true), ("down", false)], "{parts}");
+    assert!(!done.out.contains("hush") && !done.err.contains("hush"));
+    let words = home.run(&["config", "check"]);
+    assert!(words.out.contains("ok     up") && words.out.contains("fault  down"), "{}", words.out);
+
+    let several = home.run(&["stats"]);
+    assert!(several.code == 2 && several.err.contains("--target: up, down"), "{}", several.err);
+    assert_eq!(home.run(&["stats", "--target", "up"]).code, 0);
+    let unknown = home.run(&["stats", "--target", "elsewhere"]);
+    assert!(unknown.code == 1 && unknown.err.contains("elsewhere"), "{}", unknown.err);
+}
+
+#[tokio::test]
+async fn the_store_is_made_beside_the_managed_database() {
+    let cluster = testkit::Cluster::start().await;
+    let target = cluster.database("main").await;
+    let home = Home::new().with("DATABASE_URL", &target.url());
+    assert_eq!(home.run(&["config", "check"]).code, 0);
+    let there: bool = can_be_reached(&cluster, "pgsteward").await;
+    assert!(there);
+}
+
+/// Whether a database can be connected to, as psql sees it.
+async fn can_be_reached(cluster: &testkit::Cluster, database: &str) -> bool {
+    let asked = std::process::Command::new(cluster.bin_dir().join("psql"))
+        .args(["--no-psqlrc", "--command", "select 1", &cluster.url(database)])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    asked.success()
+}
+
+#[tokio::test]
+async fn ctrl_c_cancels_the_job_and_waits_for_its_clean_up() {
+    let (home, target) = home("held").await;
+    home.json(&["migrate", "up"]);
+    let cluster = testkit::shared().await;
+    // Whoever wants to read this table waits.
+    let mut holder = std::process::Command::new(cluster.bin_dir().join("psql"))
+        .args(["--no-psqlrc", "--quiet", "--command"])
+        .arg("begin; lock table ari_snapshots in access exclusive mode; select pg_sleep(300)")
+        .arg(target.url())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let command = home.command(&["backup", "create", "--json"]).spawn().unwrap();
+    let pid = Pid::from_raw(command.id().cast_signed());
+    let running = |home: &Home| {
+        let list = home.json(&["backup", "list"]);
+        list["attempts"].as_array().unwrap().first().map(|job| job["state"].clone())
+    };
+    wait_until("the backup runs", || running(&home).is_some_and(|state| state == "running"));
+    let begun = Instant::now();
+    kill(pid, Signal::SIGINT).unwrap();
+    let output = command.wait_with_output().unwrap();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert!(begun.elapsed() < PATIENCE / 4, "it took {:?}", begun.elapsed());
+    let job: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(job["state"], "cancelled", "{job}");
+    let partial: Vec<_> = std::fs::read_dir(home.data().join("backups").join(".partial"))
+        .map(|entries| entries.flatten().map(|entry| entry.file_name()).collect())
+        .unwrap_or_default();
+    assert!(partial.is_empty(), "{partial:?}");
+}
