@@ -85,23 +85,27 @@ own_rust_is_enough() {
 
 has_wasm() { compgen -G "$(rustc --print target-libdir --target wasm32-unknown-unknown)/libcore-*.rlib" >/dev/null; }
 
-# Debian's compiler has no standard library for WebAssembly: build it once from its own sources.
+# Debian's compiler has no standard library for WebAssembly: build it once from its own sources, with the bitcode that
+# link-time optimisation needs (cargo leaves it out of a build that does none itself).
 build_wasm_sysroot() {
   local work=$tools/wasm-std
   rm -rf "$work" && mkdir -p "$work/src"
   printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n' >"$work/Cargo.toml"
   echo '#![no_std]' >"$work/src/lib.rs"
-  (cd "$work" && env -u RUSTFLAGS -u CARGO_TARGET_DIR PATH="$tools/bin:$PATH" RUSTC_BOOTSTRAP=1 \
+  (cd "$work" && env -u CARGO_TARGET_DIR PATH="$tools/bin:$PATH" RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes \
     "$tools/bin/cargo" build --release -Z build-std=std,panic_abort --target wasm32-unknown-unknown)
   local part=$tools/wasm-sysroot.part lib
   rm -rf "$part"
   lib=$part/lib/rustlib/wasm32-unknown-unknown/lib
   mkdir -p "$lib"
   find "$work/target/wasm32-unknown-unknown/release/deps" -name '*.rlib' ! -name 'libempty-*' -exec cp {} "$lib/" \;
-  rm -rf "$tools/wasm-sysroot" "$work"
+  # What was compiled against the library before cannot be linked with this one, and cargo does not see that it changed.
+  rm -rf "$tools/wasm-sysroot" "$work" "$top/target/wasm32-unknown-unknown"
   mv "$part" "$tools/wasm-sysroot"
-  /usr/bin/rustc --version >"$tools/wasm-sysroot/version"
+  wasm_sysroot_version >"$tools/wasm-sysroot/version"
 }
+
+wasm_sysroot_version() { echo "$(/usr/bin/rustc --version), bitcode"; }
 
 packaged_rust() { apt-cache show rustc-web lld-22 >/dev/null 2>&1; }
 
@@ -131,7 +135,7 @@ set_up_rust() {
     ln -sf "/usr/bin/$program" "$tools/bin/$program"
   done
   ln -sf /usr/bin/ld.lld-22 "$tools/bin/ld.lld"
-  if [ "$(cat "$tools/wasm-sysroot/version" 2>/dev/null)" != "$(/usr/bin/rustc --version)" ]; then
+  if [ "$(cat "$tools/wasm-sysroot/version" 2>/dev/null)" != "$(wasm_sysroot_version)" ]; then
     step "standard library for WebAssembly" build_wasm_sysroot
   fi
   cat >"$tools/env" <<ENV

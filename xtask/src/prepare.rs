@@ -84,7 +84,7 @@ fn against(url: &str, mode: Mode) -> Result<()> {
         if status.success() {
             Ok(())
         } else {
-            Err("a query does not fit the schema of migrations/store".into())
+            Err("the engine does not compile against the schema of migrations/store; the reason is above".into())
         }
     })?;
     compare(&fresh, &top.join(".sqlx"), mode)
