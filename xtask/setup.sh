@@ -2,6 +2,7 @@
 # Brings a bare machine to the point where `cargo` can build pgsteward, its WebAssembly included.
 #   xtask/setup.sh build   compiler, WebAssembly target, PostgreSQL
 #   xtask/setup.sh test    the same, and what the browser tests need
+# With PGSTEWARD_WITHOUT_POSTGRES=1 it leaves PostgreSQL out, for a build that nobody runs there, as in the image.
 # Each step says what it does and how long it took, does nothing twice, and can be interrupted and run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -181,5 +182,5 @@ set_up_browser() {
 }
 
 set_up_rust
-set_up_postgres
+[ -n "${PGSTEWARD_WITHOUT_POSTGRES:-}" ] || set_up_postgres
 [ "$want" != test ] || set_up_browser
