@@ -1,0 +1,114 @@
+//! The lock that keeps two migrations of one database apart, whoever runs them: it is the one that sqlx takes.
+
+use std::time::{Duration, Instant};
+
+use contract::jobs::{Phase, Waiting};
+use crc::{CRC_32_ISO_HDLC, Crc};
+use sqlx::PgConnection;
+
+use crate::{
+    Error, Result,
+    jobs::JobContext,
+    target::{live::HolderRow, worker::Worker},
+};
+
+/// How long a migration waits for another one.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Between two tries. A waiting `pg_advisory_lock` would hold a snapshot, for which an index that the other migration
+/// builds concurrently would wait in turn.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Takes the lock for the session, which holds it until it ends.
+///
+/// # Errors
+/// `Conflict`, naming who holds it, after a minute; `Cancelled`; `Target`.
+pub(crate) async fn acquire(context: &JobContext, worker: &mut Worker) -> Result<()> {
+    let target = worker.target().clone();
+    let failed = |source| target.error(source);
+    let database: String = sqlx::query_scalar("select current_database()::text")
+        .fetch_one(worker.session())
+        .await
+        .map_err(failed)?;
+    let key = key(&database);
+    let begun = Instant::now();
+    loop {
+        let won: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
+            .bind(key)
+            .fetch_one(worker.session())
+            .await
+            .map_err(failed)?;
+        if won {
+            return Ok(());
+        }
+        let holder = holder(worker.watcher(), key).await.map_err(failed)?;
+        let (pid, who) = (holder.pid.unwrap_or(0), holder.who());
+        let waited = begun.elapsed();
+        if waited >= DEADLINE {
+            return Err(Error::conflict(
+                format!(
+                    "Another migration of {} did not end within {} s: pid {pid} ({who}) holds the migration lock.",
+                    target.name(),
+                    DEADLINE.as_secs()
+                ),
+                format!(
+                    "Wait until it ends, or end that session (select pg_terminate_backend({pid})); then try again."
+                ),
+            ));
+        }
+        context.progress(|progress| {
+            progress.phase = Phase::WaitingForLock;
+            progress.detail = None;
+            progress.waiting = Some(Waiting {
+                pid,
+                who,
+                seconds: waited.as_secs() as i64,
+            });
+        });
+        tokio::select! {
+            () = context.cancelled() => return Err(Error::Cancelled),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+/// The key of sqlx' lock for a database (sqlx-postgres, `migrate.rs`, `generate_lock_id`).
+fn key(database: &str) -> i64 {
+    0x3d32_ad9e * i64::from(Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(database.as_bytes()))
+}
+
+async fn holder(watcher: &mut PgConnection, key: i64) -> Result<HolderRow, sqlx::Error> {
+    let found: Option<HolderRow> = sqlx::query_as(
+        "select held.pid as holder_pid,
+                session.application_name as holder_application,
+                session.state as holder_state,
+                extract(epoch from clock_timestamp() - session.backend_start)::bigint as holder_age_s,
+                null::text as holder_query
+           from pg_locks as held
+           left join pg_stat_activity as session using (pid)
+          where held.locktype = 'advisory'
+            and held.granted
+            and held.database = (select oid from pg_database where datname = current_database())
+            and held.objsubid = 1
+            and held.classid::bigint = $1
+            and held.objid::bigint = $2
+          limit 1",
+    )
+    .bind(key >> 32)
+    .bind(key & 0xffff_ffff)
+    .persistent(false)
+    .fetch_optional(watcher)
+    .await?;
+    // It may have been given back between the try and this question.
+    Ok(found.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::key;
+
+    #[test]
+    fn the_key_is_that_of_sqlx() {
+        // CRC-32 of "123456789" is the check value of the algorithm, 0xcbf43926.
+        assert_eq!(key("123456789"), 0x3d32_ad9e * 0xcbf4_3926);
+    }
+}
