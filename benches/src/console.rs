@@ -192,6 +192,17 @@ impl Console {
         ))
     }
 
+    /// A failure, with the console's last words when it is no longer there.
+    pub fn explain(&self, why: String) -> String {
+        if process::is_alive(self.pid) {
+            return why;
+        }
+        format!(
+            "{why}. The console has ended; its last words:\n{}",
+            self.last_words()
+        )
+    }
+
     fn last_words(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();

@@ -15,8 +15,10 @@ use crate::{Result, visitor::Visitor};
 
 /// The embedded managed database.
 pub const TARGET: &str = "ai_pal";
-/// Between two looks at a job: how exact a time measured from outside is.
+/// Between two looks at a job that is to be caught in a certain state.
 const LOOK: Duration = Duration::from_millis(10);
+/// Between two looks at a job that is waited for: rare, since looking costs the console work.
+const WAIT: Duration = Duration::from_millis(100);
 /// No job of a run takes this long.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -66,7 +68,7 @@ pub async fn analyze(visitor: &Visitor) -> Result<JobId> {
 }
 
 async fn start_optimize(visitor: &Visitor, spec: OptimizeSpec) -> Result<JobId> {
-    visitor.call("start_optimize", &json!({ "spec": spec })).await
+    visitor.call("start_optimization", &json!({ "spec": spec })).await
 }
 
 /// Asks a job to stop.
@@ -85,8 +87,29 @@ pub async fn view(visitor: &Visitor, id: JobId) -> Result<JobView> {
         .job)
 }
 
-/// Looks until the job is as wanted, or over.
+/// Looks often, until the job is as wanted or over.
 pub async fn until(visitor: &Visitor, id: JobId, wanted: impl Fn(&JobView) -> bool) -> Result<JobView> {
+    look(visitor, id, LOOK, wanted).await
+}
+
+/// Waits for the end, which must be a good one.
+pub async fn succeeded(visitor: &Visitor, id: JobId) -> Result<JobView> {
+    let job = look(visitor, id, WAIT, |_| false).await?;
+    match job.state {
+        JobState::Succeeded => Ok(job),
+        state => {
+            let why = job.fault.map(|fault| fault.message).unwrap_or_default();
+            Err(format!("{} {}: {why}", job.title, state.name()))
+        }
+    }
+}
+
+async fn look(
+    visitor: &Visitor,
+    id: JobId,
+    every: Duration,
+    wanted: impl Fn(&JobView) -> bool,
+) -> Result<JobView> {
     let begun = Instant::now();
     loop {
         let job = view(visitor, id).await?;
@@ -96,18 +119,6 @@ pub async fn until(visitor: &Visitor, id: JobId, wanted: impl Fn(&JobView) -> bo
         if begun.elapsed() > LONGEST {
             return Err(format!("{} is not over after {} s", job.title, LONGEST.as_secs()));
         }
-        time::sleep(LOOK).await;
-    }
-}
-
-/// Waits for the end, which must be a good one.
-pub async fn succeeded(visitor: &Visitor, id: JobId) -> Result<JobView> {
-    let job = until(visitor, id, |_| false).await?;
-    match job.state {
-        JobState::Succeeded => Ok(job),
-        state => {
-            let why = job.fault.map(|fault| fault.message).unwrap_or_default();
-            Err(format!("{} {}: {why}", job.title, state.name()))
-        }
+        time::sleep(every).await;
     }
 }

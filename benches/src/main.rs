@@ -114,9 +114,10 @@ async fn everyday(setup: &Setup, plan: &Plan, report: &mut Report) -> Result<()>
     let mut sessions = Sessions::new(&console);
     report.add("idle memory", measure::memory::idle(&console, plan).await);
     note("live streams");
+    let live = measure::memory::live(&console, &mut sessions, plan).await;
     report.add(
         "memory with live streams",
-        measure::memory::live(&console, &mut sessions, plan).await,
+        live.map_err(|why| console.explain(why)),
     );
     console.stop().await?;
 
@@ -128,21 +129,22 @@ async fn everyday(setup: &Setup, plan: &Plan, report: &mut Report) -> Result<()>
         .await?;
     report.add_server(&console.embedded().await?).await;
     note("cancelling index builds");
+    let cancelled = measure::cancel::indexes(&console, &mut sessions, plan).await;
     report.add(
         "cancelling an index build",
-        measure::cancel::indexes(&console, &mut sessions, plan).await,
+        cancelled.map_err(|why| console.explain(why)),
     );
     note("pages");
-    report.add("pages", measure::pages::all(&console, &mut sessions, plan).await);
+    let pages = measure::pages::all(&console, &mut sessions, plan).await;
+    report.add("pages", pages.map_err(|why| console.explain(why)));
     note("backups");
-    report.add(
-        "backup",
-        measure::backup::against_pg_dump(&console, &mut sessions, plan).await,
-    );
+    let backups = measure::backup::against_pg_dump(&console, &mut sessions, plan).await;
+    report.add("backup", backups.map_err(|why| console.explain(why)));
     note("cancelling backups");
+    let cancelled = measure::cancel::backups(&mut sessions, plan).await;
     report.add(
         "cancelling a backup",
-        measure::cancel::backups(&console, &mut sessions, plan).await,
+        cancelled.map_err(|why| console.explain(why)),
     );
     note("stopping");
     console.stop().await

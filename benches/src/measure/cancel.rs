@@ -24,7 +24,7 @@ const INDEX: &str = "idx_ari_score";
 const TABLE: &str = "ari_snapshots";
 
 /// Cancels backups while pg_dump writes.
-pub async fn backups(_console: &Console, sessions: &mut Sessions, plan: &Plan) -> Result<Section> {
+pub async fn backups(sessions: &mut Sessions, plan: &Plan) -> Result<Section> {
     let visitor = sessions.one().await?;
     let mut times = Vec::new();
     for _ in 0..plan.cancels {
