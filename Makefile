@@ -47,6 +47,4 @@ bench: build
 	@exec benches/run.sh
 
 image:
-	@for tool in docker podman buildah; do \
-	  if command -v $$tool >/dev/null; then exec $$tool build -t pgsteward:latest .; fi; \
-	done; echo "make image needs docker, podman or buildah" >&2; exit 1
+	@exec xtask/image.sh

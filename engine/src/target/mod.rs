@@ -96,7 +96,19 @@ impl Target {
     /// # Errors
     /// `Target` when none can be had.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
-        self.0.pool.acquire().await.map_err(|source| self.error(source))
+        if !self.is_up() {
+            // The pool would try until its time is over; one try of one's own fails at once and says why.
+            self.connect("look").await?;
+        }
+        match self.0.pool.acquire().await {
+            Ok(connection) => Ok(connection),
+            Err(sqlx::Error::PoolTimedOut) => {
+                // Either the pool is exhausted, or the server takes no more: a connection of one's own tells which.
+                self.connect("look").await?;
+                Err(self.error(sqlx::Error::PoolTimedOut))
+            }
+            Err(source) => Err(self.error(source)),
+        }
     }
 
     /// A connection of its own, for a job: no timeouts, its own session, closed by dropping it. `purpose` is shown in

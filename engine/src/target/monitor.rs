@@ -1,6 +1,6 @@
 //! Looks at each managed database every few seconds; after a failure more and more rarely, up to a quarter minute.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use contract::target::TargetState;
@@ -15,15 +15,22 @@ const UP: Duration = Duration::from_secs(5);
 const DOWN_FIRST: Duration = Duration::from_secs(1);
 /// See `DOWN_FIRST`.
 const DOWN_MOST: Duration = Duration::from_secs(15);
+/// Between two counts of the pending migrations of a target that stays up.
+const COUNT: Duration = Duration::from_secs(60);
 
 /// Watches one target until the token is cancelled, and publishes what it sees.
 pub(crate) async fn watch(engine: Engine, target: Target, stop: CancellationToken) {
     let mut pause = DOWN_FIRST;
+    let mut counted: Option<Instant> = None;
     loop {
         let was_up = target.is_up();
         let up = look(&target, pause).await;
         if up && !was_up {
             tracing::info!(target.name = target.name(), "managed database is up");
+        }
+        if up && (!was_up || counted.is_none_or(|at| at.elapsed() >= COUNT)) {
+            crate::migration::refresh_pending(&target).await;
+            counted = Some(Instant::now());
         }
         if let Err(error) = engine.events().publish_target(&engine, &target).await {
             tracing::warn!(target.name = target.name(), error = error.chain(), "state not published");
@@ -58,7 +65,14 @@ pub(super) async fn look(target: &Target, pause: Duration) -> bool {
 }
 
 async fn sample(target: &Target) -> Result<TargetState> {
-    let mut connection = target.acquire().await?;
-    let server = catalog::server(&mut connection).await.map_err(|source| target.error(source))?;
-    Ok(TargetState::Up(server))
+    // The pool tries again and again within its time, and then tells that it ran out of time. A connection of one's own
+    // tells at once what is wrong, so it goes first while the target is down.
+    let server = if target.is_up() {
+        let mut connection = target.acquire().await?;
+        catalog::server(&mut connection).await
+    } else {
+        let mut connection = target.connect("watch").await?;
+        catalog::server(&mut connection).await
+    };
+    Ok(TargetState::Up(server.map_err(|source| target.error(source))?))
 }
