@@ -24,12 +24,12 @@ use super::{
     pump::forget_pages,
     read_back::{self, Damage},
     reconcile::{self, blocking},
-    store,
+    store, words,
 };
-use crate::{Error, Result, jobs::JobContext, programs::Programs};
+use crate::{Error, Result, jobs::JobContext};
 
 /// The share of the job's bar at which the read-back ends.
-const READ_BACK: f64 = 0.98;
+const READ_BACK: f64 = 0.99;
 
 /// The named parts, in their order.
 pub(super) const STEPS: [&str; 4] = ["Dump", "Roles and tablespaces", "Hash and read back", "Store"];
@@ -87,6 +87,7 @@ impl Attempt<'_> {
             snapshot.large_objects,
         );
         let (locked, when_locked) = watch::channel(false);
+        let mut dumped = locked.subscribe();
         let dump = Dump {
             context,
             target: &target,
@@ -99,12 +100,19 @@ impl Attempt<'_> {
                 .iter()
                 .any(|table| format!("{}{}", table.schema, table.name).contains('\n')),
         };
-        let dumping = async {
+        let dumping = Box::pin(async {
             let written = dump.run(archive, &meter, locked).await?;
             context.phase(Phase::Dumping, "Counting rows".to_owned());
             Ok(written)
-        };
-        let counting = context.unless_cancelled(snapshot.count(when_locked));
+        });
+        let counting = Box::pin(async {
+            let counted = context.unless_cancelled(snapshot.count(when_locked)).await;
+            if matches!(counted, Err(Error::Cancelled)) {
+                // pg_dump is asked to stop, and gets the time to; giving up here would kill it.
+                while dumped.changed().await.is_ok() {}
+            }
+            counted
+        });
         let (written, rows) = tokio::try_join!(dumping, counting)?;
         let dump_ms = self.end(DUMP, started, format::bytes(to_i64(written.bytes)));
         let meter = meter.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -145,8 +153,7 @@ impl Attempt<'_> {
             bytes: to_i64(written.bytes),
             sha256: written.sha256.clone(),
         };
-        self.read_back(&programs, &partial, &archive, roles.as_ref())
-            .await?;
+        self.read_back(&partial, &archive, roles.as_ref()).await?;
         let read_back_ms = self.end(PROVE, started, Proof::ReadBack.label().to_owned());
 
         let started = self.begin(STORE, Phase::Storing);
@@ -206,7 +213,6 @@ impl Attempt<'_> {
 
     async fn read_back(
         &self,
-        programs: &Programs,
         partial: &Path,
         archive: &StoredFile,
         roles: Option<&StoredFile>,
@@ -219,29 +225,29 @@ impl Attempt<'_> {
         })
         .await?;
         let whole = archive.bytes.max(1) as f64;
-        let damage = read_back::archive(programs, file, archive, context.token(), |bytes| {
-            let share = bytes as f64 / whole;
-            context.step(PROVE, |step| step.fraction = Some(share));
-            context.progress(|progress| {
-                progress.fraction = Some(dump::SHARE + (READ_BACK - dump::SHARE) * share)
-            });
-        })
-        .await?;
+        let damage = context
+            .unless_cancelled(read_back::bytes(file, archive, |bytes| {
+                let share = bytes as f64 / whole;
+                context.step(PROVE, |step| step.fraction = Some(share));
+                context.progress(|progress| {
+                    progress.fraction = Some(dump::SHARE + (READ_BACK - dump::SHARE) * share);
+                });
+            }))
+            .await?;
         let damage = match (damage, roles) {
             (None, Some(roles)) => {
                 let path = partial.join(GLOBALS);
                 let file =
                     std::fs::File::open(path).map_err(Error::io("opening the roles to read them back"))?;
-                context.unless_cancelled(read_back::other(file, roles)).await?
+                context
+                    .unless_cancelled(read_back::bytes(file, roles, |_| ()))
+                    .await?
             }
             (damage, _) => damage,
         };
         match damage {
             None => Ok(()),
-            Some(Damage(words)) => Err(Error::conflict(
-                format!("What was written could not be read back, so nothing was stored. {words}"),
-                "Check the disk of the backup folder and the console's memory, then try again.",
-            )),
+            Some(Damage(words)) => Err(words::unreadable(&words)),
         }
     }
 

@@ -11,6 +11,7 @@ use super::{
     manifest::{GLOBALS, StoredFile},
     pump::pump,
     reach::Reach,
+    read_back::Pipe,
     store,
     tool::{self, Tool},
     words::Complaints,
@@ -59,7 +60,7 @@ pub(super) async fn write(
                 .unwrap_or_else(PoisonError::into_inner)
                 .line(line);
         });
-        Ok(tokio::try_join!(pump(stdout, &mut file, &written), listen)?.0)
+        Ok(tokio::try_join!(pump(stdout, &mut file, Pipe::none(), &written), listen)?.0)
     };
     let done = tool.drive(context.token(), work).await;
     store::tool_ended(context.engine.store(), context.id).await?;

@@ -1,4 +1,4 @@
-//! From a tool's pipe to a file, through SHA-256, with one small buffer whatever the size.
+//! From a tool's pipe to a file and to whoever checks it, through SHA-256, with one small buffer whatever the size.
 
 use std::{
     path::Path,
@@ -8,6 +8,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::read_back::Pipe;
 use crate::{Error, Result};
 
 /// What is read at once; the pipe holds as much.
@@ -20,13 +21,14 @@ pub(super) struct Written {
     pub sha256: String,
 }
 
-/// Moves everything from the pipe to the file, through SHA-256, a chunk at a time.
+/// Moves everything from the pipe to the file, through SHA-256, a chunk at a time, and gives it to `also`.
 ///
 /// # Errors
 /// `Io`.
 pub(super) async fn pump(
     from: Option<impl AsyncRead + Unpin>,
     to: &mut (impl AsyncWrite + Unpin),
+    mut also: Pipe,
     written: &AtomicU64,
 ) -> Result<Written> {
     let mut hash = Sha256::new();
@@ -45,6 +47,7 @@ pub(super) async fn pump(
             to.write_all(&chunk[..read])
                 .await
                 .map_err(Error::io("writing the backup"))?;
+            also.give(&chunk[..read]).await?;
             bytes += read as u64;
             written.store(bytes, Ordering::Relaxed);
         }
@@ -108,7 +111,7 @@ mod tests {
     async fn what_is_written_is_hashed() {
         let text = vec![b'x'; 3 * CHUNK + 17];
         let mut out = Vec::new();
-        let written = pump(Some(text.as_slice()), &mut out, &AtomicU64::new(0))
+        let written = pump(Some(text.as_slice()), &mut out, Pipe::none(), &AtomicU64::new(0))
             .await
             .unwrap();
         assert_eq!(out, text);
@@ -125,9 +128,14 @@ mod tests {
     async fn a_disk_that_fills_up_ends_the_dump() {
         let written = AtomicU64::new(0);
         let text = vec![b'x'; 3 * CHUNK];
-        let error = pump(Some(text.as_slice()), &mut Disk(CHUNK + 5), &written)
-            .await
-            .unwrap_err();
+        let error = pump(
+            Some(text.as_slice()),
+            &mut Disk(CHUNK + 5),
+            Pipe::none(),
+            &written,
+        )
+        .await
+        .unwrap_err();
         assert!(matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull));
         assert_eq!(written.into_inner(), CHUNK as u64);
     }

@@ -1,4 +1,4 @@
-//! Reading a backup back from where it is stored: every byte through SHA-256, and the archive whole through pg_restore,
+//! Reading a backup back: every byte from the disk through SHA-256, and the archive whole through pg_restore,
 //! which unpacks and parses all of it. Either alone is not enough: `pg_restore -l` is content with a truncated archive,
 //! and a whole read-back with a flipped byte in an uncompressed one.
 
@@ -11,7 +11,10 @@ use std::{
 
 use contract::format;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::ChildStdin,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -28,7 +31,92 @@ const CHUNK: usize = 128 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Damage(pub String);
 
-/// Reads an archive back: L0 and L1. `Ok(Some)` when it is damaged.
+/// pg_restore at work on an archive that comes through a pipe: it unpacks and parses all of it.
+pub(super) struct Reader {
+    tool: Tool,
+}
+
+/// Where an archive goes in.
+pub(super) struct Pipe(Option<ChildStdin>);
+
+impl Pipe {
+    /// For what needs no reader.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
+    /// Gives the reader more. One that has had enough is no failure here: its exit says what was wrong.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub(super) async fn give(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(pipe) = &mut self.0 else { return Ok(()) };
+        match pipe.write_all(bytes).await {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => self.0 = None,
+            written => written.map_err(Error::io("giving the archive to pg_restore"))?,
+        }
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// Starts pg_restore.
+    ///
+    /// # Errors
+    /// `Conflict` when it cannot be started.
+    pub(super) fn start(programs: &Programs) -> Result<Self> {
+        let mut command = tool::command(programs, "pg_restore", None);
+        command
+            .arg("--format=custom")
+            .arg("--file=/dev/null")
+            .stdin(Stdio::piped());
+        Ok(Self {
+            tool: Tool::start(command)?,
+        })
+    }
+
+    /// Lets `feed` write an archive into the pipe; gives what it ended with, and what pg_restore found wrong.
+    ///
+    /// # Errors
+    /// `Cancelled`; what `feed` ended with; a failure of the tool, which proves nothing.
+    pub(super) async fn read<T, F: Future<Output = Result<T>>>(
+        mut self,
+        name: &str,
+        token: &CancellationToken,
+        feed: impl FnOnce(Pipe) -> F,
+    ) -> Result<(T, Option<Damage>)> {
+        let complaints = Mutex::new(Complaints::of("pg_restore"));
+        let (stdin, stderr) = (self.tool.stdin(), self.tool.stderr());
+        // Boxed: futures of jobs are moved about, and this one holds those of two tools.
+        let feed = Box::pin(feed(Pipe(stdin)));
+        let listen = tool::lines(stderr, |line| {
+            complaints
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .line(line);
+        });
+        let work = async { Ok(tokio::try_join!(feed, listen)?.0) };
+        let (value, status) = self.tool.drive(token, work).await?;
+        let complaints = complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if status.success() && !complaints.has_errors() {
+            return Ok((value, None));
+        }
+        let said = complaints.text();
+        // These are failures of the tool and say nothing of the archive.
+        if said.contains("unsupported version") || status.code().is_none() {
+            return Err(complaints.error(name, Some(status)));
+        }
+        let first = said.lines().next().unwrap_or("it said nothing").to_owned();
+        Ok((
+            value,
+            Some(Damage(format!(
+                "pg_restore cannot read {name} to its end: {first}."
+            ))),
+        ))
+    }
+}
+
+/// Reads a stored archive back: L0 and L1. `Ok(Some)` when it is damaged.
 ///
 /// # Errors
 /// `Cancelled`; what keeps the console from looking (a missing program, a forbidden file) and proves nothing.
@@ -42,69 +130,39 @@ pub(super) async fn archive(
     if let Some(damage) = wrong_size(&file, expected)? {
         return Ok(Some(damage));
     }
-    let mut command = tool::command(programs, "pg_restore", None);
-    command
-        .arg("--format=custom")
-        .arg("--file=/dev/null")
-        .stdin(Stdio::piped());
-    let mut tool = Tool::start(command)?;
-    let complaints = Mutex::new(Complaints::of("pg_restore"));
-    let (stdin, stderr) = (tool.stdin(), tool.stderr());
-    let mut file = tokio::fs::File::from_std(file);
-    let work = async {
-        let feed = feed(&mut file, stdin, each);
-        let listen = tool::lines(stderr, |line| {
-            complaints
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .line(line);
-        });
-        Ok(tokio::try_join!(feed, listen)?.0)
-    };
-    let (read, status) = tool.drive(token, work).await?;
-    let sha256 = match read {
-        Ok(sha256) => sha256,
-        Err(damage) => return Ok(Some(damage)),
-    };
-    if sha256 != expected.sha256 {
-        return Ok(Some(Damage(format!(
-            "The stored bytes of {} are not the ones that were written: their SHA-256 is {sha256}, not {}.",
-            expected.name, expected.sha256
-        ))));
-    }
-    let complaints = complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if status.success() && !complaints.has_errors() {
-        return Ok(None);
-    }
-    let said = complaints.text();
-    // These are failures of the tool and say nothing of the archive.
-    if said.contains("unsupported version") || status.code().is_none() {
-        return Err(complaints.error(&expected.name, Some(status)));
-    }
-    let first = said.lines().next().unwrap_or("it said nothing").to_owned();
-    Ok(Some(Damage(format!(
-        "pg_restore cannot read {} to its end: {first}.",
-        expected.name
-    ))))
+    let feed = |pipe| hash(tokio::fs::File::from_std(file), pipe, each);
+    let (read, damage) = Reader::start(programs)?.read(&expected.name, token, feed).await?;
+    // Of two findings the bytes are the cause.
+    Ok(compare(read, expected).or(damage))
 }
 
-/// Reads another file of a backup back: L0.
+/// Reads a stored file back: L0. `Ok(Some)` when it is damaged.
 ///
 /// # Errors
-/// As for `archive`.
-pub(super) async fn other(file: std::fs::File, expected: &StoredFile) -> Result<Option<Damage>> {
+/// What keeps the console from looking, and proves nothing.
+pub(super) async fn bytes(
+    file: std::fs::File,
+    expected: &StoredFile,
+    each: impl FnMut(u64),
+) -> Result<Option<Damage>> {
     if let Some(damage) = wrong_size(&file, expected)? {
         return Ok(Some(damage));
     }
-    let mut file = tokio::fs::File::from_std(file);
-    Ok(match feed(&mut file, None, |_| ()).await? {
+    Ok(compare(
+        hash(tokio::fs::File::from_std(file), Pipe::none(), each).await?,
+        expected,
+    ))
+}
+
+fn compare(read: std::result::Result<String, Damage>, expected: &StoredFile) -> Option<Damage> {
+    match read {
         Err(damage) => Some(damage),
         Ok(sha256) if sha256 != expected.sha256 => Some(Damage(format!(
             "The stored bytes of {} are not the ones that were written: their SHA-256 is {sha256}, not {}.",
             expected.name, expected.sha256
         ))),
         Ok(_) => None,
-    })
+    }
 }
 
 fn wrong_size(file: &std::fs::File, expected: &StoredFile) -> Result<Option<Damage>> {
@@ -132,10 +190,10 @@ pub(super) fn open(backup: &Path, name: &str) -> Result<std::result::Result<std:
     }
 }
 
-/// Reads to the end and gives the hash. A tool that does not take all of it is no reason to stop reading.
-async fn feed(
-    file: &mut (impl AsyncRead + Unpin),
-    mut into: Option<tokio::process::ChildStdin>,
+/// Reads to the end, gives all of it to the pipe too, and ends with the hash.
+async fn hash(
+    mut file: tokio::fs::File,
+    mut pipe: Pipe,
     mut each: impl FnMut(u64),
 ) -> Result<std::result::Result<String, Damage>> {
     let mut hash = Sha256::new();
@@ -152,18 +210,11 @@ async fn feed(
             }
         };
         if read == 0 {
-            break;
+            return Ok(Ok(hex::encode(hash.finalize())));
         }
         hash.update(&chunk[..read]);
-        if let Some(pipe) = &mut into {
-            match pipe.write_all(&chunk[..read]).await {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => into = None,
-                Err(error) => return Err(Error::io("giving the archive to pg_restore")(error)),
-            }
-        }
+        pipe.give(&chunk[..read]).await?;
         bytes += read as u64;
         each(bytes);
     }
-    Ok(Ok(hex::encode(hash.finalize())))
 }

@@ -51,15 +51,14 @@ impl Job for TakeBackup {
         let begun = Instant::now();
         context.steps(STEPS.map(str::to_owned));
         context.phase(Phase::Preparing, None);
-        let ready = context
-            .unless_cancelled(prepare::prepare(&context, &self.target))
-            .await?;
-        let manifest = Attempt {
+        // Boxed: these futures are large, and a job's future is moved about.
+        let prepared = Box::pin(prepare::prepare(&context, &self.target));
+        let ready = context.unless_cancelled(prepared).await?;
+        let attempt = Attempt {
             context: &context,
             begun,
-        }
-        .make(ready)
-        .await?;
+        };
+        let manifest = Box::pin(attempt.make(ready)).await?;
         let outcome = format!(
             "{} in {}; {} tables, {} rows; {}",
             format::bytes(manifest.archive.bytes),

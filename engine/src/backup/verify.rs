@@ -145,7 +145,11 @@ impl VerifyBackup {
             return Ok(None);
         };
         let damage = match read_back::open(&path, GLOBALS)? {
-            Ok(file) => context.unless_cancelled(read_back::other(file, roles)).await?,
+            Ok(file) => {
+                context
+                    .unless_cancelled(read_back::bytes(file, roles, |_| ()))
+                    .await?
+            }
             Err(damage) => Some(damage),
         };
         if let Some(damage) = damage {

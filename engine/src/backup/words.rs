@@ -238,6 +238,14 @@ pub(super) fn too_little_room(folder: &std::path::Path, free: i64, needed: i64) 
     )
 }
 
+/// What was written cannot be read.
+pub(super) fn unreadable(words: &str) -> Error {
+    Error::conflict(
+        format!("What was written could not be read back, so nothing was stored. {words}"),
+        "Check the disk of the backup folder and the console's memory, then try again.",
+    )
+}
+
 /// The disk filled up while the backup was written.
 pub(super) fn disk_full(folder: &std::path::Path, written: u64) -> Error {
     Error::conflict(
