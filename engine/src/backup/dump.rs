@@ -51,7 +51,8 @@ pub(super) struct Dump<'a> {
 }
 
 impl Dump<'_> {
-    /// Runs pg_dump into `file` and makes the file durable. Says on `locked` when it holds its locks on all tables.
+    /// Runs pg_dump into `file` and makes the file durable. Says on `locked` when it holds its locks on all
+    /// tables, at the latest when it has ended well.
     ///
     /// The same bytes go through pg_restore on their way, which costs next to no time on a second processor. Together
     /// with the hash of what is read back from the disk, this proves that pg_restore can read what is stored.
@@ -107,7 +108,6 @@ impl Dump<'_> {
             }
         };
         let done = tool.drive(self.context.token(), work).await;
-        locked.send_replace(true);
         store::tool_ended(self.context.engine.store(), self.context.id).await?;
         let (written, status) = done.map_err(|error| self.explained(error, &written))?;
         let complaints = complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -121,6 +121,7 @@ impl Dump<'_> {
             )
         })?;
         lock(meter).finish(Instant::now());
+        locked.send_replace(true);
         Ok(written)
     }
 

@@ -71,8 +71,10 @@ impl Snapshot {
     /// # Errors
     /// The managed database's.
     pub(super) async fn count(mut self, mut locked: watch::Receiver<bool>) -> Result<Vec<Option<i64>>> {
-        // A sender that is gone means that pg_dump is over; there is nothing more to wait for.
-        locked.wait_for(|&locked| locked).await.ok();
+        if locked.wait_for(|&locked| locked).await.is_err() {
+            // pg_dump failed before it had its locks. It says why; whoever waits for both hears that and not this.
+            return std::future::pending().await;
+        }
         let target = self.target;
         let failed = |source| target.error(source);
         let mut rows = Vec::with_capacity(self.tables.len());
