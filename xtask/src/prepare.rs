@@ -84,7 +84,10 @@ fn against(url: &str, mode: Mode) -> Result<()> {
         if status.success() {
             Ok(())
         } else {
-            Err("the engine does not compile against the schema of migrations/store; the reason is above".into())
+            Err(
+                "the engine does not compile against the schema of migrations/store; the reason is above"
+                    .into(),
+            )
         }
     })?;
     compare(&fresh, &top.join(".sqlx"), mode)

@@ -24,7 +24,10 @@ pub fn compile(top: &Path) -> Result<String> {
     let sheets = source::load(&top.join("style"))?;
     let mut uses = scan::folder(&top.join("app/src"))?;
     for used in &mut uses {
-        used.file = used.file.strip_prefix(top).map_or_else(|_| used.file.clone(), Path::to_path_buf);
+        used.file = used
+            .file
+            .strip_prefix(top)
+            .map_or_else(|_| used.file.clone(), Path::to_path_buf);
     }
     assemble(&sheets, &uses, &allowed)
 }
