@@ -29,8 +29,8 @@ pub use source::Source;
 pub use value::ConfigError;
 
 use setting::{
-    ADDR, ADMIN_PASSWORD, BACKUP_URL, CONFIG, DATA_DIR, ECHO, JWT_SECRET, LOG, LOG_FORMAT, PG_BIN, QUERY_LOGGING,
-    SITE_ROOT, SLOW_QUERY, STORE_URL, TRUSTED_PROXY,
+    ADDR, ADMIN_PASSWORD, BACKUP_URL, CONFIG, DATA_DIR, ECHO, JWT_SECRET, LOG, LOG_FORMAT, PG_BIN,
+    QUERY_LOGGING, SITE_ROOT, SLOW_QUERY, STORE_URL, TRUSTED_PROXY,
 };
 
 /// Connections to the store, for requests, events and the runner of one process.
@@ -100,14 +100,19 @@ impl Settings {
         let slow = source.read(&SLOW_QUERY, |text| value::number(text, 0, u64::from(u32::MAX)))?;
         let backup_dir = source.read(&BACKUP_URL, |text| backup_folder(text))?;
         Ok(Self {
-            addr: source.read(&ADDR, address)?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
+            addr: source
+                .read(&ADDR, address)?
+                .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
             backup_dir: backup_dir.map_or_else(|| data_dir.join("backups"), |folder| source.beside(folder)),
             site_root: source.path(&SITE_ROOT).unwrap_or_else(|| beside_program(source)),
             trusted_proxies: source.read(&TRUSTED_PROXY, value::addresses)?.unwrap_or_default(),
             admin_password: source.secret(&ADMIN_PASSWORD)?,
             jwt_secret: source.secret(&JWT_SECRET)?,
             pg_bin: programs(source)?,
-            query_log: QueryLog { every, slow: Duration::from_millis(slow.unwrap_or(1000)) },
+            query_log: QueryLog {
+                every,
+                slow: Duration::from_millis(slow.unwrap_or(1000)),
+            },
             log_filter: source.get(&LOG).map(str::to_owned),
             log_json: source.read(&LOG_FORMAT, log_format)?.unwrap_or(false),
             warnings: source.warnings(),
@@ -135,7 +140,10 @@ impl Settings {
 }
 
 /// The process's variables. A name or value that is not UTF-8 is none of ours.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
 fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -156,7 +164,8 @@ fn targets(source: &Source, pool: &PoolConfig) -> Result<Vec<TargetConfig>, Conf
             return Err(ConfigError {
                 name: format!("target \"{}\"", target.name),
                 problem: "two managed databases have this name".to_owned(),
-                example: "rename one of them in pgsteward.toml (DATABASE_URL's is called like its database)".to_owned(),
+                example: "rename one of them in pgsteward.toml (DATABASE_URL's is called like its database)"
+                    .to_owned(),
             });
         }
     }
@@ -165,8 +174,15 @@ fn targets(source: &Source, pool: &PoolConfig) -> Result<Vec<TargetConfig>, Conf
 
 /// The store beside a managed database; beside one that is itself called `pgsteward` it gets another name.
 fn store_beside(target: &TargetConfig) -> DatabaseUrl {
-    let name = if target.options.get_database() == Some("pgsteward") { "pgsteward_store" } else { "pgsteward" };
-    DatabaseUrl { options: target.options.clone().database(name), password: target.password.clone() }
+    let name = if target.options.get_database() == Some("pgsteward") {
+        "pgsteward_store"
+    } else {
+        "pgsteward"
+    };
+    DatabaseUrl {
+        options: target.options.clone().database(name),
+        password: target.password.clone(),
+    }
 }
 
 fn switch(source: &Source, setting: &Setting) -> Result<bool, ConfigError> {
@@ -178,7 +194,9 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.trim().to_owned(),
     };
-    numeric.parse().map_err(|_| format!("\"{text}\" is no address with a port"))
+    numeric
+        .parse()
+        .map_err(|_| format!("\"{text}\" is no address with a port"))
 }
 
 fn log_format(text: &str) -> Result<bool, String> {
@@ -190,20 +208,30 @@ fn log_format(text: &str) -> Result<bool, String> {
 }
 
 fn backup_folder(text: &str) -> Result<PathBuf, String> {
-    let Some((scheme, rest)) = text.split_once("://") else { return Ok(PathBuf::from(text)) };
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Ok(PathBuf::from(text));
+    };
     if scheme != "file" {
-        return Err(format!("backups to {scheme}:// are not supported by this version, only folders are"));
+        return Err(format!(
+            "backups to {scheme}:// are not supported by this version, only folders are"
+        ));
     }
     let url = url::Url::parse(text).map_err(|error| error.to_string())?;
-    url.to_file_path().map_err(|()| format!("\"{rest}\" is no absolute path; write file:///folder"))
+    url.to_file_path()
+        .map_err(|()| format!("\"{rest}\" is no absolute path; write file:///folder"))
 }
 
 fn programs(source: &Source) -> Result<Option<PathBuf>, ConfigError> {
-    let Some(folder) = source.path(&PG_BIN) else { return Ok(None) };
+    let Some(folder) = source.path(&PG_BIN) else {
+        return Ok(None);
+    };
     if folder.is_dir() {
         return Ok(Some(folder));
     }
-    Err(ConfigError::of(&PG_BIN, format!("{} is no folder", folder.display())))
+    Err(ConfigError::of(
+        &PG_BIN,
+        format!("{} is no folder", folder.display()),
+    ))
 }
 
 /// `<program>/../site`: where a packaged build has it, and `target/site` while developing.

@@ -34,7 +34,10 @@ impl Console {
     pub async fn open(settings: &Settings, works: bool) -> Result<Self> {
         let (embedded, store, targets) = match &settings.store {
             Some(store) => {
-                let store = DatabaseUrl { options: store.options.clone(), password: store.password.clone() };
+                let store = DatabaseUrl {
+                    options: store.options.clone(),
+                    password: store.password.clone(),
+                };
                 (None, store, settings.targets.clone())
             }
             None => {

@@ -16,7 +16,10 @@ pub fn begin(filter: Option<&str>, usual: &str, json: bool) -> Result<(), Config
         problem: format!("it cannot be read: {error}"),
         example: "RUST_LOG=info,engine=debug".to_owned(),
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // A second call, in tests, changes nothing.
     if json {
         log.json().try_init().ok();

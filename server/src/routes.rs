@@ -27,7 +27,10 @@ pub struct Route {
 const OTHERS: [(&str, Option<Permission>); 6] = [
     ("/events", Some(Permission::ViewJobs)),
     ("/download/{target}/{id}", Some(Permission::DownloadBackup)),
-    ("/download/{target}/{id}/globals", Some(Permission::DownloadBackup)),
+    (
+        "/download/{target}/{id}/globals",
+        Some(Permission::DownloadBackup),
+    ),
     ("/healthz", None),
     ("/readyz", None),
     ("/pkg/*", None),
@@ -67,19 +70,33 @@ const FUNCTIONS: [(&str, Option<Permission>); 28] = [
 
 /// Every route, by path.
 pub fn all() -> Vec<Route> {
-    let pages = leptos_axum::generate_route_list(App).into_iter().flat_map(|page| {
-        let methods: Vec<String> = page.methods().map(|method| format!("{method:?}").to_uppercase()).collect();
-        methods.into_iter().map(move |method| (method, page.path().to_owned(), None))
-    });
+    let pages = leptos_axum::generate_route_list(App)
+        .into_iter()
+        .flat_map(|page| {
+            let methods: Vec<String> = page
+                .methods()
+                .map(|method| format!("{method:?}").to_uppercase())
+                .collect();
+            methods
+                .into_iter()
+                .map(move |method| (method, page.path().to_owned(), None))
+        });
     let functions = server_fn::axum::server_fn_paths()
         .map(|(path, method)| (method.to_string(), path.to_owned(), permission_of(path).flatten()));
-    let others = OTHERS.iter().map(|(path, permission)| ("GET".to_owned(), (*path).to_owned(), *permission));
+    let others = OTHERS
+        .iter()
+        .map(|(path, permission)| ("GET".to_owned(), (*path).to_owned(), *permission));
     let mut all: Vec<Route> = pages
         .chain(functions)
         .chain(others)
         .map(|(method, path, permission)| {
             let by = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-            Route { public: Public::covers(&by, &path), path, method, permission }
+            Route {
+                public: Public::covers(&by, &path),
+                path,
+                method,
+                permission,
+            }
         })
         .collect();
     all.sort();
@@ -89,5 +106,8 @@ pub fn all() -> Vec<Route> {
 
 /// What a server function asks for; `None` when this table does not know it.
 pub fn permission_of(path: &str) -> Option<Option<Permission>> {
-    FUNCTIONS.iter().find(|(known, _)| *known == path).map(|(_, permission)| *permission)
+    FUNCTIONS
+        .iter()
+        .find(|(known, _)| *known == path)
+        .map(|(_, permission)| *permission)
 }

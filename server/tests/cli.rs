@@ -1,6 +1,9 @@
 //! The commands, run as a program against a real server.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "a test waits for another process by sleeping")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test waits for another process by sleeping"
+)]
 
 #[expect(dead_code, reason = "other test files use the rest")]
 #[path = "support/program.rs"]
@@ -19,7 +22,9 @@ use testkit::Database;
 async fn home(hint: &str) -> (Home, Database) {
     let cluster = testkit::shared().await;
     let (store, target) = (cluster.database("store").await, cluster.database(hint).await);
-    let home = Home::new().with("DATABASE_URL", &target.url()).with("PGSTEWARD_STORE_URL", &store.url());
+    let home = Home::new()
+        .with("DATABASE_URL", &target.url())
+        .with("PGSTEWARD_STORE_URL", &store.url());
     (home, target)
 }
 
@@ -31,31 +36,72 @@ async fn the_guides_steps_are_commands() {
     let pending = status["pending"].as_i64().unwrap();
     assert!(pending >= 8, "{status}");
     let plan = home.run(&["migrate", "plan"]);
-    assert!(plan.code == 0 && plan.out.contains("create table") && plan.out.contains("ari_snapshots"), "{}", plan.out);
+    assert!(
+        plan.code == 0 && plan.out.contains("create table") && plan.out.contains("ari_snapshots"),
+        "{}",
+        plan.out
+    );
 
     let early = home.run(&["create-indexes"]);
     assert_eq!(early.code, 1, "{}", early.out);
-    assert!(early.err.contains("error: ") && early.err.contains("hint: "), "{}", early.err);
+    assert!(
+        early.err.contains("error: ") && early.err.contains("hint: "),
+        "{}",
+        early.err
+    );
 
     let job = home.json(&["migrate", "up", "--to", "1"]);
-    assert_eq!((job["state"].as_str(), job["kind"].as_str()), (Some("succeeded"), Some("migrate")), "{job}");
-    assert_eq!(home.json(&["migrate", "status"])["pending"].as_i64(), Some(pending - 1));
+    assert_eq!(
+        (job["state"].as_str(), job["kind"].as_str()),
+        (Some("succeeded"), Some("migrate")),
+        "{job}"
+    );
+    assert_eq!(
+        home.json(&["migrate", "status"])["pending"].as_i64(),
+        Some(pending - 1)
+    );
     let up = home.run(&["migrate", "up", "--yes"]);
     assert_eq!(up.code, 0, "{}", up.err);
-    assert!(up.err.contains("Applying migrations"), "progress goes to standard error: {}", up.err);
+    assert!(
+        up.err.contains("Applying migrations"),
+        "progress goes to standard error: {}",
+        up.err
+    );
     let again = home.run(&["migrate", "up"]);
-    assert!(again.code == 0 && again.out.contains("Nothing to do"), "{} {}", again.out, again.err);
+    assert!(
+        again.code == 0 && again.out.contains("Nothing to do"),
+        "{} {}",
+        again.out,
+        again.err
+    );
 
     assert_eq!(home.json(&["optimize"])["state"], "succeeded");
     let again = home.run(&["create-indexes"]);
-    assert!(again.code == 0 && again.out.contains("Nothing to do"), "{} {}", again.out, again.err);
+    assert!(
+        again.code == 0 && again.out.contains("Nothing to do"),
+        "{} {}",
+        again.out,
+        again.err
+    );
     assert_eq!(home.json(&["analyze"])["state"], "succeeded");
 
     let stats = home.json(&["stats", "--target", target.name()]);
-    let names: Vec<&str> = stats["tables"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
-    assert!(names.contains(&"ari_snapshots") && names.contains(&"audit_logs"), "{names:?}");
+    let names: Vec<&str> = stats["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert!(
+        names.contains(&"ari_snapshots") && names.contains(&"audit_logs"),
+        "{names:?}"
+    );
     let words = home.run(&["stats"]);
-    assert!(words.out.contains("ari_snapshots") && words.out.contains(" kB"), "{}", words.out);
+    assert!(
+        words.out.contains("ari_snapshots") && words.out.contains(" kB"),
+        "{}",
+        words.out
+    );
 }
 
 #[tokio::test]
@@ -76,13 +122,27 @@ async fn backups_are_taken_listed_verified_copied_and_deleted() {
     assert_eq!(written["bytes"].as_u64(), Some(copy.len() as u64));
     assert!(copy.starts_with(b"PGDMP"));
     let over = home.run(&["backup", "download", id, "-o", "copy.dump"]);
-    assert!(over.code == 1 && over.err.contains("copy.dump"), "it must not overwrite: {}", over.err);
+    assert!(
+        over.code == 1 && over.err.contains("copy.dump"),
+        "it must not overwrite: {}",
+        over.err
+    );
 
     let wrong = home.run(&["backup", "delete", id, "--confirm", "something"]);
-    assert!(wrong.code == 1 && wrong.err.contains(target.name()), "{}", wrong.err);
+    assert!(
+        wrong.code == 1 && wrong.err.contains(target.name()),
+        "{}",
+        wrong.err
+    );
     let deleted = home.run(&["backup", "delete", id, "--confirm", target.name()]);
     assert_eq!(deleted.code, 0, "{}", deleted.err);
-    assert_eq!(home.json(&["backup", "list"])["backups"].as_array().unwrap().len(), 0);
+    assert_eq!(
+        home.json(&["backup", "list"])["backups"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
     let none = home.run(&["backup", "verify", "--latest"]);
     assert!(none.code == 1 && none.err.contains("no backup"), "{}", none.err);
 }
@@ -91,28 +151,53 @@ async fn backups_are_taken_listed_verified_copied_and_deleted() {
 async fn users_are_kept_without_a_password_in_any_argument() {
     let (home, _target) = home("users").await;
     let add = |name: &str, password: &str| {
-        home.run_with(&["user", "add", name, "--role", "operator", "--password-stdin", "--json"], password)
+        home.run_with(
+            &[
+                "user",
+                "add",
+                name,
+                "--role",
+                "operator",
+                "--password-stdin",
+                "--json",
+            ],
+            password,
+        )
     };
     let added = add("grace", "nine boats on a lake\n");
     assert_eq!(added.code, 0, "{}", added.err);
     let user: serde_json::Value = serde_json::from_str(&added.out).unwrap();
-    assert_eq!((user["name"].as_str(), user["role"].as_str()), (Some("grace"), Some("operator")));
+    assert_eq!(
+        (user["name"].as_str(), user["role"].as_str()),
+        (Some("grace"), Some("operator"))
+    );
     assert!(!added.out.contains("nine boats"));
     let twice = add("Grace", "nine boats on a lake\n");
     assert!(twice.code == 1 && twice.err.contains("already"), "{}", twice.err);
     assert_eq!(add("weak", "password\n").code, 1);
     let asked = home.run(&["user", "add", "ada"]);
-    assert!(asked.code == 2 && asked.err.contains("--password-stdin"), "{}", asked.err);
+    assert!(
+        asked.code == 2 && asked.err.contains("--password-stdin"),
+        "{}",
+        asked.err
+    );
 
     assert_eq!(home.run(&["user", "role", "grace", "viewer"]).code, 0);
-    let changed = home.run_with(&["user", "passwd", "grace", "--password-stdin"], "eleven swans at dusk\n");
+    let changed = home.run_with(
+        &["user", "passwd", "grace", "--password-stdin"],
+        "eleven swans at dusk\n",
+    );
     assert_eq!(changed.code, 0, "{}", changed.err);
     let list = home.json(&["user", "list"]);
     assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
     assert_eq!(list[0]["role"], "viewer");
     assert!(home.run(&["user", "list"]).out.contains("grace"));
     let unknown = home.run(&["user", "role", "nobody", "viewer"]);
-    assert!(unknown.code == 1 && unknown.err.starts_with("error: ") && unknown.err.contains("\nhint: "), "{}", unknown.err);
+    assert!(
+        unknown.code == 1 && unknown.err.starts_with("error: ") && unknown.err.contains("\nhint: "),
+        "{}",
+        unknown.err
+    );
 }
 
 #[test]
@@ -120,9 +205,17 @@ fn routes_are_listed_without_any_database() {
     let home = Home::new().with("DATABASE_URL", "nonsense");
     let routes = home.json(&["routes"]);
     let routes = routes.as_array().unwrap();
-    let find = |path: &str| routes.iter().find(|route| route["path"] == path).unwrap_or_else(|| panic!("no {path}"));
+    let find = |path: &str| {
+        routes
+            .iter()
+            .find(|route| route["path"] == path)
+            .unwrap_or_else(|| panic!("no {path}"))
+    };
     let log_in = find("/rpc/log_in");
-    assert_eq!((log_in["method"].as_str(), log_in["public"].as_bool()), (Some("POST"), Some(true)));
+    assert_eq!(
+        (log_in["method"].as_str(), log_in["public"].as_bool()),
+        (Some("POST"), Some(true))
+    );
     assert_eq!(find("/rpc/list_users")["permission"], "manage_users");
     assert_eq!(find("/events")["public"], false);
     let mut keys: Vec<&String> = log_in.as_object().unwrap().keys().collect();
@@ -132,12 +225,20 @@ fn routes_are_listed_without_any_database() {
 
 #[test]
 fn wrong_settings_end_every_command_with_their_name() {
-    for (name, value) in [("DB_POOL_SIZE", "many"), ("DATABASE_URL", "mysql://me:hush@h/d"), ("PGSTEWARD_ADDR", "here")] {
+    for (name, value) in [
+        ("DB_POOL_SIZE", "many"),
+        ("DATABASE_URL", "mysql://me:hush@h/d"),
+        ("PGSTEWARD_ADDR", "here"),
+    ] {
         for command in [&["serve"][..], &["stats"], &["config", "check"]] {
             let done = Home::new().with(name, value).run(command);
             assert_eq!(done.code, 2, "{command:?}: {}", done.err);
             assert!(done.err.starts_with(&format!("error: {name}: ")), "{}", done.err);
-            assert!(done.err.contains(&format!("\nhint: for example: {name}=")), "{}", done.err);
+            assert!(
+                done.err.contains(&format!("\nhint: for example: {name}=")),
+                "{}",
+                done.err
+            );
             assert!(!done.err.contains("hush") && done.out.is_empty(), "{}", done.err);
         }
     }
@@ -148,9 +249,21 @@ async fn a_server_that_does_not_answer_is_one_error_with_a_hint() {
     let home = Home::new().with("DATABASE_URL", "postgres://me:hush@127.0.0.1:1/ai_pal");
     let done = home.run(&["stats"]);
     assert_eq!(done.code, 1);
-    let errors: Vec<&str> = done.err.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert!(errors.len() == 1 && errors[0].contains("Connection refused"), "{}", done.err);
-    assert!(done.err.contains("\nhint: ") && !done.err.contains("hush"), "{}", done.err);
+    let errors: Vec<&str> = done
+        .err
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
+    assert!(
+        errors.len() == 1 && errors[0].contains("Connection refused"),
+        "{}",
+        done.err
+    );
+    assert!(
+        done.err.contains("\nhint: ") && !done.err.contains("hush"),
+        "{}",
+        done.err
+    );
 }
 
 #[tokio::test]
@@ -175,13 +288,25 @@ async fn config_check_tells_which_database_does_not_answer() {
     assert_eq!(ok, [("store", true), ("up", true), ("down", false)], "{parts}");
     assert!(!done.out.contains("hush") && !done.err.contains("hush"));
     let words = home.run(&["config", "check"]);
-    assert!(words.out.contains("ok     up") && words.out.contains("fault  down"), "{}", words.out);
+    assert!(
+        words.out.contains("ok     up") && words.out.contains("fault  down"),
+        "{}",
+        words.out
+    );
 
     let several = home.run(&["stats"]);
-    assert!(several.code == 2 && several.err.contains("--target: up, down"), "{}", several.err);
+    assert!(
+        several.code == 2 && several.err.contains("--target: up, down"),
+        "{}",
+        several.err
+    );
     assert_eq!(home.run(&["stats", "--target", "up"]).code, 0);
     let unknown = home.run(&["stats", "--target", "elsewhere"]);
-    assert!(unknown.code == 1 && unknown.err.contains("elsewhere"), "{}", unknown.err);
+    assert!(
+        unknown.code == 1 && unknown.err.contains("elsewhere"),
+        "{}",
+        unknown.err
+    );
 }
 
 #[tokio::test]
@@ -223,9 +348,15 @@ async fn ctrl_c_cancels_the_job_and_waits_for_its_clean_up() {
     let pid = Pid::from_raw(command.id().cast_signed());
     let running = |home: &Home| {
         let list = home.json(&["backup", "list"]);
-        list["attempts"].as_array().unwrap().first().map(|job| job["state"].clone())
+        list["attempts"]
+            .as_array()
+            .unwrap()
+            .first()
+            .map(|job| job["state"].clone())
     };
-    wait_until("the backup runs", || running(&home).is_some_and(|state| state == "running"));
+    wait_until("the backup runs", || {
+        running(&home).is_some_and(|state| state == "running")
+    });
     let begun = Instant::now();
     kill(pid, Signal::SIGINT).unwrap();
     let output = command.wait_with_output().unwrap();

@@ -32,7 +32,10 @@ impl Events {
         assert_eq!(head.status, StatusCode::OK);
         assert_eq!(head.header("content-type"), "text/event-stream");
         assert_eq!(head.header("content-encoding"), "");
-        Self { frames: Body::into_data_stream(body), read: String::new() }
+        Self {
+            frames: Body::into_data_stream(body),
+            read: String::new(),
+        }
     }
 
     /// The next event; `None` when the stream has ended.
@@ -46,7 +49,9 @@ impl Events {
                     None => continue,
                 }
             }
-            let frame = tokio::time::timeout(PATIENCE, self.frames.next()).await.expect("the stream hangs")?;
+            let frame = tokio::time::timeout(PATIENCE, self.frames.next())
+                .await
+                .expect("the stream hangs")?;
             self.read.push_str(std::str::from_utf8(&frame.unwrap()).unwrap());
         }
     }
@@ -61,11 +66,21 @@ async fn the_first_event_is_a_snapshot_and_changes_follow() {
     let console = Console::start().await;
     let viewer = console.log_in_as(Role::Viewer).await;
     let mut events = Events::open(&console, &viewer).await;
-    let Some(Event::Snapshot { jobs, targets }) = events.next().await else { panic!("no snapshot first") };
+    let Some(Event::Snapshot { jobs, targets }) = events.next().await else {
+        panic!("no snapshot first")
+    };
     assert!(jobs.is_empty());
-    assert_eq!(targets.iter().map(|target| target.name.as_str()).collect::<Vec<_>>(), ["main"]);
+    assert_eq!(
+        targets
+            .iter()
+            .map(|target| target.name.as_str())
+            .collect::<Vec<_>>(),
+        ["main"]
+    );
     let administrator = console.engine.session().command_line("test");
-    let spec = contract::backup::BackupSpec { target: "main".to_owned() };
+    let spec = contract::backup::BackupSpec {
+        target: "main".to_owned(),
+    };
     let id = console.engine.backup().start(&administrator, spec).await.unwrap();
     loop {
         match events.next().await.expect("the stream ended") {
@@ -99,8 +114,18 @@ async fn a_session_that_another_process_ended_ends_its_stream_at_the_next_look()
     let mut events = Events::open(&console, &viewer).await;
     assert!(matches!(events.next().await, Some(Event::Snapshot { .. })));
     let administrator = console.engine.session().command_line("test");
-    let change = UserChange { name: "viewer".into(), role: None, password: None, disabled: Some(true) };
-    console.engine.session().change_user(&administrator, change).await.unwrap();
+    let change = UserChange {
+        name: "viewer".into(),
+        role: None,
+        password: None,
+        disabled: Some(true),
+    };
+    console
+        .engine
+        .session()
+        .change_user(&administrator, change)
+        .await
+        .unwrap();
     tokio::time::timeout(PATIENCE, events.ends()).await.unwrap();
 }
 

@@ -25,10 +25,16 @@ fn well_formed(path: &str) -> Request<Body> {
     let audit = json!({ "source": "console", "target": null, "user": null, "event_type": null, "severity": null,
                         "from": null, "until": null, "after": null });
     let migrate = json!({ "spec": { "target": "main", "up_to": 1 } });
-    let nobody = json!({ "name": "nobody-of-this-name", "role": "viewer", "password": null, "disabled": null });
+    let nobody =
+        json!({ "name": "nobody-of-this-name", "role": "viewer", "password": null, "disabled": null });
     let body = match path.strip_prefix("/rpc/").unwrap_or(path) {
         "who_am_i" | "list_sessions" | "end_sessions" | "list_users" | "list_targets" => json!({}),
-        "change_password" => return form(path, &[("current", "not the one"), ("new", "twelve geese in a row")]),
+        "change_password" => {
+            return form(
+                path,
+                &[("current", "not the one"), ("new", "twelve geese in a row")],
+            );
+        }
         "add_user" => json!({ "user": { "name": "not a name!", "role": "viewer", "password": "x" } }),
         "change_user" => json!({ "change": nobody }),
         "view_target" | "view_pool" | "view_migrations" | "plan_optimization" | "list_backups" => target,
@@ -87,7 +93,13 @@ async fn every_route_that_is_not_public_refuses_strangers() {
                 StatusCode::SEE_OTHER => answer.header("location").starts_with("/login"),
                 _ => false,
             };
-            let what = format!("{} {} answered {}: {}", route.method, route.path, answer.status, answer.text());
+            let what = format!(
+                "{} {} answered {}: {}",
+                route.method,
+                route.path,
+                answer.status,
+                answer.text()
+            );
             assert_eq!(refused, !route.public, "{what}");
         }
     }
@@ -96,12 +108,30 @@ async fn every_route_that_is_not_public_refuses_strangers() {
 #[tokio::test]
 async fn what_no_list_names_refuses_strangers_too() {
     let console = Console::start().await;
-    for path in ["/rpc/no_such_function", "/api/v1/targets", "/events/x", "/download/main", "/metrics", "/rpc/../events"] {
-        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+    for path in [
+        "/rpc/no_such_function",
+        "/api/v1/targets",
+        "/events/x",
+        "/download/main",
+        "/metrics",
+        "/rpc/../events",
+    ] {
+        for method in [
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::DELETE,
+            Method::OPTIONS,
+        ] {
             let mut request = get(path);
             *request.method_mut() = method.clone();
             let answer = console.send(request).await;
-            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}: {}", answer.text());
+            assert_eq!(
+                answer.status,
+                StatusCode::UNAUTHORIZED,
+                "{method} {path}: {}",
+                answer.text()
+            );
         }
     }
 }
@@ -109,21 +139,29 @@ async fn what_no_list_names_refuses_strangers_too() {
 #[test]
 fn the_public_routes_are_the_reviewed_ones_and_exist() {
     let all = routes::all();
-    let public: BTreeSet<String> =
-        all.iter().filter(|route| route.public).map(|route| format!("{} {}", route.method, route.path)).collect();
+    let public: BTreeSet<String> = all
+        .iter()
+        .filter(|route| route.public)
+        .map(|route| format!("{} {}", route.method, route.path))
+        .collect();
     let reviewed: BTreeSet<String> = include_str!("../public_routes.txt")
         .lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty())
         .map(str::to_owned)
         .collect();
-    assert_eq!(public, reviewed, "a line of public_routes.txt leads nowhere, or a route is public without one");
+    assert_eq!(
+        public, reviewed,
+        "a line of public_routes.txt leads nowhere, or a route is public without one"
+    );
 }
 
 #[test]
 fn every_server_function_has_a_line_in_the_table_and_changes_nothing_by_get() {
     for (path, method) in server_fn::axum::server_fn_paths() {
         assert_eq!(method, Method::POST, "{path} could be called by a link");
-        let public = routes::all().iter().any(|route| route.path == path && route.public);
+        let public = routes::all()
+            .iter()
+            .any(|route| route.path == path && route.public);
         match routes::permission_of(path) {
             Some(permission) => assert_eq!(permission.is_none(), public, "{path}"),
             None => panic!("server/src/routes.rs does not say what {path} asks for"),
@@ -135,9 +173,14 @@ fn every_server_function_has_a_line_in_the_table_and_changes_nothing_by_get() {
 fn every_route_that_the_source_adds_is_listed() {
     let listed: BTreeSet<String> = routes::all().into_iter().map(|route| route.path).collect();
     let source = include_str!("../src/http/mod.rs");
-    let added = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let added = source
+        .split(".route(\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap());
     // These two answer that there is nothing.
-    let added: Vec<&str> = added.filter(|path| !matches!(*path, "/rpc/{*path}" | "/api/{*path}")).collect();
+    let added: Vec<&str> = added
+        .filter(|path| !matches!(*path, "/rpc/{*path}" | "/api/{*path}"))
+        .collect();
     assert!(added.len() >= 5, "{added:?}");
     for path in added {
         assert!(listed.contains(path), "{path} is missing in server/src/routes.rs");
@@ -153,25 +196,61 @@ async fn each_role_may_do_what_the_reviewed_matrix_says() {
         clients.push((role, console.log_in_as(role).await));
     }
     let mut matrix = String::new();
-    for route in routes::all().iter().filter(|route| route.path.starts_with("/rpc/") && !route.public) {
+    for route in routes::all()
+        .iter()
+        .filter(|route| route.path.starts_with("/rpc/") && !route.public)
+    {
         let mut line = format!("{:<28}", route.path);
         for (role, client) in &clients {
             let answer = console.send(client.signed(well_formed(&route.path))).await;
             let text = answer.text();
-            assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{} as {}: {text}", route.path, role.name());
-            assert!(!text.contains("could not be read"), "the test's request for {} is wrong: {text}", route.path);
-            assert!(answer.status.as_u16() < 500, "{} as {}: {text}", route.path, role.name());
+            assert_ne!(
+                answer.status,
+                StatusCode::UNAUTHORIZED,
+                "{} as {}: {text}",
+                route.path,
+                role.name()
+            );
+            assert!(
+                !text.contains("could not be read"),
+                "the test's request for {} is wrong: {text}",
+                route.path
+            );
+            assert!(
+                answer.status.as_u16() < 500,
+                "{} as {}: {text}",
+                route.path,
+                role.name()
+            );
             let allowed = answer.status != StatusCode::FORBIDDEN;
             let should = route.permission.is_none_or(|permission| role.may(permission));
-            assert_eq!(allowed, should, "{} as {}: {} {text}", route.path, role.name(), answer.status);
-            line.push_str(&format!("  {}:{}", role.name(), if allowed { "yes" } else { "no" }));
+            assert_eq!(
+                allowed,
+                should,
+                "{} as {}: {} {text}",
+                route.path,
+                role.name(),
+                answer.status
+            );
+            line.push_str(&format!(
+                "  {}:{}",
+                role.name(),
+                if allowed { "yes" } else { "no" }
+            ));
         }
         matrix.push_str(line.trim_end());
         matrix.push('\n');
     }
     let reviewed = include_str!("role_matrix.txt");
-    let reviewed: String = reviewed.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
-    assert_eq!(matrix, reviewed, "server/tests/role_matrix.txt is reviewed: change it on purpose only");
+    let reviewed: String = reviewed
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(
+        matrix, reviewed,
+        "server/tests/role_matrix.txt is reviewed: change it on purpose only"
+    );
 }
 
 #[tokio::test]
@@ -179,9 +258,15 @@ async fn downloads_and_streams_ask_for_their_permission() {
     let console = Console::start().await;
     let viewer = console.log_in_as(Role::Viewer).await;
     let operator = console.log_in_as(Role::Operator).await;
-    for path in [format!("/download/main/{NO_ID}"), format!("/download/main/{NO_ID}/globals")] {
+    for path in [
+        format!("/download/main/{NO_ID}"),
+        format!("/download/main/{NO_ID}/globals"),
+    ] {
         assert_eq!(viewer.get(&path).await.status, StatusCode::FORBIDDEN);
         assert_eq!(operator.get(&path).await.status, StatusCode::NOT_FOUND);
     }
-    assert_eq!(operator.get("/download/main/not-an-id").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        operator.get("/download/main/not-an-id").await.status,
+        StatusCode::NOT_FOUND
+    );
 }

@@ -7,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const CRATES: [&str; 7] = ["contract", "engine", "app", "frontend", "server", "xtask", "testkit"];
+const CRATES: [&str; 7] = [
+    "contract", "engine", "app", "frontend", "server", "xtask", "testkit",
+];
 
 /// Which of our crates may use which.
 const ARROWS: [(&str, &[&str]); 7] = [
@@ -25,7 +27,10 @@ fn top() -> PathBuf {
 }
 
 fn manifest(name: &str) -> toml::Table {
-    fs::read_to_string(top().join(name).join("Cargo.toml")).unwrap().parse().unwrap()
+    fs::read_to_string(top().join(name).join("Cargo.toml"))
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 /// Every Rust file of a crate's `src`, with its path from the top.
@@ -69,20 +74,38 @@ fn arrows_between_the_crates_point_one_way() {
             .map(String::as_str)
             .filter(|used| CRATES.contains(used))
             .collect();
-        assert_eq!(used, allowed.iter().copied().collect(), "{name} may use exactly these crates of ours");
+        assert_eq!(
+            used,
+            allowed.iter().copied().collect(),
+            "{name} may use exactly these crates of ours"
+        );
     }
     let app = manifest("app");
-    assert_eq!(app["dependencies"]["engine"]["optional"].as_bool(), Some(true), "the browser must not get the engine");
+    assert_eq!(
+        app["dependencies"]["engine"]["optional"].as_bool(),
+        Some(true),
+        "the browser must not get the engine"
+    );
     let ssr = app["features"]["ssr"].as_array().unwrap();
     assert!(ssr.iter().any(|feature| feature.as_str() == Some("dep:engine")));
     let hydrate = app["features"]["hydrate"].as_array().unwrap();
-    assert!(!hydrate.iter().any(|feature| feature.as_str() == Some("dep:engine")));
+    assert!(
+        !hydrate
+            .iter()
+            .any(|feature| feature.as_str() == Some("dep:engine"))
+    );
 }
 
 #[test]
 fn sql_is_written_in_the_engine_alone() {
     for name in ["contract", "app", "frontend", "server"] {
-        assert!(!manifest(name)["dependencies"].as_table().unwrap().contains_key("sqlx"), "{name} depends on sqlx");
+        assert!(
+            !manifest(name)["dependencies"]
+                .as_table()
+                .unwrap()
+                .contains_key("sqlx"),
+            "{name} depends on sqlx"
+        );
         for (path, text) in sources(name) {
             let found = lines_with(&text, &["sqlx::", "PgPool", "query!("]);
             assert!(found.is_empty(), "{path} speaks SQL: {found:?}");
@@ -97,7 +120,10 @@ fn the_environment_is_read_in_one_file() {
     for name in ["contract", "engine", "app", "frontend", "server"] {
         for (path, text) in sources(name) {
             let found = lines_with(&text, &words);
-            assert!(found.is_empty() || allowed.contains(&path.as_str()), "{path} reads the environment: {found:?}");
+            assert!(
+                found.is_empty() || allowed.contains(&path.as_str()),
+                "{path} reads the environment: {found:?}"
+            );
         }
     }
 }
@@ -116,8 +142,14 @@ fn markup_is_written_in_the_app_alone() {
 fn one_module_writes_to_standard_output() {
     for (path, text) in sources("server") {
         let found = lines_with(&text, &["stdout(", "println!"]);
-        let found: Vec<&str> = found.into_iter().filter(|line| !line.contains("eprintln!")).collect();
-        assert!(found.is_empty() || path == "server/src/cli/out.rs", "{path} writes to standard output: {found:?}");
+        let found: Vec<&str> = found
+            .into_iter()
+            .filter(|line| !line.contains("eprintln!"))
+            .collect();
+        assert!(
+            found.is_empty() || path == "server/src/cli/out.rs",
+            "{path} writes to standard output: {found:?}"
+        );
     }
 }
 
@@ -125,18 +157,31 @@ fn one_module_writes_to_standard_output() {
 const WITHOUT_PERMISSION: [(&str, &str); 8] = [
     ("Engine::open", "opens the engine itself"),
     ("Engine::close", "closes it"),
-    ("Engine::ready", "a probe: says whether the store answers and nothing else"),
+    (
+        "Engine::ready",
+        "a probe: says whether the store answers and nothing else",
+    ),
     ("Session::log_in", "gives what a caller is made of"),
     ("Session::refresh", "the same"),
     ("Session::authenticate", "makes the caller"),
-    ("Session::still_live", "says only whether a caller's session lives"),
-    ("Session::ensure_first_administrator", "acts only while there are no users at all"),
+    (
+        "Session::still_live",
+        "says only whether a caller's session lives",
+    ),
+    (
+        "Session::ensure_first_administrator",
+        "acts only while there are no users at all",
+    ),
 ];
 
 /// The areas' doors: structs that hold nothing but the engine.
 fn is_door(item: &syn::ItemStruct) -> bool {
-    let syn::Fields::Unnamed(fields) = &item.fields else { return false };
-    let Some(field) = fields.unnamed.first().filter(|_| fields.unnamed.len() == 1) else { return false };
+    let syn::Fields::Unnamed(fields) = &item.fields else {
+        return false;
+    };
+    let Some(field) = fields.unnamed.first().filter(|_| fields.unnamed.len() == 1) else {
+        return false;
+    };
     matches!(&field.ty, syn::Type::Reference(to) if named(&to.elem).as_deref() == Some("Engine"))
 }
 
@@ -150,7 +195,9 @@ fn named(kind: &syn::Type) -> Option<String> {
 fn takes_caller_first(head: &syn::Signature) -> bool {
     let mut inputs = head.inputs.iter();
     let of_self = matches!(inputs.next(), Some(syn::FnArg::Receiver(_)));
-    let Some(syn::FnArg::Typed(first)) = inputs.next() else { return false };
+    let Some(syn::FnArg::Typed(first)) = inputs.next() else {
+        return false;
+    };
     let is_caller =
         matches!(&*first.ty, syn::Type::Reference(to) if named(&to.elem).as_deref() == Some("Caller"));
     let called = matches!(&*first.pat, syn::Pat::Ident(name) if name.ident == "caller");
@@ -159,8 +206,12 @@ fn takes_caller_first(head: &syn::Signature) -> bool {
 
 /// Whether the first statement is `caller.permit(…)?;`.
 fn asks_first(body: &syn::Block) -> bool {
-    let Some(syn::Stmt::Expr(syn::Expr::Try(tried), Some(_))) = body.stmts.first() else { return false };
-    let syn::Expr::MethodCall(call) = &*tried.expr else { return false };
+    let Some(syn::Stmt::Expr(syn::Expr::Try(tried), Some(_))) = body.stmts.first() else {
+        return false;
+    };
+    let syn::Expr::MethodCall(call) = &*tried.expr else {
+        return false;
+    };
     let on_caller = matches!(&*call.receiver, syn::Expr::Path(path) if path.path.is_ident("caller"));
     on_caller && call.method == "permit"
 }
@@ -187,28 +238,48 @@ fn every_operation_takes_a_caller_and_asks_for_a_permission_first() {
     for (path, file) in &files {
         for item in &file.items {
             let syn::Item::Impl(block) = item else { continue };
-            let Some(door) = named(&block.self_ty).filter(|name| doors.contains(name) && block.trait_.is_none()) else {
+            let Some(door) =
+                named(&block.self_ty).filter(|name| doors.contains(name) && block.trait_.is_none())
+            else {
                 continue;
             };
             for method in &block.items {
-                let syn::ImplItem::Fn(method) = method else { continue };
+                let syn::ImplItem::Fn(method) = method else {
+                    continue;
+                };
                 let public = matches!(method.vis, syn::Visibility::Public(_));
-                let gives_a_value_of_memory = method.sig.asyncness.is_none() && !takes_caller_first(&method.sig);
+                let gives_a_value_of_memory =
+                    method.sig.asyncness.is_none() && !takes_caller_first(&method.sig);
                 if !public || gives_a_value_of_memory {
                     continue;
                 }
                 let name = format!("{door}::{}", method.sig.ident);
-                if WITHOUT_PERMISSION.iter().any(|(known, why)| *known == name && !why.is_empty()) {
+                if WITHOUT_PERMISSION
+                    .iter()
+                    .any(|(known, why)| *known == name && !why.is_empty())
+                {
                     excepted.insert(name);
                     continue;
                 }
-                assert!(takes_caller_first(&method.sig), "{path}: {name} does not take `caller: &Caller` first");
-                assert!(asks_first(&method.block), "{path}: {name} does not begin with `caller.permit(…)?;`");
+                assert!(
+                    takes_caller_first(&method.sig),
+                    "{path}: {name} does not take `caller: &Caller` first"
+                );
+                assert!(
+                    asks_first(&method.block),
+                    "{path}: {name} does not begin with `caller.permit(…)?;`"
+                );
                 checked.insert(name);
             }
         }
     }
-    assert!(checked.len() > 25, "only these operations were found: {checked:?}");
-    let known: BTreeSet<String> = WITHOUT_PERMISSION.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert!(
+        checked.len() > 25,
+        "only these operations were found: {checked:?}"
+    );
+    let known: BTreeSet<String> = WITHOUT_PERMISSION
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
     assert_eq!(excepted, known, "an exception is there for nothing");
 }

@@ -1,6 +1,9 @@
 //! Two console processes on one store: when one is killed, the other cleans up what it left.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "a test waits for another process by sleeping")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test waits for another process by sleeping"
+)]
 
 #[expect(dead_code, reason = "other test files use the rest")]
 #[path = "support/program.rs"]
@@ -31,7 +34,10 @@ async fn until(engine: &Engine, id: JobId, what: &str, reached: impl Fn(&JobView
         if reached(&job) {
             return job;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain until {what}: {job:?}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "waited in vain until {what}: {job:?}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -61,14 +67,22 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
             options: target.socket_options(),
             password: None,
             migrations: MigrationSource::None,
-            pool: PoolConfig { size: 2, overflow: 2, recycle: Duration::from_secs(60), profile: "custom".into() },
+            pool: PoolConfig {
+                size: 2,
+                overflow: 2,
+                recycle: Duration::from_secs(60),
+                profile: "custom".into(),
+            },
         }],
         data_dir: folder.path().join("data"),
         backup_dir: folder.path().join("backups"),
         pg_bin: None,
         jwt_secret: None,
         works: false,
-        query_log: QueryLog { every: false, slow: Duration::from_secs(1) },
+        query_log: QueryLog {
+            every: false,
+            slow: Duration::from_secs(1),
+        },
     })
     .await
     .unwrap();
@@ -81,7 +95,10 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
         deaf: false,
     };
     let id = begin(&engine, &caller, &job).await.unwrap();
-    until(&engine, id, "the first console works", |job| job.state == JobState::Running && marker.exists()).await;
+    until(&engine, id, "the first console works", |job| {
+        job.state == JobState::Running && marker.exists()
+    })
+    .await;
     let second = other.serve();
 
     let killed = Instant::now();
@@ -97,7 +114,10 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
     // The target is free again, and the other console goes on working.
     let job = TestJob { work_ms: 100, ..job };
     let next = begin(&engine, &caller, &job).await.unwrap();
-    until(&engine, next, "the next job succeeds", |job| job.state == JobState::Succeeded).await;
+    until(&engine, next, "the next job succeeds", |job| {
+        job.state == JobState::Succeeded
+    })
+    .await;
     second.stop(Signal::SIGINT);
     engine.close().await;
 }

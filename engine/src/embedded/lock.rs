@@ -37,14 +37,22 @@ impl Turn {
                 Err(TryLockError::Error(error)) => return Err(failed(top, TURN)(error)),
                 Err(TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => {
                     return Err(Error::Refused(
-                        Fault::new(Code::Conflict, "Another pgsteward is starting or stopping the embedded PostgreSQL for minutes.")
-                            .hint(format!("Find out what holds {} (`fuser`), and end it.", top.join(TURN).display())),
+                        Fault::new(
+                            Code::Conflict,
+                            "Another pgsteward is starting or stopping the embedded PostgreSQL for minutes.",
+                        )
+                        .hint(format!(
+                            "Find out what holds {} (`fuser`), and end it.",
+                            top.join(TURN).display()
+                        )),
                     ));
                 }
                 Err(TryLockError::WouldBlock) => {
                     if begun.elapsed() > Duration::from_secs(2) && !told {
                         told = true;
-                        tracing::info!("waiting for another pgsteward that starts or stops the embedded PostgreSQL");
+                        tracing::info!(
+                            "waiting for another pgsteward that starts or stops the embedded PostgreSQL"
+                        );
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -64,7 +72,10 @@ impl Use {
     pub(super) fn begin(top: &Path) -> Result<Self> {
         let file = open(top, USERS)?;
         match file.try_lock_shared() {
-            Ok(()) => Ok(Self { file, top: top.to_owned() }),
+            Ok(()) => Ok(Self {
+                file,
+                top: top.to_owned(),
+            }),
             Err(TryLockError::Error(error)) => Err(failed(top, USERS)(error)),
             // Only a turn locks it alone, and this is our turn.
             Err(TryLockError::WouldBlock) => Err(failed(top, USERS)(std::io::ErrorKind::ResourceBusy.into())),
@@ -111,7 +122,11 @@ mod tests {
         drop(first);
         assert!(second.end_as_last().unwrap());
         let rival = Turn::take(top.path());
-        assert!(tokio::time::timeout(Duration::from_millis(200), rival).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_millis(200), rival)
+                .await
+                .is_err()
+        );
         drop(turn);
         Turn::take(top.path()).await.unwrap();
     }

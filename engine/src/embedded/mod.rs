@@ -57,8 +57,8 @@ impl Embedded {
     /// used, or the server does not start (with the end of its log).
     pub async fn open(data_dir: &Path, programs: Option<&Path>, connections: u32) -> Result<Self> {
         cluster::private_folder(data_dir)?;
-        let top = std::fs::canonicalize(data_dir)
-            .map_err(Error::io(format!("entering {}", data_dir.display())))?;
+        let top =
+            std::fs::canonicalize(data_dir).map_err(Error::io(format!("entering {}", data_dir.display())))?;
         // Held while the cluster is started or stopped, so that nobody finds it half-way.
         let turn = Turn::take(&top).await?;
         let cluster = Cluster::new(&top, programs).await?;
@@ -71,7 +71,13 @@ impl Embedded {
             None => cluster.start(connections).await?,
         };
         let using = Use::begin(&top)?;
-        let embedded = Self { cluster, top, port, password, using };
+        let embedded = Self {
+            cluster,
+            top,
+            port,
+            password,
+            using,
+        };
         let provided = provide::databases(&embedded).await;
         drop(turn);
         match provided {
@@ -92,7 +98,10 @@ impl Embedded {
             .password(secrecy::ExposeSecret::expose_secret(&self.password))
             .database(name)
             .ssl_mode(PgSslMode::Disable);
-        DatabaseUrl { options, password: Some(self.password.clone()) }
+        DatabaseUrl {
+            options,
+            password: Some(self.password.clone()),
+        }
     }
 
     /// The port on 127.0.0.1.
@@ -109,7 +118,9 @@ impl Embedded {
         let end = Instant::now() + within;
         let turn = Turn::take(&self.top).await?;
         if self.using.end_as_last()? {
-            self.cluster.stop(end.saturating_duration_since(Instant::now())).await?;
+            self.cluster
+                .stop(end.saturating_duration_since(Instant::now()))
+                .await?;
             tracing::info!("the embedded PostgreSQL has stopped");
         } else {
             tracing::info!("another console uses the embedded PostgreSQL; it keeps running");

@@ -37,7 +37,11 @@ impl LockFile {
         let mut lines = text.lines();
         let pid = lines.next()?.trim().parse().ok()?;
         let port = lines.nth(2)?.trim().parse().ok()?;
-        let sockets = lines.next().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from);
+        let sockets = lines
+            .next()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(PathBuf::from);
         Some(Self { pid, port, sockets })
     }
 }
@@ -51,7 +55,9 @@ pub(super) fn look(data: &Path) -> Result<Found> {
         Err(error) => return Err(Error::io(format!("reading {}", path.display()))(error)),
     };
     // The server judges a file that it did not finish writing better than we do.
-    let Some(lock) = LockFile::parse(&text) else { return Ok(Found::None) };
+    let Some(lock) = LockFile::parse(&text) else {
+        return Ok(Found::None);
+    };
     Ok(match standing(lock.pid, data) {
         Standing::Ours => Found::Running(lock.port),
         // The server finds that out itself, and looks for memory that a survivor still uses.
@@ -70,13 +76,24 @@ pub(super) async fn clear(data: &Path, lock: &LockFile) -> Result<()> {
     }
     if anyone_in(data) {
         return Err(Error::conflict(
-            format!("The embedded PostgreSQL died, and some of its processes still use {}.", data.display()),
+            format!(
+                "The embedded PostgreSQL died, and some of its processes still use {}.",
+                data.display()
+            ),
             "End them (`pgrep -u postgres -a postgres`), then start again.",
         ));
     }
-    tracing::warn!(pid = lock.pid, "removing the lock file of an embedded PostgreSQL that is gone");
-    let socket = lock.sockets.as_ref().map(|folder| folder.join(format!(".s.PGSQL.{}", lock.port)));
-    let beside = socket.iter().flat_map(|socket| [socket.clone(), socket.with_added_extension("lock")]);
+    tracing::warn!(
+        pid = lock.pid,
+        "removing the lock file of an embedded PostgreSQL that is gone"
+    );
+    let socket = lock
+        .sockets
+        .as_ref()
+        .map(|folder| folder.join(format!(".s.PGSQL.{}", lock.port)));
+    let beside = socket
+        .iter()
+        .flat_map(|socket| [socket.clone(), socket.with_added_extension("lock")]);
     for path in beside.chain([data.join("postmaster.pid")]) {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -112,7 +129,8 @@ fn standing(pid: i32, data: &Path) -> Standing {
 
 fn is_zombie(process: &Path) -> bool {
     let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| rest.starts_with('Z'))
 }
 
 /// Whether any process works in this folder, as far as this user can see: the server's own do, and are this user's.
@@ -133,7 +151,10 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         assert_eq!(look(data.path()).unwrap(), Found::None);
         let write = |pid: u32| {
-            let text = format!("{pid}\n{}\n1700000000\n6001\n/tmp/s\n127.0.0.1\n", data.path().display());
+            let text = format!(
+                "{pid}\n{}\n1700000000\n6001\n/tmp/s\n127.0.0.1\n",
+                data.path().display()
+            );
             fs::write(data.path().join("postmaster.pid"), text).unwrap();
         };
         write(std::process::id());

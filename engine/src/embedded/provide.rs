@@ -18,18 +18,30 @@ pub(super) async fn databases(embedded: &Embedded) -> Result<()> {
     .map_err(failed)?;
     if !there {
         let create = format!("create database {}", quote::ident(MANAGED));
-        sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut server).await.map_err(failed)?;
+        sqlx::query(sqlx::AssertSqlSafe(create))
+            .execute(&mut server)
+            .await
+            .map_err(failed)?;
     }
     server.close().await.map_err(failed)?;
     let mut managed = connect(embedded, MANAGED).await?;
-    sqlx::query("create extension if not exists pg_stat_statements").execute(&mut managed).await.map_err(failed)?;
+    sqlx::query("create extension if not exists pg_stat_statements")
+        .execute(&mut managed)
+        .await
+        .map_err(failed)?;
     managed.close().await.map_err(failed)
 }
 
 async fn connect(embedded: &Embedded, database: &str) -> Result<PgConnection> {
-    PgConnection::connect_with(&embedded.database(database).options).await.map_err(failed)
+    PgConnection::connect_with(&embedded.database(database).options)
+        .await
+        .map_err(failed)
 }
 
 fn failed(source: sqlx::Error) -> Error {
-    Error::Target { target: "the embedded PostgreSQL".to_owned(), source, statement: None }
+    Error::Target {
+        target: "the embedded PostgreSQL".to_owned(),
+        source,
+        statement: None,
+    }
 }

@@ -182,10 +182,19 @@ impl From<RoleName> for Role {
 impl Command {
     /// Opens the files that the arguments name, as the user who typed them.
     pub fn open_files(&self) -> Result<Option<File>, Failure> {
-        let Self::Backup(Backup::Download { output, .. }) = self else { return Ok(None) };
-        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output);
+        let Self::Backup(Backup::Download { output, .. }) = self else {
+            return Ok(None);
+        };
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(output);
         let file = opened.map_err(|error| {
-            Failure::with_hint(format!("{} cannot be made: {error}", output.display()), "name a file that does not exist yet")
+            Failure::with_hint(
+                format!("{} cannot be made: {error}", output.display()),
+                "name a file that does not exist yet",
+            )
         })?;
         Ok(Some(file))
     }

@@ -47,7 +47,9 @@ pub(super) async fn run(
             job::wait(session, console, job).await?;
         }
         Backup::Delete { id, confirm } => {
-            backups.delete(&caller, DeleteBackup { target, id, confirm }).await?;
+            backups
+                .delete(&caller, DeleteBackup { target, id, confirm })
+                .await?;
             session.out.show(&id, || format!("Deleted {id}."));
         }
         Backup::Download { id, output, globals } => {
@@ -64,12 +66,21 @@ pub(super) async fn run(
             };
             match copied.await {
                 Ok(bytes) if i64::try_from(bytes) == Ok(download.bytes) => {
-                    let written = Written { id, bytes: download.bytes, sha256: download.sha256 };
+                    let written = Written {
+                        id,
+                        bytes: download.bytes,
+                        sha256: download.sha256,
+                    };
                     session.out.show(&written, || {
                         format!("Wrote {} ({}).", output.display(), format::bytes(written.bytes))
                     });
                 }
-                Ok(bytes) => return Err(Failure::message(format!("only {bytes} of {} bytes were read", download.bytes))),
+                Ok(bytes) => {
+                    return Err(Failure::message(format!(
+                        "only {bytes} of {} bytes were read",
+                        download.bytes
+                    )));
+                }
                 Err(error) => {
                     return Err(Failure::with_hint(
                         format!("{} cannot be written: {error}", output.display()),
@@ -86,18 +97,26 @@ fn chosen(which: &Which, list: &BackupList) -> Result<Uuid, Failure> {
     match (which.id, list.backups.first()) {
         (Some(id), _) => Ok(id),
         (None, Some(newest)) => Ok(newest.id),
-        (None, None) => {
-            Err(Failure::with_hint(format!("there is no backup of {}", list.target), "take one: pgsteward backup create"))
-        }
+        (None, None) => Err(Failure::with_hint(
+            format!("there is no backup of {}", list.target),
+            "take one: pgsteward backup create",
+        )),
     }
 }
 
 fn words(list: &BackupList) -> String {
     let mut text = match list.backups.as_slice() {
-        [] => format!("No backup of {} yet. Take one: pgsteward backup create", list.target),
+        [] => format!(
+            "No backup of {} yet. Take one: pgsteward backup create",
+            list.target
+        ),
         backups => {
             let head = ["id", "taken", "size", "rows", "proof", "migration"];
-            table::lay_out(&head, &["size", "rows", "migration"], &backups.iter().map(row).collect::<Vec<_>>())
+            table::lay_out(
+                &head,
+                &["size", "rows", "migration"],
+                &backups.iter().map(row).collect::<Vec<_>>(),
+            )
         }
     };
     if let Some(warning) = &list.warning {
@@ -116,6 +135,9 @@ fn row(backup: &BackupView) -> Vec<String> {
             Some(damage) => format!("damaged: {damage}"),
             None => backup.proof.label().to_owned(),
         },
-        backup.migration.map(|version| version.to_string()).unwrap_or_default(),
+        backup
+            .migration
+            .map(|version| version.to_string())
+            .unwrap_or_default(),
     ]
 }

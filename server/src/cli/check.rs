@@ -29,10 +29,15 @@ pub(super) async fn run(session: &Session<'_>) -> Result<(), Failure> {
     let checked = parts(session, &console).await;
     console.close().await;
     let parts = checked?;
-    session.out.show(&parts, || parts.iter().map(line).collect::<Vec<_>>().join("\n"));
+    session
+        .out
+        .show(&parts, || parts.iter().map(line).collect::<Vec<_>>().join("\n"));
     match parts.iter().filter(|part| !part.ok).count() {
         0 => Ok(()),
-        1 => Err(Failure::with_hint("a managed database cannot be reached", "correct its URL, or start its server")),
+        1 => Err(Failure::with_hint(
+            "a managed database cannot be reached",
+            "correct its URL, or start its server",
+        )),
         several => Err(Failure::with_hint(
             format!("{several} managed databases cannot be reached"),
             "correct their URLs, or start their servers",
@@ -83,7 +88,13 @@ fn part(target: TargetView) -> Part {
         TargetState::Up(server) => (Some(server.version), None),
         TargetState::Down { fault, .. } => (None, Some(fault)),
     };
-    Part { name: target.name, address: target.address, ok: fault.is_none(), version, fault }
+    Part {
+        name: target.name,
+        address: target.address,
+        ok: fault.is_none(),
+        version,
+        fault,
+    }
 }
 
 fn line(part: &Part) -> String {

@@ -36,10 +36,29 @@ async fn try_fill(session: &Session<'_>, console: &Console) -> engine::Result<Fi
         _ => session.target.clone().unwrap_or_else(|| MANAGED.to_owned()),
     };
     let migrations = console.engine.migration();
-    let plan = migrations.plan(&caller, MigrateSpec { target: target.clone(), up_to: None }).await?;
+    let plan = migrations
+        .plan(
+            &caller,
+            MigrateSpec {
+                target: target.clone(),
+                up_to: None,
+            },
+        )
+        .await?;
     if plan.pending > 0 {
-        tracing::info!(pending = plan.pending, "applying migrations for the demonstration");
-        let id = migrations.start(&caller, MigrateSpec { target: target.clone(), up_to: None }).await?;
+        tracing::info!(
+            pending = plan.pending,
+            "applying migrations for the demonstration"
+        );
+        let id = migrations
+            .start(
+                &caller,
+                MigrateSpec {
+                    target: target.clone(),
+                    up_to: None,
+                },
+            )
+            .await?;
         loop {
             let job = console.engine.jobs().detail(&caller, id).await?.job;
             if job.state == contract::jobs::JobState::Succeeded {
@@ -60,8 +79,16 @@ async fn try_fill(session: &Session<'_>, console: &Console) -> engine::Result<Fi
         let now = there * 10 / all.max(1);
         if now > tenth {
             tenth = now;
-            tracing::info!(rows = there, of = all, "filling the demonstration database: {} %", now * 10);
+            tracing::info!(
+                rows = there,
+                of = all,
+                "filling the demonstration database: {} %",
+                now * 10
+            );
         }
     };
-    console.engine.fill_demo(&caller, &target, DEFAULT_ROWS, progress).await
+    console
+        .engine
+        .fill_demo(&caller, &target, DEFAULT_ROWS, progress)
+        .await
 }

@@ -17,22 +17,36 @@ pub(super) struct Failure {
 impl Failure {
     /// A failure in one line.
     pub fn message(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 1 }
+        Self {
+            message: message.into(),
+            hint: None,
+            code: 1,
+        }
     }
 
     /// A failure with what to do.
     pub fn with_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()), code: 1 }
+        Self {
+            message: message.into(),
+            hint: Some(hint.into()),
+            code: 1,
+        }
     }
 
     /// Wrong arguments, with what would be right.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: 2, ..Self::with_hint(message, hint) }
+        Self {
+            code: 2,
+            ..Self::with_hint(message, hint)
+        }
     }
 
     /// Ended by Ctrl-C.
     pub fn interrupted(message: impl Into<String>) -> Self {
-        Self { code: 130, ..Self::message(message) }
+        Self {
+            code: 130,
+            ..Self::message(message)
+        }
     }
 
     /// Prints the failure on standard error; gives the exit code.
@@ -49,10 +63,16 @@ impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         let said = fault.target.as_ref().map(|refusal| refusal.message.as_str());
         let message = match said {
-            Some(said) if !fault.message.contains(said) => format!("{} ({said})", fault.message.trim_end_matches('.')),
+            Some(said) if !fault.message.contains(said) => {
+                format!("{} ({said})", fault.message.trim_end_matches('.'))
+            }
             _ => fault.message,
         };
-        Self { message, hint: fault.hint, code: 1 }
+        Self {
+            message,
+            hint: fault.hint,
+            code: 1,
+        }
     }
 }
 
@@ -72,6 +92,10 @@ impl From<engine::Error> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self { message: error.to_string(), hint: Some(format!("for example: {}", error.example)), code: 2 }
+        Self {
+            message: error.to_string(),
+            hint: Some(format!("for example: {}", error.example)),
+            code: 2,
+        }
     }
 }

@@ -76,7 +76,10 @@ fn newer(value: Event, job: JobView) -> JobView {
 }
 
 fn words(job: &JobView) -> String {
-    let took = job.duration_ms(chrono::Utc::now()).map(format::duration).unwrap_or_default();
+    let took = job
+        .duration_ms(chrono::Utc::now())
+        .map(format::duration)
+        .unwrap_or_default();
     match &job.outcome {
         Some(outcome) => format!("{}: {outcome} ({took})", job.title),
         None => format!("{}: {} after {took}", job.title, job.state.name()),
@@ -98,24 +101,38 @@ impl Shown {
             style.into_iter().for_each(|style| bar.set_style(style));
             bar
         });
-        Self { bar, silent, last: String::new() }
+        Self {
+            bar,
+            silent,
+            last: String::new(),
+        }
     }
 
     fn at(&mut self, job: &JobView) {
         let progress = &job.progress;
-        let waiting = progress.waiting.as_ref().map(|it| format!("waiting for a lock held by pid {} ({})", it.pid, it.who));
-        let detail = waiting.or_else(|| progress.detail.clone()).map(|text| format!(": {text}")).unwrap_or_default();
+        let waiting = progress
+            .waiting
+            .as_ref()
+            .map(|it| format!("waiting for a lock held by pid {} ({})", it.pid, it.who));
+        let detail = waiting
+            .or_else(|| progress.detail.clone())
+            .map(|text| format!(": {text}"))
+            .unwrap_or_default();
         let what = match job.state {
             JobState::Queued => "Waiting for its turn".to_owned(),
             _ => format!("{}{detail}", progress.phase.label()),
         };
         if let Some(bar) = &self.bar {
-            let eta = progress.eta_s.map(|seconds| format!(", about {} to go", format::duration(seconds * 1000)));
+            let eta = progress
+                .eta_s
+                .map(|seconds| format!(", about {} to go", format::duration(seconds * 1000)));
             bar.set_position((progress.fraction.unwrap_or(0.0) * 1000.0) as u64);
             bar.set_message(format!("{what}{}", eta.unwrap_or_default()));
             return;
         }
-        let tenths = progress.fraction.map(|fraction| format!("{:>3} %  ", (fraction * 10.0) as u32 * 10));
+        let tenths = progress
+            .fraction
+            .map(|fraction| format!("{:>3} %  ", (fraction * 10.0) as u32 * 10));
         let line = format!("{}{what}", tenths.unwrap_or_default());
         if line != self.last && !self.silent {
             eprintln!("{line}");

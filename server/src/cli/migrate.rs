@@ -15,17 +15,24 @@ pub(super) async fn run(session: &Session<'_>, console: &Console, what: Migrate)
             session.out.show(&status, || words(&status));
         }
         Migrate::Plan { to } => {
-            let plan = migrations.plan(&caller, MigrateSpec { target, up_to: to }).await?;
+            let plan = migrations
+                .plan(&caller, MigrateSpec { target, up_to: to })
+                .await?;
             session.out.show(&plan, || statements(&plan));
         }
         Migrate::Up { to } => {
             let spec = MigrateSpec { target, up_to: to };
             let plan = migrations.plan(&caller, spec.clone()).await?;
             if plan.pending == 0 && plan.problem.is_none() {
-                session.out.show(&plan, || format!("Nothing to do: {} is up to date.", plan.target));
+                session
+                    .out
+                    .show(&plan, || format!("Nothing to do: {} is up to date.", plan.target));
                 return Ok(());
             }
-            confirm::ask(session, &format!("Apply {} migrations to {}?", plan.pending, plan.target))?;
+            confirm::ask(
+                session,
+                &format!("Apply {} migrations to {}?", plan.pending, plan.target),
+            )?;
             let id = migrations.start(&caller, spec).await?;
             job::wait(session, console, id).await?;
         }
@@ -38,12 +45,23 @@ fn words(status: &MigrationStatus) -> String {
         .migrations
         .iter()
         .map(|migration| {
-            let applied = migration.applied_at.map(contract::format::absolute).unwrap_or_default();
-            vec![migration.version.to_string(), migration.description.clone(), state(migration.state).to_owned(), applied]
+            let applied = migration
+                .applied_at
+                .map(contract::format::absolute)
+                .unwrap_or_default();
+            vec![
+                migration.version.to_string(),
+                migration.description.clone(),
+                state(migration.state).to_owned(),
+                applied,
+            ]
         })
         .collect();
     let mut text = table::lay_out(&["version", "migration", "state", "applied"], &["version"], &rows);
-    text.push_str(&format!("\n\n{} ({}): {} pending", status.target, status.source, status.pending));
+    text.push_str(&format!(
+        "\n\n{} ({}): {} pending",
+        status.target, status.source, status.pending
+    ));
     if let Some(problem) = &status.problem {
         text.push_str(&format!("\nproblem: {}", problem.message));
         text.extend(problem.hint.iter().map(|hint| format!("\nhint: {hint}")));
@@ -70,8 +88,17 @@ fn statements(plan: &MigrationStatus) -> String {
         .migrations
         .iter()
         .map(|migration| {
-            let how = if migration.transactional { "in one transaction" } else { "statement by statement" };
-            format!("-- {} {}, {how}\n{}", migration.version, migration.description, migration.sql.as_deref().unwrap_or("").trim())
+            let how = if migration.transactional {
+                "in one transaction"
+            } else {
+                "statement by statement"
+            };
+            format!(
+                "-- {} {}, {how}\n{}",
+                migration.version,
+                migration.description,
+                migration.sql.as_deref().unwrap_or("").trim()
+            )
         })
         .collect();
     texts.join("\n\n")

@@ -59,11 +59,18 @@ fn begin(arguments: Arguments, out: Out) -> Result<(), Failure> {
     }
     let settings = Settings::from_process()?;
     let serves = matches!(arguments.command, Command::Serve { .. });
-    logging::begin(settings.log_filter.as_deref(), if serves { "info" } else { "warn" }, settings.log_json)?;
+    logging::begin(
+        settings.log_filter.as_deref(),
+        if serves { "info" } else { "warn" },
+        settings.log_json,
+    )?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let os_user = User::from_uid(Uid::current()).ok().flatten().map_or_else(|| Uid::current().to_string(), |user| user.name);
+    let os_user = User::from_uid(Uid::current())
+        .ok()
+        .flatten()
+        .map_or_else(|| Uid::current().to_string(), |user| user.name);
     // What the user may do in the folder they are in, they do before the process becomes another user.
     let opened = arguments.command.open_files()?;
     privileges::settle(&settings)?;
@@ -73,8 +80,13 @@ fn begin(arguments: Arguments, out: Out) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::message(format!("the runtime does not start: {error}")))?;
-    let session =
-        Session { settings: &settings, out, target: arguments.target, yes: arguments.yes, os_user };
+    let session = Session {
+        settings: &settings,
+        out,
+        target: arguments.target,
+        yes: arguments.yes,
+        os_user,
+    };
     runtime.block_on(run(arguments.command, session, opened))
 }
 
@@ -123,7 +135,10 @@ impl Session<'_> {
         }
         match known.as_slice() {
             [only] => Ok(only.name.clone()),
-            [] => Err(Failure::usage("no managed database is configured", "set DATABASE_URL, or name one in pgsteward.toml")),
+            [] => Err(Failure::usage(
+                "no managed database is configured",
+                "set DATABASE_URL, or name one in pgsteward.toml",
+            )),
             several => {
                 let names: Vec<&str> = several.iter().map(|target| target.name.as_str()).collect();
                 Err(Failure::usage(

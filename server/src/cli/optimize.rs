@@ -23,14 +23,26 @@ pub(super) async fn run(session: &Session<'_>, console: &Console, what: What) ->
     if what == What::Indexes {
         let plan = optimizer.plan(&caller, &target).await?;
         if has_all_indexes(&plan) {
-            session.out.show(&plan, || format!("Nothing to do: {target} has all the indexes that are wanted."));
+            session.out.show(&plan, || {
+                format!("Nothing to do: {target} has all the indexes that are wanted.")
+            });
             return Ok(());
         }
     }
     let spec = match what {
         What::All => OptimizeSpec::all(target),
-        What::Indexes => OptimizeSpec { target, constraints: false, indexes: true, analyze: false },
-        What::Analyze => OptimizeSpec { target, constraints: false, indexes: false, analyze: true },
+        What::Indexes => OptimizeSpec {
+            target,
+            constraints: false,
+            indexes: true,
+            analyze: false,
+        },
+        What::Analyze => OptimizeSpec {
+            target,
+            constraints: false,
+            indexes: false,
+            analyze: true,
+        },
     };
     let id = optimizer.start(&caller, spec).await?;
     job::wait(session, console, id).await?;

@@ -44,7 +44,11 @@ pub(super) async fn run(session: Session<'_>, with_demo: bool) -> Result<(), Fai
         console.close().await;
         return Ok(());
     }
-    let first = console.engine.session().ensure_first_administrator(settings.admin_password.clone()).await;
+    let first = console
+        .engine
+        .session()
+        .ensure_first_administrator(settings.admin_password.clone())
+        .await;
     let first = match first {
         Ok(first) => first,
         Err(error) => {
@@ -60,7 +64,11 @@ pub(super) async fn run(session: Session<'_>, with_demo: bool) -> Result<(), Fai
         settings.trusted_proxies.clone(),
     );
     let closing = web.closing.clone();
-    let serving = tokio::spawn(http::connection::serve(listener, http::router(web), closing.clone()));
+    let serving = tokio::spawn(http::connection::serve(
+        listener,
+        http::router(web),
+        closing.clone(),
+    ));
     if with_demo {
         demo::fill(&session, &console, stop.clone()).await;
     }
@@ -93,13 +101,20 @@ fn assets(settings: &Settings) -> Result<Assets, Failure> {
     let path = settings.site_root.join("assets.json");
     let missing = |why: String| {
         Failure::with_hint(
-            format!("the browser's files are not in {}: {why}", settings.site_root.display()),
+            format!(
+                "the browser's files are not in {}: {why}",
+                settings.site_root.display()
+            ),
             "build them (make build), or set LEPTOS_SITE_ROOT to their folder",
         )
     };
     let text = std::fs::read_to_string(&path).map_err(|error| missing(error.to_string()))?;
     let Names { js, wasm, css } = serde_json::from_str(&text).map_err(|error| missing(error.to_string()))?;
-    Ok(Assets { js: format!("/pkg/{js}"), wasm: format!("/pkg/{wasm}"), css: format!("/pkg/{css}") })
+    Ok(Assets {
+        js: format!("/pkg/{js}"),
+        wasm: format!("/pkg/{wasm}"),
+        css: format!("/pkg/{css}"),
+    })
 }
 
 /// The address, and at the first start who may log in. The one-time password is shown here and nowhere else.
@@ -114,7 +129,9 @@ fn greet(session: &Session<'_>, addr: SocketAddr, first: &FirstAdministrator) {
             password.expose_secret()
         ),
     };
-    session.out.say(&format!("\npgsteward is ready on http://{addr}\n{who}"));
+    session
+        .out
+        .say(&format!("\npgsteward is ready on http://{addr}\n{who}"));
     if !addr.ip().is_loopback() && session.settings.trusted_proxies.is_empty() {
         tracing::warn!(
             "listening beyond this machine without TLS: log-in works only through a TLS proxy, whose address \

@@ -13,11 +13,21 @@ pub(super) async fn run(session: &Session<'_>, console: &Console, what: User) ->
     let users = console.engine.session();
     let caller = session.caller(console);
     match what {
-        User::Add { name, role, password_stdin } => {
+        User::Add {
+            name,
+            role,
+            password_stdin,
+        } => {
             let password = password::read(password_stdin)?;
-            let new = NewUser { name, role: role.into(), password: password.expose_secret().to_owned() };
+            let new = NewUser {
+                name,
+                role: role.into(),
+                password: password.expose_secret().to_owned(),
+            };
             let user = users.add_user(&caller, new).await?;
-            session.out.show(&user, || format!("Added {} ({}).", user.name, user.role.name()));
+            session
+                .out
+                .show(&user, || format!("Added {} ({}).", user.name, user.role.name()));
         }
         User::List => {
             let list = users.users(&caller).await?;
@@ -26,13 +36,32 @@ pub(super) async fn run(session: &Session<'_>, console: &Console, what: User) ->
         User::Passwd { name, password_stdin } => {
             let password = password::read(password_stdin)?;
             let password = Some(password.expose_secret().to_owned());
-            let user = users.change_user(&caller, UserChange { name, role: None, password, disabled: None }).await?;
-            session.out.show(&user, || format!("{} must change this password at the next log-in.", user.name));
+            let user = users
+                .change_user(
+                    &caller,
+                    UserChange {
+                        name,
+                        role: None,
+                        password,
+                        disabled: None,
+                    },
+                )
+                .await?;
+            session.out.show(&user, || {
+                format!("{} must change this password at the next log-in.", user.name)
+            });
         }
         User::Role { name, role } => {
-            let change = UserChange { name, role: Some(role.into()), password: None, disabled: None };
+            let change = UserChange {
+                name,
+                role: Some(role.into()),
+                password: None,
+                disabled: None,
+            };
             let user = users.change_user(&caller, change).await?;
-            session.out.show(&user, || format!("{} is {} now.", user.name, user.role.name()));
+            session
+                .out
+                .show(&user, || format!("{} is {} now.", user.name, user.role.name()));
         }
     }
     Ok(())
@@ -46,7 +75,8 @@ fn lines(users: &[UserView]) -> String {
                 user.name.clone(),
                 user.role.name().to_owned(),
                 if user.disabled { "disabled" } else { "enabled" }.to_owned(),
-                user.last_login_at.map_or_else(|| "never".to_owned(), format::absolute),
+                user.last_login_at
+                    .map_or_else(|| "never".to_owned(), format::absolute),
             ]
         })
         .collect();

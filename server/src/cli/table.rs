@@ -14,20 +14,30 @@ pub(super) fn lay_out(head: &[&str], right: &[&str], rows: &[Vec<String>]) -> St
             .zip(head)
             .zip(&widths)
             .map(|((cell, name), &width)| {
-                if right.contains(name) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+                if right.contains(name) {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
             })
             .collect();
         parts.join("  ").trim_end().to_owned()
     };
     let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
-    std::iter::once(line(&head)).chain(rows.iter().map(|row| line(row))).collect::<Vec<_>>().join("\n")
+    std::iter::once(line(&head))
+        .chain(rows.iter().map(|row| line(row)))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn columns_are_as_wide_as_they_must_be() {
-        let rows = [vec!["goals".to_owned(), "12".to_owned()], vec!["a".to_owned(), "1,024".to_owned()]];
+        let rows = [
+            vec!["goals".to_owned(), "12".to_owned()],
+            vec!["a".to_owned(), "1,024".to_owned()],
+        ];
         let shown = super::lay_out(&["table", "rows"], &["rows"], &rows);
         assert_eq!(shown, "table   rows\ngoals     12\na      1,024");
     }

@@ -44,7 +44,9 @@ struct Entry {
 
 /// The pool settings of the environment; a file's entry may change them for itself.
 pub(super) fn pool(source: &Source) -> Result<PoolConfig, ConfigError> {
-    let profile = source.read(&POOL_PROFILE, |text| profile(text).map(|numbers| (text.to_owned(), numbers)))?;
+    let profile = source.read(&POOL_PROFILE, |text| {
+        profile(text).map(|numbers| (text.to_owned(), numbers))
+    })?;
     let size = source.read(&POOL_SIZE, |text| number(text, 1, MOST))?;
     let overflow = source.read(&MAX_OVERFLOW, |text| number(text, 0, MOST))?;
     let recycle = source.read(&POOL_RECYCLE, |text| number(text, 1, u64::from(u32::MAX)))?;
@@ -53,7 +55,11 @@ pub(super) fn pool(source: &Source) -> Result<PoolConfig, ConfigError> {
         size: size.unwrap_or(numbers.0),
         overflow: overflow.unwrap_or(numbers.1),
         recycle: Duration::from_secs(recycle.unwrap_or(3600)),
-        profile: if size.is_some() || overflow.is_some() { "custom".to_owned() } else { name },
+        profile: if size.is_some() || overflow.is_some() {
+            "custom".to_owned()
+        } else {
+            name
+        },
     })
 }
 
@@ -68,15 +74,24 @@ fn profile(text: &str) -> Result<(u32, u32), String> {
 
 /// Reads the URL that a variable holds.
 pub(super) fn url_of(source: &Source, setting: &Setting) -> Result<Option<DatabaseUrl>, ConfigError> {
-    let Some(text) = source.secret(setting)? else { return Ok(None) };
-    url::parse(text.expose_secret()).map(Some).map_err(|problem| ConfigError::of(setting, problem))
+    let Some(text) = source.secret(setting)? else {
+        return Ok(None);
+    };
+    url::parse(text.expose_secret())
+        .map(Some)
+        .map_err(|problem| ConfigError::of(setting, problem))
 }
 
 /// The target that `DATABASE_URL` names: the AI-PAL database, called like the database itself.
 pub(super) fn from_variable(source: &Source, pool: &PoolConfig) -> Result<Option<TargetConfig>, ConfigError> {
-    let Some(url) = url_of(source, &DATABASE_URL)? else { return Ok(None) };
+    let Some(url) = url_of(source, &DATABASE_URL)? else {
+        return Ok(None);
+    };
     let Some(database) = url.options.get_database() else {
-        return Err(ConfigError::of(&DATABASE_URL, "it names no database after the host"));
+        return Err(ConfigError::of(
+            &DATABASE_URL,
+            "it names no database after the host",
+        ));
     };
     Ok(Some(TargetConfig {
         name: as_target_name(database),
@@ -88,29 +103,56 @@ pub(super) fn from_variable(source: &Source, pool: &PoolConfig) -> Result<Option
 }
 
 /// The targets of a file.
-pub(super) fn from_file(source: &Source, path: &Path, pool: &PoolConfig) -> Result<Vec<TargetConfig>, ConfigError> {
+pub(super) fn from_file(
+    source: &Source,
+    path: &Path,
+    pool: &PoolConfig,
+) -> Result<Vec<TargetConfig>, ConfigError> {
     let wrong = |place: &str, problem: String, example: &str| ConfigError {
         name: format!("{}{place}", path.display()),
         problem,
         example: example.to_owned(),
     };
     let text = std::fs::read_to_string(path).map_err(|error| {
-        wrong("", format!("it cannot be read: {error}"), "PGSTEWARD_CONFIG=/etc/pgsteward/pgsteward.toml")
+        wrong(
+            "",
+            format!("it cannot be read: {error}"),
+            "PGSTEWARD_CONFIG=/etc/pgsteward/pgsteward.toml",
+        )
     })?;
     let file: File = toml::from_str(&text).map_err(|error| {
         // The parser's own Display shows the line, which may hold a password.
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        wrong(&format!(" (near line {line})"), error.message().to_owned(), "see \"Many databases\" in docs/configuration.md")
+        let line = error.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].lines().count().max(1)
+        });
+        wrong(
+            &format!(" (near line {line})"),
+            error.message().to_owned(),
+            "see \"Many databases\" in docs/configuration.md",
+        )
     })?;
     if file.targets.is_empty() {
-        return Err(wrong("", "it names no database".into(), "[[target]] with name = \"orders\" and url_env = \"ORDERS_URL\""));
+        return Err(wrong(
+            "",
+            "it names no database".into(),
+            "[[target]] with name = \"orders\" and url_env = \"ORDERS_URL\"",
+        ));
     }
     let folder = path.parent().unwrap_or(Path::new("."));
-    file.targets.into_iter().map(|entry| entry.read(source, path, folder, pool)).collect()
+    file.targets
+        .into_iter()
+        .map(|entry| entry.read(source, path, folder, pool))
+        .collect()
 }
 
 impl Entry {
-    fn read(self, source: &Source, path: &Path, folder: &Path, pool: &PoolConfig) -> Result<TargetConfig, ConfigError> {
+    fn read(
+        self,
+        source: &Source,
+        path: &Path,
+        folder: &Path,
+        pool: &PoolConfig,
+    ) -> Result<TargetConfig, ConfigError> {
         let wrong = |field: &str, problem: String, example: &str| ConfigError {
             name: format!("{}, target \"{}\", {field}", path.display(), self.name),
             problem,
@@ -119,28 +161,53 @@ impl Entry {
         target_name(&self.name).map_err(|problem| wrong("name", problem, "name = \"orders\""))?;
         let variable = |field: &str, name: &str| {
             let value = source.named(name).map(SecretString::from);
-            value.ok_or_else(|| wrong(field, format!("the variable {name} is not set"), &format!("{name}=…")))
+            value.ok_or_else(|| {
+                wrong(
+                    field,
+                    format!("the variable {name} is not set"),
+                    &format!("{name}=…"),
+                )
+            })
         };
         let text = match (&self.url, &self.url_env, &self.url_file) {
             (Some(url), None, None) => SecretString::from(url.as_str()),
             (None, Some(name), None) => variable("url_env", name)?,
-            (None, None, Some(file)) => secret_file(&wrong("url_file", String::new(), "").name, &folder.join(file))?,
+            (None, None, Some(file)) => {
+                secret_file(&wrong("url_file", String::new(), "").name, &folder.join(file))?
+            }
             _ => {
                 let problem = "give exactly one of url, url_env and url_file".to_owned();
-                return Err(wrong("url", problem, "url = \"postgresql://steward@db.example:5432/orders\""));
+                return Err(wrong(
+                    "url",
+                    problem,
+                    "url = \"postgresql://steward@db.example:5432/orders\"",
+                ));
             }
         };
         let parsed = url::parse(text.expose_secret());
-        let DatabaseUrl { mut options, mut password } =
-            parsed.map_err(|problem| wrong("url", problem, "url = \"postgresql://steward@db.example:5432/orders\""))?;
+        let DatabaseUrl {
+            mut options,
+            mut password,
+        } = parsed.map_err(|problem| {
+            wrong(
+                "url",
+                problem,
+                "url = \"postgresql://steward@db.example:5432/orders\"",
+            )
+        })?;
         let apart = match (&self.password_env, &self.password_file) {
             (None, None) => None,
             (Some(name), None) => Some(variable("password_env", name)?),
-            (None, Some(file)) => {
-                Some(secret_file(&wrong("password_file", String::new(), "").name, &folder.join(file))?)
-            }
+            (None, Some(file)) => Some(secret_file(
+                &wrong("password_file", String::new(), "").name,
+                &folder.join(file),
+            )?),
             (Some(_), Some(_)) => {
-                return Err(wrong("password_env", "password_file is set too".into(), "keep one of the two"));
+                return Err(wrong(
+                    "password_env",
+                    "password_file is set too".into(),
+                    "keep one of the two",
+                ));
             }
         };
         if let Some(apart) = apart {
@@ -148,7 +215,11 @@ impl Entry {
             password = Some(apart);
         }
         if options.get_database().is_none() {
-            return Err(wrong("url", "it names no database after the host".into(), "postgresql://db.example/orders"));
+            return Err(wrong(
+                "url",
+                "it names no database after the host".into(),
+                "postgresql://db.example/orders",
+            ));
         }
         let migrations = match self.migrations.as_deref() {
             None | Some("none") => MigrationSource::None,
@@ -159,8 +230,16 @@ impl Entry {
                 return Err(wrong("migrations", problem, "migrations = \"./migrations\""));
             }
         };
-        let pool = self.pool(pool).map_err(|(field, problem)| wrong(field, problem, "pool_profile = \"high\""))?;
-        Ok(TargetConfig { name: self.name, options, password, migrations, pool })
+        let pool = self
+            .pool(pool)
+            .map_err(|(field, problem)| wrong(field, problem, "pool_profile = \"high\""))?;
+        Ok(TargetConfig {
+            name: self.name,
+            options,
+            password,
+            migrations,
+            pool,
+        })
     }
 
     fn pool(&self, general: &PoolConfig) -> Result<PoolConfig, (&'static str, String)> {
@@ -175,11 +254,17 @@ impl Entry {
             pool.profile = "custom".to_owned();
         }
         if pool.size == 0 || pool.size > MOST || pool.overflow > MOST {
-            return Err(("pool_size", format!("pool_size must be 1 to {MOST}, max_overflow 0 to {MOST}")));
+            return Err((
+                "pool_size",
+                format!("pool_size must be 1 to {MOST}, max_overflow 0 to {MOST}"),
+            ));
         }
         match self.pool_recycle {
             Some(0) => Err(("pool_recycle", "it must be at least 1 second".to_owned())),
-            Some(seconds) => Ok(PoolConfig { recycle: Duration::from_secs(seconds), ..pool }),
+            Some(seconds) => Ok(PoolConfig {
+                recycle: Duration::from_secs(seconds),
+                ..pool
+            }),
             None => Ok(pool),
         }
     }

@@ -15,12 +15,34 @@ pub struct Setting {
     pub secret: bool,
 }
 
-const fn plain(name: &'static str, default: &'static str, example: &'static str, about: &'static str) -> Setting {
-    Setting { name, default, example, about, secret: false }
+const fn plain(
+    name: &'static str,
+    default: &'static str,
+    example: &'static str,
+    about: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        default,
+        example,
+        about,
+        secret: false,
+    }
 }
 
-const fn secret(name: &'static str, default: &'static str, example: &'static str, about: &'static str) -> Setting {
-    Setting { name, default, example, about, secret: true }
+const fn secret(
+    name: &'static str,
+    default: &'static str,
+    example: &'static str,
+    about: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        default,
+        example,
+        about,
+        secret: true,
+    }
 }
 
 /// The managed database.
@@ -45,8 +67,12 @@ pub const CONFIG: Setting = plain(
     "A file that names more managed databases.",
 );
 /// The address to listen on.
-pub const ADDR: Setting =
-    plain("PGSTEWARD_ADDR", "127.0.0.1:3000", "0.0.0.0:3000", "The address and port the console listens on.");
+pub const ADDR: Setting = plain(
+    "PGSTEWARD_ADDR",
+    "127.0.0.1:3000",
+    "0.0.0.0:3000",
+    "The address and port the console listens on.",
+);
 /// The data folder.
 pub const DATA_DIR: Setting = plain(
     "PGSTEWARD_DATA_DIR",
@@ -83,10 +109,19 @@ pub const TRUSTED_PROXY: Setting = plain(
     "Addresses of proxies whose X-Forwarded-For, -Proto and -Host are believed.",
 );
 /// The format of the log.
-pub const LOG_FORMAT: Setting =
-    plain("PGSTEWARD_LOG_FORMAT", "text", "json", "The form of the log on standard error: `text` or `json`.");
+pub const LOG_FORMAT: Setting = plain(
+    "PGSTEWARD_LOG_FORMAT",
+    "text",
+    "json",
+    "The form of the log on standard error: `text` or `json`.",
+);
 /// The filter of the log.
-pub const LOG: Setting = plain("RUST_LOG", "info", "info,engine=debug", "Which log lines are written.");
+pub const LOG: Setting = plain(
+    "RUST_LOG",
+    "info",
+    "info,engine=debug",
+    "Which log lines are written.",
+);
 /// The folder of the browser's files.
 pub const SITE_ROOT: Setting = plain(
     "LEPTOS_SITE_ROOT",
@@ -102,14 +137,26 @@ pub const PG_BIN: Setting = plain(
     "The folder with PostgreSQL's programs (pg_dump, pg_restore, initdb…).",
 );
 /// Connections that are kept.
-pub const POOL_SIZE: Setting =
-    plain("DB_POOL_SIZE", "20", "20", "Connections to a managed database that are kept open.");
+pub const POOL_SIZE: Setting = plain(
+    "DB_POOL_SIZE",
+    "20",
+    "20",
+    "Connections to a managed database that are kept open.",
+);
 /// Connections beyond those.
-pub const MAX_OVERFLOW: Setting =
-    plain("DB_MAX_OVERFLOW", "40", "40", "More connections that may be opened under load.");
+pub const MAX_OVERFLOW: Setting = plain(
+    "DB_MAX_OVERFLOW",
+    "40",
+    "40",
+    "More connections that may be opened under load.",
+);
 /// Age of a connection.
-pub const POOL_RECYCLE: Setting =
-    plain("DB_POOL_RECYCLE", "3600", "3600", "Seconds after which a connection is replaced.");
+pub const POOL_RECYCLE: Setting = plain(
+    "DB_POOL_RECYCLE",
+    "3600",
+    "3600",
+    "Seconds after which a connection is replaced.",
+);
 /// Numbers by name.
 pub const POOL_PROFILE: Setting = plain(
     "DB_POOL_PROFILE",
@@ -118,8 +165,12 @@ pub const POOL_PROFILE: Setting = plain(
     "`low` (5 + 10), `standard` (20 + 40) or `high` (50 + 100); DB_POOL_SIZE and DB_MAX_OVERFLOW win over it.",
 );
 /// Logging of statements, in SQLAlchemy's word.
-pub const ECHO: Setting =
-    plain("DB_ECHO", "false", "true", "Log every statement the console sends to a managed database, without values.");
+pub const ECHO: Setting = plain(
+    "DB_ECHO",
+    "false",
+    "true",
+    "Log every statement the console sends to a managed database, without values.",
+);
 /// Logging of statements.
 pub const QUERY_LOGGING: Setting = plain("DB_QUERY_LOGGING", "false", "true", "The same as DB_ECHO.");
 /// When a statement is slow.

@@ -38,7 +38,10 @@ impl Source {
             Err(error) => return Err(in_dotenv(&path, &error)),
         }
         values.retain(|_, value| !value.trim().is_empty());
-        Ok(Self { values, folder: folder.to_owned() })
+        Ok(Self {
+            values,
+            folder: folder.to_owned(),
+        })
     }
 
     /// A value that is no secret, or the text of one that the caller must not echo.
@@ -57,7 +60,9 @@ impl Source {
         setting: &Setting,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<Option<T>, ConfigError> {
-        self.get(setting).map(|text| parse(text).map_err(|problem| ConfigError::of(setting, problem))).transpose()
+        self.get(setting)
+            .map(|text| parse(text).map_err(|problem| ConfigError::of(setting, problem)))
+            .transpose()
     }
 
     /// A path, made absolute.
@@ -110,18 +115,30 @@ impl Source {
 /// # Errors
 /// When it cannot be read, is empty, or everybody on this machine can read the signing key.
 pub(super) fn secret_file(name: &str, path: &Path) -> Result<SecretString, ConfigError> {
-    let error = |problem: String, example: String| ConfigError { name: name.to_owned(), problem, example };
+    let error = |problem: String, example: String| ConfigError {
+        name: name.to_owned(),
+        problem,
+        example,
+    };
     let text = std::fs::read_to_string(path).map_err(|cause| {
         error(
             format!("{} cannot be read: {cause}", path.display()),
-            format!("{name}=/run/secrets/{}", name.trim_end_matches("_FILE").to_ascii_lowercase()),
+            format!(
+                "{name}=/run/secrets/{}",
+                name.trim_end_matches("_FILE").to_ascii_lowercase()
+            ),
         )
     })?;
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {
-        return Err(error(format!("{} is empty", path.display()), "write the value into the file".to_owned()));
+        return Err(error(
+            format!("{} is empty", path.display()),
+            "write the value into the file".to_owned(),
+        ));
     }
-    let mode = std::fs::metadata(path).map(|found| found.permissions().mode()).unwrap_or_default();
+    let mode = std::fs::metadata(path)
+        .map(|found| found.permissions().mode())
+        .unwrap_or_default();
     if name == "PGSTEWARD_JWT_SECRET_FILE" && mode & 0o007 != 0 {
         return Err(error(
             format!("everybody on this machine can read {}", path.display()),

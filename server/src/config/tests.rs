@@ -11,7 +11,10 @@ use super::*;
 const URL: &str = "postgresql+asyncpg://me:hush@db.example/AI Pal";
 
 fn read_in(folder: &TempDir, pairs: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-    let values = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let values = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     Settings::read(&Source::new(values, folder.path())?)
 }
 
@@ -30,19 +33,35 @@ fn nothing_set_means_the_embedded_default() {
     assert_eq!(settings.addr.to_string(), "127.0.0.1:3000");
     assert!(settings.data_dir.is_absolute() && settings.data_dir.ends_with("data"));
     assert_eq!(settings.backup_dir, settings.data_dir.join("backups"));
-    assert_eq!((settings.pool.size, settings.pool.overflow, settings.pool.profile.as_str()), (20, 40, "standard"));
-    assert_eq!((settings.query_log.every, settings.query_log.slow.as_millis()), (false, 1000));
+    assert_eq!(
+        (
+            settings.pool.size,
+            settings.pool.overflow,
+            settings.pool.profile.as_str()
+        ),
+        (20, 40, "standard")
+    );
+    assert_eq!(
+        (settings.query_log.every, settings.query_log.slow.as_millis()),
+        (false, 1000)
+    );
 }
 
 #[test]
 fn the_guides_url_gives_the_target_and_the_store_beside_it() {
     let settings = read(&[("DATABASE_URL", URL)]).unwrap();
     let target = &settings.targets[0];
-    assert_eq!((target.name.as_str(), target.options.get_database()), ("ai_pal", Some("AI Pal")));
+    assert_eq!(
+        (target.name.as_str(), target.options.get_database()),
+        ("ai_pal", Some("AI Pal"))
+    );
     assert_eq!(target.migrations, MigrationSource::AiPal);
     assert_eq!(target.password.as_ref().unwrap().expose_secret(), "hush");
     let store = settings.store.unwrap();
-    assert_eq!((store.options.get_database(), store.options.get_host()), (Some("pgsteward"), "db.example"));
+    assert_eq!(
+        (store.options.get_database(), store.options.get_host()),
+        (Some("pgsteward"), "db.example")
+    );
 }
 
 #[test]
@@ -79,16 +98,28 @@ fn each_wrong_value_is_named_with_an_example() {
 fn profiles_give_the_numbers_and_explicit_numbers_win() {
     for (profile, numbers) in [("low", (5, 10)), ("standard", (20, 40)), ("high", (50, 100))] {
         let pool = read(&[("DB_POOL_PROFILE", profile)]).unwrap().pool;
-        assert_eq!(((pool.size, pool.overflow), pool.profile.as_str()), (numbers, profile));
+        assert_eq!(
+            ((pool.size, pool.overflow), pool.profile.as_str()),
+            (numbers, profile)
+        );
     }
-    let pool = read(&[("DB_POOL_PROFILE", "high"), ("DB_POOL_SIZE", "7")]).unwrap().pool;
-    assert_eq!((pool.size, pool.overflow, pool.profile.as_str()), (7, 100, "custom"));
+    let pool = read(&[("DB_POOL_PROFILE", "high"), ("DB_POOL_SIZE", "7")])
+        .unwrap()
+        .pool;
+    assert_eq!(
+        (pool.size, pool.overflow, pool.profile.as_str()),
+        (7, 100, "custom")
+    );
 }
 
 #[test]
 fn a_dotenv_file_fills_in_and_never_replaces() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(".env"), format!("DATABASE_URL='{URL}'\nPGSTEWARD_ADDR=127.0.0.1:4000\n")).unwrap();
+    fs::write(
+        folder.path().join(".env"),
+        format!("DATABASE_URL='{URL}'\nPGSTEWARD_ADDR=127.0.0.1:4000\n"),
+    )
+    .unwrap();
     let settings = read_in(&folder, &[("PGSTEWARD_ADDR", "127.0.0.1:5000")]).unwrap();
     assert_eq!(settings.addr.port(), 5000);
     assert_eq!(settings.targets[0].name, "ai_pal");
@@ -112,8 +143,17 @@ fn secrets_come_from_files_too() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let error = read_in(&folder, &pair).err().unwrap();
     assert!(error.example.starts_with("chmod 600"), "{error}");
-    let both = [("PGSTEWARD_ADMIN_PASSWORD", "a"), ("PGSTEWARD_ADMIN_PASSWORD_FILE", "key")];
-    assert!(read_in(&folder, &both).err().unwrap().to_string().contains("PGSTEWARD_ADMIN_PASSWORD_FILE"));
+    let both = [
+        ("PGSTEWARD_ADMIN_PASSWORD", "a"),
+        ("PGSTEWARD_ADMIN_PASSWORD_FILE", "key"),
+    ];
+    assert!(
+        read_in(&folder, &both)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("PGSTEWARD_ADMIN_PASSWORD_FILE")
+    );
     let missing = read_in(&folder, &[("DATABASE_URL_FILE", "none")]).err().unwrap();
     assert!(missing.to_string().contains("DATABASE_URL_FILE"), "{missing}");
 }
@@ -141,14 +181,25 @@ fn a_file_names_many_databases() {
         "#,
     )
     .unwrap();
-    let variables = [("ORDERS_PASSWORD", "from env"), ("PAL_URL", "postgres://me@b.example/pal")];
+    let variables = [
+        ("ORDERS_PASSWORD", "from env"),
+        ("PAL_URL", "postgres://me@b.example/pal"),
+    ];
     let settings = read_in(&folder, &variables).unwrap();
-    let [orders, pal] = settings.targets.as_slice() else { unreachable!("two targets") };
+    let [orders, pal] = settings.targets.as_slice() else {
+        unreachable!("two targets")
+    };
     assert_eq!(orders.password.as_ref().unwrap().expose_secret(), "from env");
-    assert_eq!(orders.migrations, MigrationSource::Folder(folder.path().join("own")));
+    assert_eq!(
+        orders.migrations,
+        MigrationSource::Folder(folder.path().join("own"))
+    );
     assert_eq!((orders.pool.size, orders.pool.profile.as_str()), (5, "low"));
     assert_eq!(pal.password.as_ref().unwrap().expose_secret(), "from file");
-    assert_eq!((pal.pool.size, pal.pool.overflow, pal.pool.profile.as_str()), (20, 3, "custom"));
+    assert_eq!(
+        (pal.pool.size, pal.pool.overflow, pal.pool.profile.as_str()),
+        (20, 3, "custom")
+    );
     assert_eq!(settings.store.unwrap().options.get_host(), "a.example");
 }
 
@@ -159,13 +210,19 @@ fn mistakes_in_the_file_are_named_without_its_secrets() {
     for (text, word) in [
         (format!("{good}colour = 1\n"), "colour"),
         (format!("{good}{good}"), "two managed databases"),
-        ("[[target]]\nname = \"A b\"\nurl = \"postgres://me:hush@h/a\"\n".into(), "A b"),
+        (
+            "[[target]]\nname = \"A b\"\nurl = \"postgres://me:hush@h/a\"\n".into(),
+            "A b",
+        ),
         ("[[target]]\nname = \"a\"\n".into(), "exactly one of url"),
         (format!("{good}url_env = \"X\"\n"), "exactly one of url"),
         (format!("{good}password_env = \"NOT_SET\"\n"), "NOT_SET"),
         (format!("{good}migrations = \"nowhere\"\n"), "nowhere"),
         (format!("{good}pool_size = 0\n"), "pool_size"),
-        ("[[target]]\nname = \"a\"\nurl = \"postgres://me:hush@h/a\n".into(), "line 3"),
+        (
+            "[[target]]\nname = \"a\"\nurl = \"postgres://me:hush@h/a\n".into(),
+            "line 3",
+        ),
         (String::new(), "no database"),
     ] {
         fs::write(folder.path().join("pgsteward.toml"), &text).unwrap();
@@ -179,6 +236,11 @@ fn mistakes_in_the_file_are_named_without_its_secrets() {
 
 #[test]
 fn settings_that_do_nothing_are_warned_about() {
-    let warnings = read(&[("REDIS_URL", "redis://x"), ("PGSTEWARD_ADR", "x"), ("PGSTEWARD_DATA_DIR", "d")]).unwrap();
+    let warnings = read(&[
+        ("REDIS_URL", "redis://x"),
+        ("PGSTEWARD_ADR", "x"),
+        ("PGSTEWARD_DATA_DIR", "d"),
+    ])
+    .unwrap();
     assert_eq!(warnings.warnings.len(), 2, "{:?}", warnings.warnings);
 }

@@ -77,10 +77,20 @@ pub(super) fn as_target_name(database: &str) -> String {
     let name: String = database
         .chars()
         .map(|c| c.to_ascii_lowercase())
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') {
+                c
+            } else {
+                '_'
+            }
+        })
         .take(63)
         .collect();
-    if name.is_empty() { "database".to_owned() } else { name }
+    if name.is_empty() {
+        "database".to_owned()
+    } else {
+        name
+    }
 }
 
 #[cfg(test)]
@@ -89,7 +99,12 @@ mod tests {
 
     #[test]
     fn a_database_name_becomes_a_target_name() {
-        for (database, name) in [("ai_pal", "ai_pal"), ("Größe 2", "gr__e_2"), ("", "database"), ("A.B-c", "a_b-c")] {
+        for (database, name) in [
+            ("ai_pal", "ai_pal"),
+            ("Größe 2", "gr__e_2"),
+            ("", "database"),
+            ("A.B-c", "a_b-c"),
+        ] {
             assert_eq!(as_target_name(database), name);
             assert_eq!(target_name(name), Ok(()));
         }

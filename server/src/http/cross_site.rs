@@ -44,7 +44,9 @@ fn is_our_own(headers: &HeaderMap, own: &Origin) -> bool {
 }
 
 fn host_of(origin: &str) -> Option<&str> {
-    origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))
+    origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"))
 }
 
 #[cfg(test)]
@@ -54,16 +56,26 @@ mod tests {
 
     #[test]
     fn only_our_own_pages_change_things() {
-        let own = Origin { tls: false, host: "127.0.0.1:3000".into() };
+        let own = Origin {
+            tls: false,
+            host: "127.0.0.1:3000".into(),
+        };
         let allowed = |pairs: &[(&str, &str)]| {
-            let headers =
-                pairs.iter().map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap()));
+            let headers = pairs.iter().map(|(name, value)| {
+                (
+                    name.parse::<header::HeaderName>().unwrap(),
+                    value.parse().unwrap(),
+                )
+            });
             is_our_own(&headers.collect(), &own)
         };
         for pairs in [
             &[("origin", "http://127.0.0.1:3000")][..],
             &[("sec-fetch-site", "same-origin")],
-            &[("sec-fetch-site", "same-origin"), ("origin", "https://127.0.0.1:3000")],
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("origin", "https://127.0.0.1:3000"),
+            ],
             &[],
         ] {
             assert!(allowed(pairs), "{pairs:?}");
@@ -77,8 +89,14 @@ mod tests {
             &[("sec-fetch-site", "cross-site")],
             &[("sec-fetch-site", "same-site")],
             &[("sec-fetch-site", "none")],
-            &[("sec-fetch-site", "cross-site"), ("origin", "http://127.0.0.1:3000")],
-            &[("sec-fetch-site", "same-origin"), ("origin", "http://evil.example")],
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("origin", "http://127.0.0.1:3000"),
+            ],
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("origin", "http://evil.example"),
+            ],
             &[("cookie", "pgsteward=x")],
         ] {
             assert!(!allowed(pairs), "{pairs:?}");

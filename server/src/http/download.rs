@@ -23,7 +23,9 @@ pub(super) async fn archive(
     Extension(caller): Extension<Caller>,
     Path((target, id)): Path<(String, String)>,
 ) -> Response {
-    let Ok(id) = id.parse::<Uuid>() else { return no_id(&id) };
+    let Ok(id) = id.parse::<Uuid>() else {
+        return no_id(&id);
+    };
     send(web.engine.backup().open(&caller, &target, id).await)
 }
 
@@ -33,12 +35,19 @@ pub(super) async fn globals(
     Extension(caller): Extension<Caller>,
     Path((target, id)): Path<(String, String)>,
 ) -> Response {
-    let Ok(id) = id.parse::<Uuid>() else { return no_id(&id) };
+    let Ok(id) = id.parse::<Uuid>() else {
+        return no_id(&id);
+    };
     send(web.engine.backup().open_globals(&caller, &target, id).await)
 }
 
 fn send(opened: engine::Result<Download>) -> Response {
-    let Download { file, name, bytes, sha256 } = match opened {
+    let Download {
+        file,
+        name,
+        bytes,
+        sha256,
+    } = match opened {
         Ok(download) => download,
         Err(error) => return fault::of_engine(&error),
     };
@@ -46,11 +55,18 @@ fn send(opened: engine::Result<Download>) -> Response {
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""))
         .unwrap_or(HeaderValue::from_static("attachment"));
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        ),
         (header::CONTENT_DISPOSITION, disposition),
         (header::CONTENT_LENGTH, HeaderValue::from(bytes)),
     ];
-    let mut response = (headers, Body::from_stream(ReaderStream::with_capacity(file, CHUNK))).into_response();
+    let mut response = (
+        headers,
+        Body::from_stream(ReaderStream::with_capacity(file, CHUNK)),
+    )
+        .into_response();
     if let Ok(hash) = HeaderValue::from_str(&format!("\"sha256-{sha256}\"")) {
         response.headers_mut().insert(header::ETAG, hash);
     }

@@ -46,7 +46,10 @@ pub struct Streams {
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { open: Arc::default(), looks: Arc::new(watch::Sender::new(0)) }
+        Self {
+            open: Arc::default(),
+            looks: Arc::new(watch::Sender::new(0)),
+        }
     }
 }
 
@@ -68,7 +71,10 @@ impl Streams {
             return None;
         }
         *count += 1;
-        Some(Place { streams: self.clone(), session })
+        Some(Place {
+            streams: self.clone(),
+            session,
+        })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, usize>> {
@@ -98,14 +104,19 @@ impl Drop for Place {
 pub(super) async fn handle(State(web): State<Web>, Extension(caller): Extension<Caller>) -> Response {
     let Some(place) = web.streams.enter(caller.session().unwrap_or_default()) else {
         return fault::answer(
-            Fault::new(Code::Busy, format!("This session has {MOST} live pages open already."))
-                .hint("Close some tabs; what they show is right after a reload."),
+            Fault::new(
+                Code::Busy,
+                format!("This session has {MOST} live pages open already."),
+            )
+            .hint("Close some tabs; what they show is right after a reload."),
         );
     };
     match web.engine.watch(&caller) {
         Ok(values) => {
             let alive = KeepAlive::new().interval(Duration::from_secs(15));
-            Sse::new(messages(web, caller, values, place)).keep_alive(alive).into_response()
+            Sse::new(messages(web, caller, values, place))
+                .keep_alive(alive)
+                .into_response()
         }
         Err(error) => fault::of_engine(&error),
     }
@@ -172,7 +183,11 @@ impl Waiting {
         match &event {
             Event::Job { job } => {
                 let id = job.id;
-                if self.sent.get(&id).is_some_and(|sent| now.duration_since(*sent) < WINDOW) {
+                if self
+                    .sent
+                    .get(&id)
+                    .is_some_and(|sent| now.duration_since(*sent) < WINDOW)
+                {
                     self.held.insert(id, event);
                     return None;
                 }
@@ -192,13 +207,22 @@ impl Waiting {
 
     /// When the next window ends in which something waits.
     fn due(&self) -> Option<Instant> {
-        self.held.keys().filter_map(|id| self.sent.get(id)).min().map(|sent| *sent + WINDOW)
+        self.held
+            .keys()
+            .filter_map(|id| self.sent.get(id))
+            .min()
+            .map(|sent| *sent + WINDOW)
     }
 
     fn take_due(&mut self) -> Vec<Event> {
         let now = Instant::now();
         let over = |sent: Option<&Instant>| sent.is_none_or(|sent| now.duration_since(*sent) >= WINDOW);
-        let due: Vec<JobId> = self.held.keys().filter(|id| over(self.sent.get(id))).copied().collect();
+        let due: Vec<JobId> = self
+            .held
+            .keys()
+            .filter(|id| over(self.sent.get(id)))
+            .copied()
+            .collect();
         due.into_iter()
             .filter_map(|id| {
                 self.sent.insert(id, now);
@@ -246,8 +270,16 @@ mod tests {
     #[tokio::test]
     async fn of_several_values_in_a_window_only_the_newest_is_sent() {
         let mut waiting = Waiting::default();
-        assert_eq!(waiting.admit(value(1, 1)), Some(value(1, 1)), "the first one at once");
-        assert_eq!(waiting.admit(value(2, 1)), Some(value(2, 1)), "each job has a window of its own");
+        assert_eq!(
+            waiting.admit(value(1, 1)),
+            Some(value(1, 1)),
+            "the first one at once"
+        );
+        assert_eq!(
+            waiting.admit(value(2, 1)),
+            Some(value(2, 1)),
+            "each job has a window of its own"
+        );
         assert_eq!(waiting.admit(value(1, 2)), None);
         assert_eq!(waiting.admit(value(1, 3)), None);
         assert!(waiting.take_due().is_empty(), "its window is not over");
@@ -256,7 +288,10 @@ mod tests {
         assert_eq!(waiting.take_due(), [value(1, 3)]);
         assert_eq!(waiting.due(), None);
         assert_eq!(waiting.admit(value(1, 4)), None, "a new window has begun");
-        let snapshot = Event::Snapshot { jobs: Vec::new(), targets: Vec::new() };
+        let snapshot = Event::Snapshot {
+            jobs: Vec::new(),
+            targets: Vec::new(),
+        };
         assert_eq!(waiting.admit(snapshot.clone()), Some(snapshot));
         assert_eq!(waiting.due(), None, "a snapshot holds what was waiting");
     }

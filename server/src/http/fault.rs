@@ -35,8 +35,8 @@ pub(super) fn of_panic(cause: Box<dyn Any + Send>) -> Response {
         .unwrap_or("no text");
     let trace = uuid::Uuid::new_v4().to_string();
     tracing::error!(trace, panic = text, "a request panicked");
-    let mut fault =
-        Fault::new(Code::Internal, "The console made a mistake.").hint("Look into the console's log for the trace id.");
+    let mut fault = Fault::new(Code::Internal, "The console made a mistake.")
+        .hint("Look into the console's log for the trace id.");
     fault.trace = Some(trace);
     answer(fault)
 }
@@ -51,7 +51,10 @@ pub(super) async fn no_such_route(uri: Uri) -> Response {
 
 /// A route, but not by this method.
 pub(super) async fn wrong_method(uri: Uri) -> Response {
-    let fault = Fault::new(Code::Invalid, format!("{} does not answer to this method.", uri.path()))
-        .hint("`pgsteward routes` lists the methods.");
+    let fault = Fault::new(
+        Code::Invalid,
+        format!("{} does not answer to this method.", uri.path()),
+    )
+    .hint("`pgsteward routes` lists the methods.");
     (StatusCode::METHOD_NOT_ALLOWED, Json(fault)).into_response()
 }

@@ -20,10 +20,19 @@ pub(super) async fn deny_by_default(request: Request, next: Next) -> Response {
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads && is_page(request.uri().path()) {
-        return to_log_in(request.uri().path_and_query().map_or("/", |target| target.as_str()));
+        return to_log_in(
+            request
+                .uri()
+                .path_and_query()
+                .map_or("/", |target| target.as_str()),
+        );
     }
     fault::answer(
-        Fault::new(Code::Unauthenticated, "You are not logged in, or your session has ended.").hint("Log in again."),
+        Fault::new(
+            Code::Unauthenticated,
+            "You are not logged in, or your session has ended.",
+        )
+        .hint("Log in again."),
     )
 }
 
@@ -31,12 +40,19 @@ pub(super) async fn deny_by_default(request: Request, next: Next) -> Response {
 fn is_page(path: &str) -> bool {
     !["/rpc", "/events", "/download", "/api", "/metrics", "/pkg"]
         .iter()
-        .any(|top| path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        .any(|top| {
+            path.strip_prefix(top)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
 }
 
 fn to_log_in(wanted: &str) -> Response {
     let next: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
-    let location = if wanted == "/" { "/login".to_owned() } else { format!("/login?next={next}") };
+    let location = if wanted == "/" {
+        "/login".to_owned()
+    } else {
+        format!("/login?next={next}")
+    };
     let value = HeaderValue::from_str(&location).unwrap_or(HeaderValue::from_static("/login"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, value)]).into_response()
 }

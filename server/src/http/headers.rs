@@ -20,15 +20,24 @@ const ALWAYS: [(HeaderName, &str); 8] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
     (HeaderName::from_static("permissions-policy"), PERMISSIONS),
     (header::CACHE_CONTROL, "no-store"),
 ];
 
 /// Adds what is missing.
 pub(super) async fn complete(request: Request, next: Next) -> Response {
-    let tls = request.extensions().get::<Origin>().is_some_and(|origin| origin.tls);
+    let tls = request
+        .extensions()
+        .get::<Origin>()
+        .is_some_and(|origin| origin.tls);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {

@@ -22,9 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Refuses a body that says it is too large (a body that lies is cut off while it is read), and gives up a request that
 /// takes too long.
 pub(super) async fn keep(request: Request, next: Next) -> Response {
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > BODY as u64) {
-        let fault = Fault::new(Code::Invalid, "The request is too large.").hint(format!("It may have {BODY} bytes."));
+        let fault =
+            Fault::new(Code::Invalid, "The request is too large.").hint(format!("It may have {BODY} bytes."));
         return (StatusCode::PAYLOAD_TOO_LARGE, Json(fault)).into_response();
     }
     let path = request.uri().path().to_owned();
@@ -33,8 +37,11 @@ pub(super) async fn keep(request: Request, next: Next) -> Response {
         Err(_) => {
             tracing::warn!(path, "a request took too long and was given up");
             fault::answer(
-                Fault::new(Code::TargetTimeout, format!("There was no answer within {} s.", PATIENCE.as_secs()))
-                    .hint("Try again; if it stays, look at Activity for what the server is busy with."),
+                Fault::new(
+                    Code::TargetTimeout,
+                    format!("There was no answer within {} s.", PATIENCE.as_secs()),
+                )
+                .hint("Try again; if it stays, look at Activity for what the server is busy with."),
             )
         }
     }

@@ -32,7 +32,8 @@ use engine::Engine;
 use leptos::config::LeptosOptions;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
-    CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
+    CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer,
+    limit::RequestBodyLimitLayer,
 };
 
 pub use events::Streams;
@@ -98,7 +99,10 @@ pub fn router(web: Web) -> Router {
         .site_root(web.site.to_string_lossy().into_owned())
         .site_pkg_dir("pkg")
         .build();
-    let routed = Routed { web: web.clone(), leptos };
+    let routed = Routed {
+        web: web.clone(),
+        leptos,
+    };
     // Compressed as they are written; what is a stream or stored compressed is not.
     let written = pages::routes(&routed)
         .route("/rpc/{*path}", any(fault::no_such_route))

@@ -31,8 +31,16 @@ impl Origin {
 /// Puts [`Origin`] and [`Transport`] into the request's extensions. What a client says of itself in `X-Forwarded-*`
 /// counts only when the connection comes from a proxy that the configuration names.
 pub(super) async fn learn(State(web): State<Web>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
-    let (origin, address) = of(request.headers(), request.uri().host(), peer, &web.trusted_proxies);
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip().to_canonical());
+    let (origin, address) = of(
+        request.headers(),
+        request.uri().host(),
+        peer,
+        &web.trusted_proxies,
+    );
     // `Secure` cookies do not reach a console that is tried out on one's own machine; everywhere else they must.
     let secure = origin.tls || !is_loopback(&origin.host);
     request.extensions_mut().insert(Transport { secure, address });
@@ -46,18 +54,35 @@ fn of(
     peer: Option<IpAddr>,
     trusted: &[IpAddr],
 ) -> (Origin, Option<IpAddr>) {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let host = text(header::HOST.as_str()).or(target).unwrap_or_default().to_ascii_lowercase();
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+    };
+    let host = text(header::HOST.as_str())
+        .or(target)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     if !peer.is_some_and(|peer| trusted.contains(&peer)) {
         return (Origin { tls: false, host }, peer);
     }
     let tls = text("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
     let host = text("x-forwarded-host").map_or(host, str::to_ascii_lowercase);
     // Each proxy adds the address it saw at the end: the last one that is no proxy of ours is the client.
-    let named = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let chain: Vec<IpAddr> =
-        named.flat_map(|value| value.split(',')).filter_map(|address| address.trim().parse().ok()).collect();
-    let client = chain.iter().rev().map(IpAddr::to_canonical).find(|address| !trusted.contains(address));
+    let named = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let chain: Vec<IpAddr> = named
+        .flat_map(|value| value.split(','))
+        .filter_map(|address| address.trim().parse().ok())
+        .collect();
+    let client = chain
+        .iter()
+        .rev()
+        .map(IpAddr::to_canonical)
+        .find(|address| !trusted.contains(address));
     (Origin { tls, host }, client.or(peer))
 }
 
@@ -76,15 +101,31 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
     fn loopback_is_told_by_the_host_alone() {
-        for host in ["localhost", "localhost:3000", "127.0.0.1:3000", "127.8.9.1", "[::1]:3000", "[::1]"] {
+        for host in [
+            "localhost",
+            "localhost:3000",
+            "127.0.0.1:3000",
+            "127.8.9.1",
+            "[::1]:3000",
+            "[::1]",
+        ] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["", "localhost.evil.example", "10.0.0.1:3000", "127.0.0.1.evil.example", "[fe80::1]:3000"] {
+        for host in [
+            "",
+            "localhost.evil.example",
+            "10.0.0.1:3000",
+            "127.0.0.1.evil.example",
+            "[fe80::1]:3000",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }
@@ -102,6 +143,9 @@ mod tests {
         let (origin, address) = of(&sent, None, stranger, &proxies);
         assert_eq!((origin.text().as_str(), address), ("http://inner:3000", stranger));
         let (origin, address) = of(&sent, None, "10.0.0.5".parse().ok(), &proxies);
-        assert_eq!((origin.text().as_str(), address), ("https://console.example", "198.51.100.7".parse().ok()));
+        assert_eq!(
+            (origin.text().as_str(), address),
+            ("https://console.example", "198.51.100.7".parse().ok())
+        );
     }
 }

@@ -30,8 +30,12 @@ pub(super) fn routes(routed: &Routed) -> Router<Routed> {
 
 /// The browser's files. Their names carry the hash of their content, so a browser may keep them for ever.
 pub(super) fn files(site: &Path) -> Router {
-    let folder = ServeDir::new(site.join("pkg")).precompressed_br().precompressed_gzip();
-    Router::new().fallback_service(folder).layer(middleware::from_fn(keep_for_ever))
+    let folder = ServeDir::new(site.join("pkg"))
+        .precompressed_br()
+        .precompressed_gzip();
+    Router::new()
+        .fallback_service(folder)
+        .layer(middleware::from_fn(keep_for_ever))
 }
 
 async fn keep_for_ever(OriginalUri(uri): OriginalUri, request: Request, next: Next) -> Response {

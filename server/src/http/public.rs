@@ -23,7 +23,11 @@ impl Public {
 
     /// Whether a request is for a public route. `HEAD` is a `GET` without its body.
     pub fn covers(method: &Method, path: &str) -> bool {
-        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let method = if method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
         Self::all().any(|route| route.method == method.as_str() && route.matches(path))
     }
 

@@ -15,9 +15,13 @@ pub(super) async fn only_same_origin(request: Request, next: Next) -> Response {
     let own = request.extensions().get::<Origin>().cloned();
     let mut response = next.run(request).await;
     if let Some(location) = response.headers_mut().get_mut(header::LOCATION) {
-        let path = location.to_str().ok().and_then(|text| path_of(text, own.as_ref()?));
-        *location =
-            path.and_then(|path| HeaderValue::from_str(&path).ok()).unwrap_or(HeaderValue::from_static("/"));
+        let path = location
+            .to_str()
+            .ok()
+            .and_then(|text| path_of(text, own.as_ref()?));
+        *location = path
+            .and_then(|path| HeaderValue::from_str(&path).ok())
+            .unwrap_or(HeaderValue::from_static("/"));
     }
     response
 }
@@ -27,7 +31,8 @@ fn path_of(location: &str, own: &Origin) -> Option<String> {
     // counts; a proxy that is not named in the configuration hides the scheme.
     let base = Url::parse(&own.text()).ok()?;
     let url = base.join(location).ok()?;
-    if !matches!(url.scheme(), "http" | "https") || authority(&url)? != authority_of(&own.host, url.scheme())? {
+    if !matches!(url.scheme(), "http" | "https") || authority(&url)? != authority_of(&own.host, url.scheme())?
+    {
         return None;
     }
     Some(match url.query() {
@@ -51,7 +56,10 @@ mod tests {
 
     #[test]
     fn forms_lead_to_our_own_pages_only() {
-        let own = Origin { tls: false, host: "127.0.0.1:3000".into() };
+        let own = Origin {
+            tls: false,
+            host: "127.0.0.1:3000".into(),
+        };
         let path = |location| path_of(location, &own);
         assert_eq!(path("/jobs?state=failed").as_deref(), Some("/jobs?state=failed"));
         assert_eq!(path("http://127.0.0.1:3000/jobs").as_deref(), Some("/jobs"));
@@ -66,7 +74,10 @@ mod tests {
         ] {
             assert_eq!(path(elsewhere), None, "{elsewhere}");
         }
-        let tls = Origin { tls: false, host: "console.example".into() };
+        let tls = Origin {
+            tls: false,
+            host: "console.example".into(),
+        };
         assert_eq!(path_of("https://console.example/x", &tls).as_deref(), Some("/x"));
     }
 }

@@ -17,7 +17,12 @@ use secrecy::ExposeSecret;
 use super::{Web, fault};
 
 /// Acts after which streams ask at once whether their session still lives.
-const ENDS_SESSIONS: [&str; 4] = ["/rpc/log_out", "/rpc/change_password", "/rpc/change_user", "/rpc/end_sessions"];
+const ENDS_SESSIONS: [&str; 4] = [
+    "/rpc/log_out",
+    "/rpc/change_password",
+    "/rpc/change_user",
+    "/rpc/end_sessions",
+];
 
 /// Puts the `engine::Caller` that the cookies prove into the request's extensions. When the access token has expired and
 /// a refresh token is there, the answer carries new cookies.
@@ -31,7 +36,10 @@ pub(super) async fn prove(State(web): State<Web>, mut request: Request, next: Ne
         .extensions()
         .get::<Transport>()
         .copied()
-        .unwrap_or(Transport { secure: true, address: None });
+        .unwrap_or(Transport {
+            secure: true,
+            address: None,
+        });
     let cookies = cookie::read(request.headers(), transport.secure);
     let proven = match caller(&web, &cookies, transport).await {
         Ok(proven) => proven,
@@ -67,16 +75,25 @@ async fn caller(
 ) -> engine::Result<Option<(Caller, Option<Tokens>)>> {
     let session = web.engine.session();
     if let Some(access) = &cookies.access {
-        match session.authenticate(access.expose_secret(), transport.address).await {
+        match session
+            .authenticate(access.expose_secret(), transport.address)
+            .await
+        {
             Ok(caller) => return Ok(Some((caller, None))),
             Err(error) if is_stranger(&error) => {}
             Err(error) => return Err(error),
         }
     }
-    let Some(refresh) = &cookies.refresh else { return Ok(None) };
+    let Some(refresh) = &cookies.refresh else {
+        return Ok(None);
+    };
     let renewed = async {
-        let tokens = session.refresh(refresh.expose_secret(), transport.address).await?;
-        let caller = session.authenticate(tokens.access.expose_secret(), transport.address).await?;
+        let tokens = session
+            .refresh(refresh.expose_secret(), transport.address)
+            .await?;
+        let caller = session
+            .authenticate(tokens.access.expose_secret(), transport.address)
+            .await?;
         Ok((caller, Some(tokens)))
     };
     match renewed.await {

@@ -83,14 +83,27 @@ impl Console {
             pg_bin: None,
             jwt_secret: None,
             works: false,
-            query_log: QueryLog { every: false, slow: Duration::from_secs(1) },
+            query_log: QueryLog {
+                every: false,
+                slow: Duration::from_secs(1),
+            },
         };
         let engine = Engine::open(config).await.unwrap();
         let name = |name: &str| format!("/pkg/{name}");
-        let assets = Assets { js: name("a.js"), wasm: name("a.wasm"), css: name("a.css") };
+        let assets = Assets {
+            js: name("a.js"),
+            wasm: name("a.wasm"),
+            css: name("a.css"),
+        };
         let mut web = Web::new(engine.clone(), site, assets, Vec::new());
         change(&mut web);
-        Self { engine, router: router(web.clone()), web, target, _folder: folder }
+        Self {
+            engine,
+            router: router(web.clone()),
+            web,
+            target,
+            _folder: folder,
+        }
     }
 
     /// Sends a request and reads the answer whole.
@@ -107,19 +120,33 @@ impl Console {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
         let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
-        (Answer { status: head.status, headers: head.headers, body: Bytes::new() }, body)
+        (
+            Answer {
+                status: head.status,
+                headers: head.headers,
+                body: Bytes::new(),
+            },
+            body,
+        )
     }
 
     /// Adds a user of this role, named like it, and logs in over HTTP.
     pub async fn log_in_as(&self, role: Role) -> Client<'_> {
         let administrator = self.engine.session().command_line("test");
         let name = role.name().to_owned();
-        let new = NewUser { name: name.clone(), role, password: PASSWORD.to_owned() };
+        let new = NewUser {
+            name: name.clone(),
+            role,
+            password: PASSWORD.to_owned(),
+        };
         // A second log-in of the same role finds the user there.
         self.engine.session().add_user(&administrator, new).await.ok();
         let answer = self.send(log_in(&name, PASSWORD)).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
-        Client { console: self, cookies: answer.cookies() }
+        Client {
+            console: self,
+            cookies: answer.cookies(),
+        }
     }
 }
 
@@ -133,7 +160,11 @@ pub struct Client<'a> {
 impl Client<'_> {
     /// The value of its `Cookie` header.
     pub fn cookie(&self) -> String {
-        let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         pairs.join("; ")
     }
 
@@ -149,7 +180,9 @@ impl Client<'_> {
 
     /// Adds its cookies to a request.
     pub fn signed(&self, mut request: Request<Body>) -> Request<Body> {
-        request.headers_mut().insert(header::COOKIE, self.cookie().parse().unwrap());
+        request
+            .headers_mut()
+            .insert(header::COOKIE, self.cookie().parse().unwrap());
         request
     }
 }
@@ -172,7 +205,11 @@ impl Answer {
 
     /// The cookies that it sets.
     pub fn cookies(&self) -> BTreeMap<String, String> {
-        let set = self.headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().unwrap());
+        let set = self
+            .headers
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .map(|value| value.to_str().unwrap());
         set.map(|value| value.split(';').next().unwrap().split_once('=').unwrap())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
@@ -181,7 +218,11 @@ impl Answer {
 
 /// A request of a browser for a path.
 pub fn get(path: &str) -> Request<Body> {
-    Request::builder().uri(path).header(header::HOST, HOST).body(Body::empty()).unwrap()
+    Request::builder()
+        .uri(path)
+        .header(header::HOST, HOST)
+        .body(Body::empty())
+        .unwrap()
 }
 
 /// A request of our own page to a server function.
@@ -203,7 +244,9 @@ pub fn log_in(name: &str, password: &str) -> Request<Body> {
 
 /// A form of our own page, sent.
 pub fn form(path: &str, fields: &[(&str, &str)]) -> Request<Body> {
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish();
     Request::builder()
         .method(Method::POST)
         .uri(path)

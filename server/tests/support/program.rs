@@ -42,10 +42,18 @@ impl Home {
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let site = folder.path().join("site");
         std::fs::create_dir_all(site.join("pkg")).unwrap();
-        std::fs::write(site.join("assets.json"), r#"{"js":"a.js","wasm":"a.wasm","css":"a.css"}"#).unwrap();
-        let home = Self { folder, variables: Vec::new() };
+        std::fs::write(
+            site.join("assets.json"),
+            r#"{"js":"a.js","wasm":"a.wasm","css":"a.css"}"#,
+        )
+        .unwrap();
+        let home = Self {
+            folder,
+            variables: Vec::new(),
+        };
         let site = site.display().to_string();
-        home.with("LEPTOS_SITE_ROOT", &site).with("PGSTEWARD_ADDR", "127.0.0.1:0")
+        home.with("LEPTOS_SITE_ROOT", &site)
+            .with("PGSTEWARD_ADDR", "127.0.0.1:0")
     }
 
     /// With one more variable.
@@ -67,9 +75,16 @@ impl Home {
     /// The program with these arguments, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pgsteward"));
-        command.args(arguments).current_dir(self.path()).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -90,7 +105,8 @@ impl Home {
     pub fn json(&self, arguments: &[&str]) -> Value {
         let done = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(done.code, 0, "{arguments:?}: {}", done.err);
-        serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{arguments:?}: {error} in {:?}", done.out))
+        serde_json::from_str(&done.out)
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error} in {:?}", done.out))
     }
 
     /// Starts the console and waits until it is ready.
@@ -98,14 +114,24 @@ impl Home {
         let mut child = self.command(&["serve"]).spawn().unwrap();
         let (said, lines) = mpsc::channel();
         let out = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || out.lines().map_while(Result::ok).for_each(|line| said.send(line).unwrap_or(())));
+        std::thread::spawn(move || {
+            out.lines()
+                .map_while(Result::ok)
+                .for_each(|line| said.send(line).unwrap_or(()))
+        });
         let mut err = child.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
             let mut text = String::new();
             err.read_to_string(&mut text).ok();
             text
         });
-        let mut serving = Serving { child, url: String::new(), said: Vec::new(), lines, log: Some(log) };
+        let mut serving = Serving {
+            child,
+            url: String::new(),
+            said: Vec::new(),
+            lines,
+            log: Some(log),
+        };
         let begun = Instant::now();
         while serving.url.is_empty() {
             match serving.lines.recv_timeout(Duration::from_millis(200)) {
@@ -171,13 +197,19 @@ impl Serving {
         let begun = Instant::now();
         kill(Pid::from_raw(self.pid()), signal).unwrap();
         let ended = self.child.wait().unwrap();
-        assert!(signal == Signal::SIGKILL || ended.success(), "{ended}: {}", self.log());
+        assert!(
+            signal == Signal::SIGKILL || ended.success(),
+            "{ended}: {}",
+            self.log()
+        );
         begun.elapsed()
     }
 
     fn log(&mut self) -> String {
         self.child.kill().ok();
-        self.log.take().map_or_else(String::new, |log| log.join().unwrap())
+        self.log
+            .take()
+            .map_or_else(String::new, |log| log.join().unwrap())
     }
 }
 
@@ -186,14 +218,20 @@ impl Drop for Serving {
         if let Ok(None) = self.child.try_wait() {
             kill(Pid::from_raw(self.pid()), Signal::SIGINT).ok();
             let pid = self.pid();
-            wait_until("the console ends", || self.child.try_wait().is_ok_and(|ended| ended.is_some()) || !is_alive(pid));
+            wait_until("the console ends", || {
+                self.child.try_wait().is_ok_and(|ended| ended.is_some()) || !is_alive(pid)
+            });
         }
     }
 }
 
 fn done(output: Output) -> Done {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Done { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    Done {
+        code: output.status.code().unwrap_or(-1),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
 }
 
 /// Waits for something that must come.
@@ -208,7 +246,8 @@ pub fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
 /// Whether a process lives; one that was killed and not collected does not.
 pub fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 fn works_in(pid: i32, folder: &Path) -> bool {
