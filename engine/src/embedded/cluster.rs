@@ -44,11 +44,18 @@ impl Cluster {
         let mut programs = Programs::find(given, &PROGRAMS).await?;
         if let (None, Some(major)) = (given, major_of(top))
             && programs.version().major != major
-            && let Ok(own) = Programs::find(Some(Path::new(&format!("/usr/lib/postgresql/{major}/bin"))), &PROGRAMS).await
+            && let Ok(own) = Programs::find(
+                Some(Path::new(&format!("/usr/lib/postgresql/{major}/bin"))),
+                &PROGRAMS,
+            )
+            .await
         {
             programs = own;
         }
-        Ok(Self { top: top.to_owned(), programs })
+        Ok(Self {
+            top: top.to_owned(),
+            programs,
+        })
     }
 
     fn data(&self) -> PathBuf {
@@ -94,7 +101,9 @@ impl Cluster {
 
     /// Starts the server and waits until it takes connections; gives its port, the one of last time if it is free.
     pub(super) async fn start(&self, connections: u32) -> Result<u16> {
-        let remembered = fs::read_to_string(self.top.join(PORT)).ok().and_then(|text| text.trim().parse().ok());
+        let remembered = fs::read_to_string(self.top.join(PORT))
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
         let mut port = match remembered.filter(|&port| is_free(port)) {
             Some(port) => port,
             None => free_port()?,
@@ -153,13 +162,20 @@ impl Cluster {
         match fs::read_to_string(self.top.join(PASSWORD)) {
             Ok(text) => Ok(Some(text.trim_end().into())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io(format!("reading {}", self.top.join(PASSWORD).display()))(error)),
+            Err(error) => Err(Error::io(format!(
+                "reading {}",
+                self.top.join(PASSWORD).display()
+            ))(error)),
         }
     }
 
     fn new_password(&self) -> Result<SecretString> {
         // 32 letters and digits are 190 bits.
-        let password: String = rand::rng().sample_iter(&Alphanumeric).take(32).map(char::from).collect();
+        let password: String = rand::rng()
+            .sample_iter(&Alphanumeric)
+            .take(32)
+            .map(char::from)
+            .collect();
         let password = SecretString::from(password);
         write(&self.top.join(PASSWORD), password.expose_secret(), true)?;
         Ok(password)
@@ -167,8 +183,14 @@ impl Cluster {
 
     fn no_password(&self) -> Error {
         Error::conflict(
-            format!("The embedded PostgreSQL's password file {} is gone.", self.top.join(PASSWORD).display()),
-            format!("Put it back, or move {} away to begin with an empty one.", self.data().display()),
+            format!(
+                "The embedded PostgreSQL's password file {} is gone.",
+                self.top.join(PASSWORD).display()
+            ),
+            format!(
+                "Put it back, or move {} away to begin with an empty one.",
+                self.data().display()
+            ),
         )
     }
 
@@ -220,22 +242,32 @@ impl Cluster {
                     .append(true)
                     .open(folder.join("postgresql.conf"))
                     .map_err(Error::io("opening postgresql.conf"))?;
-                file.write_all(b"\n# What pgsteward sets at each start.\ninclude_if_exists 'pgsteward.conf'\n")
-                    .map_err(Error::io("writing postgresql.conf"))?;
-                return fs::rename(&folder, self.data()).map_err(Error::io(format!("making {}", self.data().display())));
+                file.write_all(
+                    b"\n# What pgsteward sets at each start.\ninclude_if_exists 'pgsteward.conf'\n",
+                )
+                .map_err(Error::io("writing postgresql.conf"))?;
+                return fs::rename(&folder, self.data())
+                    .map_err(Error::io(format!("making {}", self.data().display())));
             }
             last = String::from_utf8_lossy(&made.stderr).trim().to_owned();
         }
         Err(Error::Refused(
-            Fault::new(Code::Internal, format!("initdb could not make the embedded PostgreSQL: {last}"))
-                .hint("Set DATABASE_URL to use a PostgreSQL of your own instead."),
+            Fault::new(
+                Code::Internal,
+                format!("initdb could not make the embedded PostgreSQL: {last}"),
+            )
+            .hint("Set DATABASE_URL to use a PostgreSQL of your own instead."),
         ))
     }
 
     fn configure(&self, port: u16, connections: u32) -> Result<()> {
         let sockets = self.top.join(SOCKETS);
         private_folder(&sockets)?;
-        let sockets = if sockets.as_os_str().len() <= LONGEST_FOLDER { sockets } else { PathBuf::new() };
+        let sockets = if sockets.as_os_str().len() <= LONGEST_FOLDER {
+            sockets
+        } else {
+            PathBuf::new()
+        };
         let settings = [
             ("listen_addresses", "127.0.0.1".to_owned()),
             ("port", port.to_string()),
@@ -252,14 +284,20 @@ impl Cluster {
             ("log_rotation_age", "1d".to_owned()),
             ("log_rotation_size", "0".to_owned()),
         ];
-        let text: String =
-            settings.iter().map(|(name, value)| format!("{name} = '{}'\n", value.replace('\'', "''"))).collect();
+        let text: String = settings
+            .iter()
+            .map(|(name, value)| format!("{name} = '{}'\n", value.replace('\'', "''")))
+            .collect();
         write(&self.data().join("pgsteward.conf"), &text, false)
     }
 
     fn pg_ctl(&self, action: &str) -> Command {
         let mut command = self.command("pg_ctl");
-        command.arg(action).arg("--silent").arg("--pgdata").arg(self.data());
+        command
+            .arg(action)
+            .arg("--silent")
+            .arg("--pgdata")
+            .arg(self.data());
         // The server would inherit a pipe and hold it open.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command
@@ -269,8 +307,15 @@ impl Cluster {
     /// in a language that this code reads.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.path(program));
-        command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/local/bin:/usr/bin:/bin");
-        command.current_dir(&self.top).stdin(Stdio::null());
+        command
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        // A process group of its own: Ctrl-C on the terminal is for the console, which then stops the server in order.
+        command
+            .current_dir(&self.top)
+            .stdin(Stdio::null())
+            .process_group(0);
         command
     }
 
@@ -280,7 +325,11 @@ impl Cluster {
 
     /// The end of what the server said at its start, or of today's log when it came that far.
     fn log_end(&self) -> String {
-        let logs = fs::read_dir(self.data().join("log")).into_iter().flatten().flatten().map(|entry| entry.path());
+        let logs = fs::read_dir(self.data().join("log"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
         let newest = logs.max_by_key(|path| fs::metadata(path).and_then(|found| found.modified()).ok());
         let text: String = [Some(self.log()), newest]
             .into_iter()
@@ -296,7 +345,11 @@ impl Cluster {
         Error::Refused(
             Fault::new(
                 Code::Internal,
-                format!("The embedded PostgreSQL in {} {what}. Its log ends:\n{}", self.data().display(), self.log_end()),
+                format!(
+                    "The embedded PostgreSQL in {} {what}. Its log ends:\n{}",
+                    self.data().display(),
+                    self.log_end()
+                ),
             )
             .hint("Correct what the log says, or set DATABASE_URL to use a PostgreSQL of your own."),
         )
@@ -305,7 +358,11 @@ impl Cluster {
 
 /// The major version of the cluster that is there; `None` when there is none.
 fn major_of(top: &Path) -> Option<u32> {
-    fs::read_to_string(top.join(DATA).join("PG_VERSION")).ok()?.trim().parse().ok()
+    fs::read_to_string(top.join(DATA).join("PG_VERSION"))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// Makes a folder that its owner alone can enter; one that is there is left as it is.
@@ -325,7 +382,8 @@ fn write(path: &Path, text: &str, synced: bool) -> Result<()> {
         .mode(0o600)
         .open(&part)
         .map_err(failed())?;
-    file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed())?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))
+        .map_err(failed())?;
     file.write_all(text.as_bytes()).map_err(failed())?;
     if synced {
         file.sync_all().map_err(failed())?;
@@ -339,5 +397,8 @@ fn is_free(port: u16) -> bool {
 
 fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(Error::io("looking for a free port"))?;
-    Ok(listener.local_addr().map_err(Error::io("looking for a free port"))?.port())
+    Ok(listener
+        .local_addr()
+        .map_err(Error::io("looking for a free port"))?
+        .port())
 }
