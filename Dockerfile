@@ -4,9 +4,10 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends make ca-certificates gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+ENV PGSTEWARD_WITHOUT_POSTGRES=1
 # The toolchain first: it changes less often than the source.
 COPY xtask/setup.sh xtask/setup.sh
-RUN PGSTEWARD_WITHOUT_POSTGRES=1 xtask/setup.sh build
+RUN xtask/setup.sh build
 COPY . .
 RUN make build PROFILE=release \
  && mkdir -p /out/bin /out/site \

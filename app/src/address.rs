@@ -56,7 +56,11 @@ impl Here {
             .map(|(key, value)| format!("{}={}", escape(&key), escape(&value)))
             .collect();
         let path = self.location.pathname.get();
-        if pairs.is_empty() { path } else { format!("{path}?{}", pairs.join("&")) }
+        if pairs.is_empty() {
+            path
+        } else {
+            format!("{path}?{}", pairs.join("&"))
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl FromServerFnError for ApiError {
 }
 
 #[cfg(feature = "ssr")]
-pub use server::{Transport, call, identity, public, refuse, set_page_status, transport};
+pub use server::{Transport, call, identity, public, refuse, set_page_status, target_names, transport};
 
 #[cfg(feature = "ssr")]
 mod server {
@@ -123,6 +123,16 @@ mod server {
             .extensions
             .get::<Caller>()
             .map(|caller| caller.identity().clone())
+    }
+
+    /// The names of the managed databases for who is logged in; none for who may not see them. The frame needs them
+    /// before it can wait for anything.
+    pub fn target_names() -> Vec<String> {
+        let caller = use_context::<Parts>().and_then(|parts| parts.extensions.get::<Caller>().cloned());
+        match (use_context::<Engine>(), caller) {
+            (Some(engine), Some(caller)) => engine.targets().names(&caller).unwrap_or_default(),
+            _ => Vec::new(),
+        }
     }
 
     /// How this request came in. Without the server's word it counts as secure, which asks more of the browser.

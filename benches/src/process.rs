@@ -68,8 +68,15 @@ pub fn machine_time() -> Duration {
 fn busy(text: &str) -> Option<Duration> {
     let fields = text.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
     let ticks: Vec<u32> = fields.take(8).filter_map(|field| field.parse().ok()).collect();
-    let [user, nice, system, _idle, _iowait, irq, softirq, steal] = ticks[..] else { return None };
-    Some([user, nice, system, irq, softirq, steal].into_iter().map(|ticks| TICK * ticks).sum())
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal] = ticks[..] else {
+        return None;
+    };
+    Some(
+        [user, nice, system, irq, softirq, steal]
+            .into_iter()
+            .map(|ticks| TICK * ticks)
+            .sum(),
+    )
 }
 
 /// Whether a process is there and not only waits to be collected.

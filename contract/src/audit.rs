@@ -33,7 +33,13 @@ pub enum Severity {
 
 impl Severity {
     /// Every severity, mildest first.
-    pub const ALL: [Self; 5] = [Self::Debug, Self::Info, Self::Warning, Self::Error, Self::Critical];
+    pub const ALL: [Self; 5] = [
+        Self::Debug,
+        Self::Info,
+        Self::Warning,
+        Self::Error,
+        Self::Critical,
+    ];
 
     /// The name in both logs and in links.
     pub const fn name(self) -> &'static str {
@@ -51,7 +57,10 @@ impl std::str::FromStr for Severity {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|it| it.name() == name).ok_or_else(|| format!("\"{name}\" is no severity"))
+        Self::ALL
+            .into_iter()
+            .find(|it| it.name() == name)
+            .ok_or_else(|| format!("\"{name}\" is no severity"))
     }
 }
 

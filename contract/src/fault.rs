@@ -65,7 +65,14 @@ pub struct Fault {
 impl Fault {
     /// A fault with a code and a message alone.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, field: None, target: None, trace: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            field: None,
+            target: None,
+            trace: None,
+        }
     }
 
     /// The same fault with what to do next.

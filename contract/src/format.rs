@@ -11,7 +11,11 @@ pub fn bytes(value: i64) -> String {
         size /= 1024.0;
         unit += 1;
     }
-    if unit == 0 { format!("{value} B") } else { format!("{} {}", three_figures(size), UNITS[unit]) }
+    if unit == 0 {
+        format!("{value} B")
+    } else {
+        format!("{} {}", three_figures(size), UNITS[unit])
+    }
 }
 
 /// A count in short form: `999`, `12.4 k`, `98.2 M`, `1.20 G`.
@@ -23,7 +27,11 @@ pub fn count(value: i64) -> String {
         number /= 1000.0;
         unit += 1;
     }
-    if unit == 0 { value.to_string() } else { format!("{}{}", three_figures(number), UNITS[unit]) }
+    if unit == 0 {
+        value.to_string()
+    } else {
+        format!("{}{}", three_figures(number), UNITS[unit])
+    }
 }
 
 /// A count in full with thousands parted: `1,284,003`.

@@ -71,7 +71,10 @@ impl JobState {
 
     /// Whether the job will never change again.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Interrupted)
+        matches!(
+            self,
+            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Interrupted
+        )
     }
 }
 
@@ -79,7 +82,10 @@ impl std::str::FromStr for JobState {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| format!("\"{name}\" is no job state"))
+        Self::ALL
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or_else(|| format!("\"{name}\" is no job state"))
     }
 }
 
@@ -101,7 +107,13 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind that the product starts.
-    pub const ALL: [Self; 5] = [Self::Migrate, Self::Optimize, Self::Backup, Self::VerifyBackup, Self::Test];
+    pub const ALL: [Self; 5] = [
+        Self::Migrate,
+        Self::Optimize,
+        Self::Backup,
+        Self::VerifyBackup,
+        Self::Test,
+    ];
 
     /// The name in the store and in links.
     pub const fn name(self) -> &'static str {
@@ -119,7 +131,10 @@ impl std::str::FromStr for JobKind {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| format!("\"{name}\" is no kind of job"))
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| format!("\"{name}\" is no kind of job"))
     }
 }
 
@@ -268,7 +283,11 @@ impl JobView {
     /// How long it ran, or has been running at `now`, in milliseconds.
     pub fn duration_ms(&self, now: Instant) -> Option<i64> {
         let start = self.started_at?;
-        Some((self.finished_at.unwrap_or(now) - start).num_milliseconds().max(0))
+        Some(
+            (self.finished_at.unwrap_or(now) - start)
+                .num_milliseconds()
+                .max(0),
+        )
     }
 }
 

@@ -85,6 +85,11 @@ pub struct OptimizeSpec {
 impl OptimizeSpec {
     /// All three.
     pub fn all(target: impl Into<String>) -> Self {
-        Self { target: target.into(), constraints: true, indexes: true, analyze: true }
+        Self {
+            target: target.into(),
+            constraints: true,
+            indexes: true,
+            analyze: true,
+        }
     }
 }

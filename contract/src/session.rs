@@ -95,7 +95,9 @@ impl Permission {
     pub const fn weakest_role(self) -> Role {
         match self {
             Self::ViewTarget | Self::ViewJobs | Self::ViewAudit | Self::OwnAccount => Role::Viewer,
-            Self::CancelJob | Self::Migrate | Self::Optimize | Self::BackUp | Self::DownloadBackup => Role::Operator,
+            Self::CancelJob | Self::Migrate | Self::Optimize | Self::BackUp | Self::DownloadBackup => {
+                Role::Operator
+            }
             Self::DeleteBackup | Self::ManageUsers => Role::Administrator,
         }
     }
@@ -201,14 +203,19 @@ pub struct PasswordChange {
 /// Says which user, and never a password.
 impl std::fmt::Debug for NewUser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NewUser").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()
+        f.debug_struct("NewUser")
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
     }
 }
 
 /// Says which user, and never a password.
 impl std::fmt::Debug for UserChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UserChange").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("UserChange")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -63,7 +63,10 @@ impl std::str::FromStr for TableSort {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|sort| sort.name() == name).ok_or_else(|| format!("\"{name}\" is no column"))
+        Self::ALL
+            .into_iter()
+            .find(|sort| sort.name() == name)
+            .ok_or_else(|| format!("\"{name}\" is no column"))
     }
 }
 

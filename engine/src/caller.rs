@@ -20,7 +20,11 @@ pub struct Caller {
 impl Caller {
     /// Only for `session`.
     pub(crate) fn new(identity: Identity, session: Option<Uuid>, address: Option<String>) -> Self {
-        Self { identity, session, address }
+        Self {
+            identity,
+            session,
+            address,
+        }
     }
 
     /// Asks for a permission; the first line of every operation.
@@ -40,9 +44,16 @@ impl Caller {
         Err(Error::Refused(
             Fault::new(
                 Code::Forbidden,
-                format!("The role {} may not do this ({}).", self.identity.role.name(), permission.name()),
+                format!(
+                    "The role {} may not do this ({}).",
+                    self.identity.role.name(),
+                    permission.name()
+                ),
             )
-            .hint(format!("Ask someone with the role {}.", permission.weakest_role().name())),
+            .hint(format!(
+                "Ask someone with the role {}.",
+                permission.weakest_role().name()
+            )),
         ))
     }
 

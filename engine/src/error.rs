@@ -86,7 +86,10 @@ impl Error {
         context: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Internal { context, source: source.into() }
+        Self::Internal {
+            context,
+            source: source.into(),
+        }
     }
 
     /// A closure for `map_err` on file operations.
@@ -99,14 +102,20 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Refused(fault) => fault.clone(),
-            Self::Store(sqlx::Error::PoolTimedOut) => Fault::new(
-                Code::Busy,
-                "The console's own database has no free connection.",
+            Self::Store(sqlx::Error::PoolTimedOut) => {
+                Fault::new(Code::Busy, "The console's own database has no free connection.")
+                    .hint("Wait a few seconds and try again.")
+            }
+            Self::Store(_) => Fault::new(
+                Code::Internal,
+                "The console's own database did not answer as it should.",
             )
-            .hint("Wait a few seconds and try again."),
-            Self::Store(_) => Fault::new(Code::Internal, "The console's own database did not answer as it should.")
-                .hint("Try again; if it stays, look into the console's log for the trace id."),
-            Self::Target { target, source, statement } => explain::fault(target, source, statement.as_deref()),
+            .hint("Try again; if it stays, look into the console's log for the trace id."),
+            Self::Target {
+                target,
+                source,
+                statement,
+            } => explain::fault(target, source, statement.as_deref()),
             Self::Io { what, source } => {
                 let fault = Fault::new(Code::Internal, format!("{what}: {}.", io_words(source)));
                 match io_hint(source) {
@@ -114,7 +123,11 @@ impl Error {
                     None => fault,
                 }
             }
-            Self::Tool { program, target, message } => {
+            Self::Tool {
+                program,
+                target,
+                message,
+            } => {
                 let mut fault = Fault::new(Code::TargetRefused, format!("{program} failed on {target}."));
                 fault.target = Some(Refusal {
                     target: target.clone(),

@@ -47,7 +47,9 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn new() -> Self {
-        Self { sender: broadcast::channel(512).0 }
+        Self {
+            sender: broadcast::channel(512).0,
+        }
     }
 
     fn publish(&self, event: Event) {
@@ -61,7 +63,9 @@ impl Events {
         }
         let live = jobs::store::live_by_target(engine.store()).await?;
         let view = target.view(live.get(target.name()).copied().unwrap_or(0));
-        self.publish(Event::Target { target: Box::new(view) });
+        self.publish(Event::Target {
+            target: Box::new(view),
+        });
         Ok(())
     }
 }
@@ -78,32 +82,38 @@ impl Engine {
         let engine = self.clone();
         let receiver = self.events().sender.subscribe();
         let state = (engine, receiver, true);
-        Ok(futures::stream::unfold(state, |(engine, mut receiver, mut snapshot)| async move {
-            let stopping = engine.stopping();
-            loop {
-                if snapshot {
-                    match taken(&engine).await {
-                        Ok(event) => return Some((event, (engine, receiver, false))),
-                        Err(error) => {
-                            tracing::warn!(error = error.chain(), "no snapshot for a watcher; trying again");
-                            tokio::select! {
-                                () = stopping.cancelled() => return None,
-                                () = tokio::time::sleep(Duration::from_secs(1)) => continue,
+        Ok(futures::stream::unfold(
+            state,
+            |(engine, mut receiver, mut snapshot)| async move {
+                let stopping = engine.stopping();
+                loop {
+                    if snapshot {
+                        match taken(&engine).await {
+                            Ok(event) => return Some((event, (engine, receiver, false))),
+                            Err(error) => {
+                                tracing::warn!(
+                                    error = error.chain(),
+                                    "no snapshot for a watcher; trying again"
+                                );
+                                tokio::select! {
+                                    () = stopping.cancelled() => return None,
+                                    () = tokio::time::sleep(Duration::from_secs(1)) => continue,
+                                }
                             }
                         }
                     }
+                    let received = tokio::select! {
+                        () = stopping.cancelled() => return None,
+                        received = receiver.recv() => received,
+                    };
+                    match received {
+                        Ok(Message::Event(event)) => return Some((event, (engine, receiver, false))),
+                        Ok(Message::Resync) | Err(broadcast::error::RecvError::Lagged(_)) => snapshot = true,
+                        Err(broadcast::error::RecvError::Closed) => return None,
+                    }
                 }
-                let received = tokio::select! {
-                    () = stopping.cancelled() => return None,
-                    received = receiver.recv() => received,
-                };
-                match received {
-                    Ok(Message::Event(event)) => return Some((event, (engine, receiver, false))),
-                    Ok(Message::Resync) | Err(broadcast::error::RecvError::Lagged(_)) => snapshot = true,
-                    Err(broadcast::error::RecvError::Closed) => return None,
-                }
-            }
-        }))
+            },
+        ))
     }
 }
 

@@ -49,12 +49,24 @@ impl Engine {
         let store = PgPoolOptions::new()
             .max_connections(config.store_connections)
             .acquire_timeout(std::time::Duration::from_secs(10))
-            .connect_with(config.store.clone().application_name("pgsteward store").disable_statement_logging())
+            .connect_with(
+                config
+                    .store
+                    .clone()
+                    .application_name("pgsteward store")
+                    .disable_statement_logging(),
+            )
             .await
             .map_err(store_failed)?;
-        STORE.run(&store).await.map_err(|error| Error::internal("migrating the console's own tables", error))?;
-        let targets: Vec<Target> =
-            config.targets.iter().map(|target| Target::new(target.clone(), config.query_log)).collect();
+        STORE
+            .run(&store)
+            .await
+            .map_err(|error| Error::internal("migrating the console's own tables", error))?;
+        let targets: Vec<Target> = config
+            .targets
+            .iter()
+            .map(|target| Target::new(target.clone(), config.query_log))
+            .collect();
         let engine = Self(Arc::new(Inner {
             events: Events::new(),
             runner: Runner::new(),
@@ -71,7 +83,11 @@ impl Engine {
 
     fn start(&self) {
         for target in &self.0.targets {
-            self.spawn(crate::target::watch(self.clone(), target.clone(), self.stopping()));
+            self.spawn(crate::target::watch(
+                self.clone(),
+                target.clone(),
+                self.stopping(),
+            ));
         }
         self.spawn(crate::events::listen(self.clone(), self.stopping()));
         if self.0.config.works {
@@ -93,7 +109,10 @@ impl Engine {
     pub async fn close(&self) {
         self.0.stop.cancel();
         self.0.tasks.close();
-        if tokio::time::timeout(std::time::Duration::from_secs(10), self.0.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(std::time::Duration::from_secs(10), self.0.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("some work did not stop within 10 s; it will be marked as interrupted");
         }
         self.0.store.close().await;
@@ -128,13 +147,25 @@ impl Engine {
     /// # Errors
     /// `NotFound`, naming the ones there are.
     pub(crate) fn target(&self, name: &str) -> Result<Target> {
-        self.0.targets.iter().find(|target| target.name() == name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = self.0.targets.iter().map(Target::name).collect();
-            Error::not_found(
-                format!("There is no managed database \"{name}\"."),
-                format!("Known ones: {}.", if known.is_empty() { "none".to_owned() } else { known.join(", ") }),
-            )
-        })
+        self.0
+            .targets
+            .iter()
+            .find(|target| target.name() == name)
+            .cloned()
+            .ok_or_else(|| {
+                let known: Vec<&str> = self.0.targets.iter().map(Target::name).collect();
+                Error::not_found(
+                    format!("There is no managed database \"{name}\"."),
+                    format!(
+                        "Known ones: {}.",
+                        if known.is_empty() {
+                            "none".to_owned()
+                        } else {
+                            known.join(", ")
+                        }
+                    ),
+                )
+            })
     }
 
     /// The operations on managed databases as a whole.
@@ -160,14 +191,21 @@ async fn create_if_missing(options: &PgConnectOptions) -> Result<()> {
         Err(error) => return Err(store_failed(error)),
     };
     let name = options.get_database().unwrap_or("pgsteward").to_owned();
-    tracing::info!(database = name, reason = missing.message(), "creating the console's own database");
-    let mut admin =
-        PgConnection::connect_with(&options.clone().database("postgres")).await.map_err(store_failed)?;
+    tracing::info!(
+        database = name,
+        reason = missing.message(),
+        "creating the console's own database"
+    );
+    let mut admin = PgConnection::connect_with(&options.clone().database("postgres"))
+        .await
+        .map_err(store_failed)?;
     let create = format!("create database {}", quote::ident(&name));
     match sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut admin).await {
         Ok(_) => Ok(()),
         // Another console process was first.
-        Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42P04" | "23505")) => Ok(()),
+        Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42P04" | "23505")) => {
+            Ok(())
+        }
         Err(error) => Err(store_failed(error)),
     }
 }
@@ -176,7 +214,9 @@ async fn create_if_missing(options: &PgConnectOptions) -> Result<()> {
 fn store_failed(source: sqlx::Error) -> Error {
     let inner = crate::target::explain::fault("the console's own database", &source, None);
     let mut fault = Fault::new(Code::Internal, inner.message);
-    fault.hint = inner.hint.or(Some("Check PGSTEWARD_STORE_URL, or DATABASE_URL when that is not set.".into()));
+    fault.hint = inner.hint.or(Some(
+        "Check PGSTEWARD_STORE_URL, or DATABASE_URL when that is not set.".into(),
+    ));
     tracing::error!(error = %source, "the store cannot be used");
     Error::Refused(fault)
 }

@@ -30,7 +30,11 @@ pub fn literal(text: &str) -> String {
             other => [other, other].into_iter().take(1),
         })
         .collect();
-    if text.contains('\\') { format!("E'{escaped}'") } else { format!("'{escaped}'") }
+    if text.contains('\\') {
+        format!("E'{escaped}'")
+    } else {
+        format!("'{escaped}'")
+    }
 }
 
 /// A value inside a libpq connection string (`dbname='…'`): quotes and backslashes escaped with a backslash.

@@ -48,7 +48,7 @@ pub fn Entries(
 fn Row(entry: AuditEntry, of_target: bool) -> impl IntoView {
     let job = entry.job.map(|job| {
         view! {
-            <a class="link small nowrap" href=job_link(job)>
+            <a class="chip" href=job_link(job)>
                 "its job"
             </a>
         }
@@ -90,7 +90,11 @@ fn Detail(detail: String) -> impl IntoView {
     if detail.len() <= SHORT && !detail.contains('\n') {
         return view! { <div class="muted small">{detail}</div> }.into_any();
     }
-    let beginning: String = detail.chars().take(SHORT).map(|c| if c == '\n' { ' ' } else { c }).collect();
+    let beginning: String = detail
+        .chars()
+        .take(SHORT)
+        .map(|c| if c == '\n' { ' ' } else { c })
+        .collect();
     view! {
         <details class="more small">
             <summary>{beginning} "…"</summary>

@@ -19,8 +19,15 @@ pub fn Filters(
     let value = move |key: &'static str| move || query.with(|query| query.get(key).unwrap_or_default());
     let names = move |of: fn(&Page) -> &Vec<String>| {
         move || {
-            let names = page.get().and_then(Result::ok).map(|page| of(&page).clone()).unwrap_or_default();
-            names.into_iter().map(|name| view! { <option value=name></option> }).collect_view()
+            let names = page
+                .get()
+                .and_then(Result::ok)
+                .map(|page| of(&page).clone())
+                .unwrap_or_default();
+            names
+                .into_iter()
+                .map(|name| view! { <option value=name></option> })
+                .collect_view()
         }
     };
     let severity = value("severity");

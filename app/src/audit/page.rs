@@ -21,15 +21,29 @@ use crate::{
 };
 
 /// The columns of the file.
-const COLUMNS: [&str; 11] =
-    ["id", "at", "severity", "event_type", "user", "address", "target", "object", "outcome", "detail", "job"];
+const COLUMNS: [&str; 11] = [
+    "id",
+    "at",
+    "severity",
+    "event_type",
+    "user",
+    "address",
+    "target",
+    "object",
+    "outcome",
+    "detail",
+    "job",
+];
 
 /// Who did what, when, and what came of it: the console's own acts, and what a managed database's application wrote.
 #[component]
 pub fn AuditPage() -> impl IntoView {
     let url = use_query_map();
     let asked = Memo::new(move |_| url.with(query::read));
-    let page = Resource::new(move || asked.get(), |asked| async move { list_audit(asked.map_err(ApiError)?).await });
+    let page = Resource::new(
+        move || asked.get(),
+        |asked| async move { list_audit(asked.map_err(ApiError)?).await },
+    );
     let of_target = Memo::new(move |_| url.with(|url| url.get("source").as_deref() == Some("target")));
     let export = Callback::new(move |()| {
         let asked = asked.get_untracked();
@@ -47,7 +61,7 @@ pub fn AuditPage() -> impl IntoView {
                 <Logs of_target />
             </Transition>
             <Filters page of_target />
-            <Load resource=page main=true let:page>
+            <Load resource=page let:page>
                 {
                     let asked = asked.get_untracked().unwrap_or_default();
                     let beginning = asked.after.is_none();
@@ -75,8 +89,16 @@ fn Logs(of_target: Memo<bool>) -> impl IntoView {
     let query = use_query_map();
     let tabs = move || {
         // The log of the database that one came from, or is looking at.
-        let target = query.with(|query| query.get("target")).filter(|target| !target.is_empty()).or_else(|| current.get());
-        let own = Tab { name: "Console".into(), href: "/audit".into(), current: !of_target.get(), count: None };
+        let target = query
+            .with(|query| query.get("target"))
+            .filter(|target| !target.is_empty())
+            .or_else(|| current.get());
+        let own = Tab {
+            name: "Console".into(),
+            href: "/audit".into(),
+            current: !of_target.get(),
+            count: None,
+        };
         let other = target.map(|target| Tab {
             name: format!("audit_logs of {target}"),
             href: format!("/audit?source=target&target={}", Url::escape(&target)),
@@ -89,8 +111,14 @@ fn Logs(of_target: Memo<bool>) -> impl IntoView {
 }
 
 fn nothing(asked: &AuditQuery) -> AnyView {
-    let all = AuditQuery { source: asked.source, ..AuditQuery::default() };
-    let of_target = AuditQuery { target: asked.target.clone(), ..all.clone() };
+    let all = AuditQuery {
+        source: asked.source,
+        ..AuditQuery::default()
+    };
+    let of_target = AuditQuery {
+        target: asked.target.clone(),
+        ..all.clone()
+    };
     if *asked == all || (asked.source == AuditSource::Target && *asked == of_target) {
         let hint = match asked.source {
             AuditSource::Console => "Log-ins, jobs and changes of users appear here.",

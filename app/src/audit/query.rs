@@ -12,15 +12,24 @@ use leptos_router::params::ParamsMap;
 /// # Errors
 /// `Invalid`, with the name of the value.
 pub fn read(url: &ParamsMap) -> Result<AuditQuery, Fault> {
-    let text = |key: &str| url.get(key).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    let text = |key: &str| {
+        url.get(key)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    };
     let source = match text("source").as_deref() {
         None | Some("console") => AuditSource::Console,
         Some("target") => AuditSource::Target,
         Some(other) => return Err(wrong("source", other, "Choose one of the tabs.")),
     };
-    let severity = text("severity").map(|name| name.parse().map_err(|_| wrong("severity", &name, "Choose one of the list.")));
+    let severity = text("severity").map(|name| {
+        name.parse()
+            .map_err(|_| wrong("severity", &name, "Choose one of the list."))
+    });
     let time = |key: &'static str| {
-        text(key).map(|value| instant(&value).ok_or_else(|| wrong(key, &value, "Write a time like 2026-11-23T16:30, in UTC.")))
+        text(key).map(|value| {
+            instant(&value).ok_or_else(|| wrong(key, &value, "Write a time like 2026-11-23T16:30, in UTC."))
+        })
     };
     Ok(AuditQuery {
         source,
@@ -46,7 +55,9 @@ fn instant(text: &str) -> Option<Instant> {
 }
 
 fn wrong(field: &'static str, value: &str, hint: &str) -> Fault {
-    Fault::new(Code::Invalid, format!("“{value}” is no {field}.")).field(field).hint(hint)
+    Fault::new(Code::Invalid, format!("“{value}” is no {field}."))
+        .field(field)
+        .hint(hint)
 }
 
 #[cfg(test)]
@@ -54,7 +65,10 @@ mod tests {
     use super::*;
 
     fn url(pairs: &[(&'static str, &str)]) -> ParamsMap {
-        pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| (*key, (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -70,7 +84,12 @@ mod tests {
 
     #[test]
     fn a_value_that_is_none_is_named_and_not_ignored() {
-        for (key, value) in [("source", "moon"), ("severity", "loud"), ("from", "soon"), ("until", "2026-13-01")] {
+        for (key, value) in [
+            ("source", "moon"),
+            ("severity", "loud"),
+            ("from", "soon"),
+            ("until", "2026-13-01"),
+        ] {
             let fault = read(&url(&[(key, value)])).err();
             assert_eq!(fault.as_ref().and_then(|fault| fault.field.as_deref()), Some(key));
             assert!(fault.is_some_and(|fault| fault.message.contains(value)));
@@ -79,7 +98,14 @@ mod tests {
 
     #[test]
     fn empty_values_of_a_sent_form_ask_for_nothing() {
-        let empty = url(&[("user", ""), ("type", " "), ("severity", ""), ("from", ""), ("until", ""), ("target", "")]);
+        let empty = url(&[
+            ("user", ""),
+            ("type", " "),
+            ("severity", ""),
+            ("from", ""),
+            ("until", ""),
+            ("target", ""),
+        ]);
         assert_eq!(read(&empty), Ok(AuditQuery::default()));
         let some = url(&[("source", "target"), ("target", "ai_pal"), ("user", " ada ")]);
         let expected = AuditQuery {

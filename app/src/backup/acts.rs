@@ -32,7 +32,9 @@ pub fn Acts(
     let verify = Action::new(move |()| verify_backup(target.get_value(), id));
     Effect::new(move || match verify.value().get() {
         Some(Ok(_)) => work.begin(),
-        Some(Err(ApiError(fault))) => toasts.bad(format!("{} {}", fault.message, fault.hint.unwrap_or_default())),
+        Some(Err(ApiError(fault))) => {
+            toasts.bad(format!("{} {}", fault.message, fault.hint.unwrap_or_default()))
+        }
         None => {}
     });
     let download = use_may(Permission::DownloadBackup).then(|| {
@@ -58,6 +60,7 @@ pub fn Acts(
             </button>
         }
     });
-    let delete = use_may(Permission::DeleteBackup).then(|| view! { <DeleteBackupButton backup all changed /> });
+    let delete =
+        use_may(Permission::DeleteBackup).then(|| view! { <DeleteBackupButton backup all changed /> });
     view! { <div class="row end">{download} {verify} {delete}</div> }.into_any()
 }

@@ -76,11 +76,18 @@ pub fn DeleteBackupButton(
 
 /// What will be lost, and what stays.
 fn consequence(backup: &BackupView, all: &[BackupView]) -> String {
-    let what = format!("{} of {} with {} rows.", format::bytes(backup.bytes), backup.database, format::exact(backup.rows));
+    let what = format!(
+        "{} of {} with {} rows.",
+        format::bytes(backup.bytes),
+        backup.database,
+        format::exact(backup.rows)
+    );
     if backup.damage.is_some() {
         return format!("{what} It is damaged, so nothing could be restored from it anyway.");
     }
-    let mut good = all.iter().filter(|other| other.damage.is_none() && other.id != backup.id);
+    let mut good = all
+        .iter()
+        .filter(|other| other.damage.is_none() && other.id != backup.id);
     let Some(newest) = good.next() else {
         return format!("{what} It is the only good backup: afterwards nothing could be restored.");
     };
@@ -89,7 +96,11 @@ fn consequence(backup: &BackupView, all: &[BackupView]) -> String {
         let taken = format::absolute(newest.taken_at);
         return format!("{what} It is the newest good one: afterwards the newest is of {taken}.");
     }
-    let others = if others == 1 { "1 other good one stays".to_owned() } else { format!("{others} other good ones stay") };
+    let others = if others == 1 {
+        "1 other good one stays".to_owned()
+    } else {
+        format!("{others} other good ones stay")
+    };
     format!("{what} It is not the newest; {others}.")
 }
 
@@ -126,9 +137,16 @@ mod tests {
 
     #[test]
     fn the_question_says_what_is_left_afterwards() {
-        let (new, old, broken) = (backup(3, 300, None), backup(2, 200, None), backup(1, 400, Some("hash differs")));
+        let (new, old, broken) = (
+            backup(3, 300, None),
+            backup(2, 200, None),
+            backup(1, 400, Some("hash differs")),
+        );
         let all = [broken.clone(), new.clone(), old.clone()];
-        assert!(consequence(&new, &all).ends_with("It is the newest good one: afterwards the newest is of 1970-01-01 00:03:20 UTC."));
+        assert!(
+            consequence(&new, &all)
+                .ends_with("It is the newest good one: afterwards the newest is of 1970-01-01 00:03:20 UTC.")
+        );
         assert!(consequence(&old, &all).ends_with("It is not the newest; 1 other good one stays."));
         assert!(consequence(&new, &[broken.clone(), new.clone()]).contains("the only good backup"));
         assert!(consequence(&broken, &all).contains("damaged"));

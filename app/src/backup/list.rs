@@ -46,7 +46,9 @@ pub fn Rows(
 ) -> impl IntoView {
     let all = StoredValue::new(backups.clone());
     let rows = Callback::new(move |()| all.with_value(|all| all.iter().map(csv_row).collect()));
-    let body = backups.into_iter().map(|backup| view! { <Row backup all work changed /> });
+    let body = backups
+        .into_iter()
+        .map(|backup| view! { <Row backup all work changed /> });
     view! {
         <div class="table-wrap" tabindex="0" role="region" aria-label="Stored backups">
             <table class="table">
@@ -121,9 +123,21 @@ fn Row(
 #[component]
 fn ProofBadge(proof: Proof, damaged: bool) -> impl IntoView {
     let (tone, text, meaning) = match (damaged, proof) {
-        (true, _) => (Tone::Bad, "Damaged", "the last verification found it damaged: it is no backup any more"),
-        (false, Proof::Hash) => (Tone::Warn, Proof::Hash.label(), "the stored bytes are those that were written; nobody read them as an archive"),
-        (false, Proof::ReadBack) => (Tone::Ok, Proof::ReadBack.label(), "pg_restore read the stored archive to its end"),
+        (true, _) => (
+            Tone::Bad,
+            "Damaged",
+            "the last verification found it damaged: it is no backup any more",
+        ),
+        (false, Proof::Hash) => (
+            Tone::Warn,
+            Proof::Hash.label(),
+            "the stored bytes are those that were written; nobody read them as an archive",
+        ),
+        (false, Proof::ReadBack) => (
+            Tone::Ok,
+            Proof::ReadBack.label(),
+            "pg_restore read the stored archive to its end",
+        ),
     };
     view! {
         <span title=meaning>

@@ -1,7 +1,7 @@
 //! Backups: what is stored, and what proves it.
 
-pub mod api;
 mod acts;
+pub mod api;
 mod copy;
 mod delete;
 mod list;

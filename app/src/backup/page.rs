@@ -64,10 +64,16 @@ fn Facts(list: BackupList) -> impl IntoView {
 fn BackUpButton(#[prop(into)] target: Signal<String>, work: Work) -> impl IntoView {
     let hydrated = use_hydrated();
     let toasts = use_toasts();
-    let start = Action::new(|target: &String| start_backup(BackupSpec { target: target.clone() }));
+    let start = Action::new(|target: &String| {
+        start_backup(BackupSpec {
+            target: target.clone(),
+        })
+    });
     Effect::new(move || match start.value().get() {
         Some(Ok(_)) => work.begin(),
-        Some(Err(ApiError(fault))) => toasts.bad(format!("{} {}", fault.message, fault.hint.unwrap_or_default())),
+        Some(Err(ApiError(fault))) => {
+            toasts.bad(format!("{} {}", fault.message, fault.hint.unwrap_or_default()))
+        }
         None => {}
     });
     view! {
@@ -87,7 +93,14 @@ fn BackUpButton(#[prop(into)] target: Signal<String>, work: Work) -> impl IntoVi
 
 #[component]
 fn Stored(list: BackupList, may: bool, work: Work, changed: Callback<()>) -> impl IntoView {
-    let BackupList { backups, attempts, warning, free_bytes, expected_bytes, .. } = list;
+    let BackupList {
+        backups,
+        attempts,
+        warning,
+        free_bytes,
+        expected_bytes,
+        ..
+    } = list;
     let warning = warning.map(|text| {
         view! {
             <div class="banner warn" role="status">
@@ -129,7 +142,7 @@ fn Stored(list: BackupList, may: bool, work: Work, changed: Callback<()>) -> imp
     view! {
         {warning}
         {tight}
-        <section class="card" aria-label="Stored backups">
+        <section class="card">
             <div class="ch">
                 <h2>"Stored"</h2>
             </div>
@@ -145,7 +158,7 @@ fn Stored(list: BackupList, may: bool, work: Work, changed: Callback<()>) -> imp
 fn Attempts(attempts: Vec<JobView>) -> impl IntoView {
     let jobs = use_live().jobs(attempts, |_| false);
     view! {
-        <section class="card" aria-label="Attempts">
+        <section class="card">
             <div class="ch">
                 <h2>"Attempts that did not become a backup"</h2>
                 <p>"Nothing of them is kept."</p>

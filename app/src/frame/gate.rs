@@ -8,7 +8,12 @@ use leptos_router::{
     hooks::use_location,
 };
 
-use super::{keys::Keys, nav::Side, palette::Palette, top::Top};
+use super::{
+    keys::Keys,
+    nav::{Side, provide_targets},
+    palette::Palette,
+    top::Top,
+};
 use crate::{
     address::login_link,
     live,
@@ -70,6 +75,7 @@ fn Frame(me: Identity) -> impl IntoView {
         live::provide();
     }
     Toasts::provide();
+    provide_targets();
     let fleet = Fleet(Resource::new(
         || (),
         move |()| async move {

@@ -8,7 +8,7 @@ mod theme;
 mod top;
 
 pub use gate::{Gate, use_fleet};
-pub use nav::{AREAS, Area, Group, use_current_target};
+pub use nav::{AREAS, Area, Group, use_current_target, use_target_names};
 pub use theme::ThemeChoice;
 
 use leptos::prelude::*;
@@ -25,7 +25,7 @@ pub fn NotFound() -> impl IntoView {
     view! {
         <Title text="Not found" />
         <div class="empty">
-            <b>{fault.message}</b>
+            <h1>{fault.message}</h1>
             {fault.hint}
             <div class="row">
                 <a class="btn pri" href="/">

@@ -4,9 +4,14 @@ use contract::target::{TargetState, TargetView};
 use leptos::prelude::*;
 use leptos_router::{hooks::use_location, location::Url};
 
+#[cfg(feature = "hydrate")]
+use wasm_bindgen::JsCast;
+#[cfg(feature = "hydrate")]
+use web_sys::{FocusOptions, HtmlElement};
+
 use super::{Mark, gate::Fleet};
 use crate::{
-    address::{link, use_query, use_target},
+    address::{link, use_query},
     live::use_live,
     ui::{Icon, icons},
 };
@@ -107,21 +112,56 @@ impl Area {
     }
 }
 
+/// The managed databases by name, known before anything is loaded.
+#[derive(Clone, Copy)]
+struct Names(StoredValue<Vec<String>>);
+
+/// The managed database that the navigation speaks of.
+#[derive(Clone, Copy)]
+struct Current(Memo<Option<String>>);
+
+/// Makes [`use_target_names`] and [`use_current_target`] known to the pages below; called once, by the frame.
+pub fn provide_targets() {
+    let names = StoredValue::new(SharedValue::new(names).into_inner());
+    let path = use_location().pathname;
+    let query = use_query("target");
+    let current = Memo::new(move |before: Option<&Option<String>>| {
+        target_of(&path.get())
+            .or_else(|| query.get())
+            .or_else(|| before.cloned().flatten())
+            .or_else(|| names.with_value(|names| names.first().cloned()))
+    });
+    provide_context(Names(names));
+    provide_context(Current(current));
+}
+
+#[cfg(feature = "ssr")]
+fn names() -> Vec<String> {
+    crate::rpc::target_names()
+}
+
+/// Only without a document from the server, which does not happen: `hydrate` is the browser's one entry.
+#[cfg(not(feature = "ssr"))]
+fn names() -> Vec<String> {
+    Vec::new()
+}
+
+/// The names of the managed databases, in the order of the configuration.
+pub fn use_target_names() -> Vec<String> {
+    use_context::<Names>()
+        .map(|Names(names)| names.get_value())
+        .unwrap_or_default()
+}
+
 /// The managed database that the navigation speaks of: the one in the URL, else the one looked at before, else the first.
 pub fn use_current_target() -> Memo<Option<String>> {
-    let (path, query) = (use_target(), use_query("target"));
-    let fleet = use_context::<Fleet>();
-    Memo::new(move |before: Option<&Option<String>>| {
-        let named = path.get();
-        if !named.is_empty() {
-            return Some(named);
-        }
-        let first = || match fleet?.0.get()? {
-            Ok(targets) => targets.first().map(|target| target.name.clone()),
-            Err(_) => None,
-        };
-        query.get().or_else(|| before.cloned().flatten()).or_else(first)
-    })
+    use_context::<Current>().map_or_else(|| Memo::new(|_| None), |Current(current)| current)
+}
+
+/// The managed database in a page's path. The frame reads it there, because it lies above the route that names it.
+fn target_of(path: &str) -> Option<String> {
+    let name = path.strip_prefix("/db/")?.split('/').next()?;
+    Some(Url::unescape(name)).filter(|name| !name.is_empty())
 }
 
 /// The navigation.
@@ -131,10 +171,25 @@ pub fn Side(
     locked: bool,
 ) -> impl IntoView {
     let location = use_location();
-    // The drawer of narrow screens stays open over a navigation without page load.
+    // A navigation without page load leaves the drawer of narrow screens open and the focus on a link that has done its
+    // work: close the one, and put the other where a new page begins.
     #[cfg(feature = "hydrate")]
-    Effect::new(move || {
+    Effect::new(move |before: Option<()>| {
         location.pathname.track();
+        if before.is_none() {
+            return;
+        }
+        if let Some(main) = document()
+            .get_element_by_id("main")
+            .and_then(|main| main.dyn_into::<HtmlElement>().ok())
+        {
+            // Fails only where the element cannot take the focus; then it stays where it is.
+            let _ = main.focus_with_options(&{
+                let options = FocusOptions::new();
+                options.set_prevent_scroll(true);
+                options
+            });
+        }
         if let Some(side) = document().get_element_by_id("side")
             && side.class_list().contains("side")
         {
@@ -158,7 +213,7 @@ pub fn Side(
 /// Closes the drawer; the method is called by name because web-sys keeps popovers behind its unstable interface.
 #[cfg(feature = "hydrate")]
 fn hide_popover(side: &web_sys::Element) {
-    use wasm_bindgen::{JsCast, JsValue};
+    use wasm_bindgen::JsValue;
 
     if let Ok(hide) = js_sys::Reflect::get(side, &JsValue::from_str("hidePopover"))
         && let Ok(hide) = hide.dyn_into::<js_sys::Function>()
@@ -197,7 +252,8 @@ fn Switch() -> impl IntoView {
         let items = items.collect_view();
         view! {
             <details class="menu-pop">
-                <summary class="switch" aria-label="Switch database">
+                <summary class="switch">
+                    <span class="sr-only">"Switch database, now"</span>
                     {match shown {
                         Some(target) => {
                             view! {
@@ -302,7 +358,14 @@ fn is_current(href: &str, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_current;
+    use super::{is_current, target_of};
+
+    #[test]
+    fn the_database_at_hand_is_the_one_in_the_path() {
+        assert_eq!(target_of("/db/my%20db/tables").as_deref(), Some("my db"));
+        assert_eq!(target_of("/db/"), None);
+        assert_eq!(target_of("/jobs"), None);
+    }
 
     #[test]
     fn the_link_above_the_page_is_current_and_the_overview_only_on_itself() {

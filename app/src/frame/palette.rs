@@ -4,8 +4,8 @@ use leptos::{html, prelude::*};
 use leptos_router::hooks::use_navigate;
 
 use super::{
-    gate::{Fleet, Opened},
-    nav::{AREAS, use_current_target},
+    gate::Opened,
+    nav::{AREAS, use_current_target, use_target_names},
 };
 use crate::{
     address::{job_link, link},
@@ -146,7 +146,7 @@ pub fn Palette() -> impl IntoView {
 /// Pages of the database at hand, then databases, then jobs.
 fn use_entries() -> Memo<Vec<Entry>> {
     let current = use_current_target();
-    let fleet = use_context::<Fleet>();
+    let names = use_target_names();
     let live = use_live();
     Memo::new(move |_| {
         let current = current.get();
@@ -171,14 +171,10 @@ fn use_entries() -> Memo<Vec<Entry>> {
             icon: Glyph(icons::Fleet),
         };
         entries.push(all);
-        let targets = fleet
-            .and_then(|Fleet(fleet)| fleet.get())
-            .and_then(Result::ok)
-            .unwrap_or_default();
-        entries.extend(targets.into_iter().map(|target| Entry {
-            href: link(&target.name, ""),
-            what: target.address,
-            name: target.name,
+        entries.extend(names.iter().map(|name| Entry {
+            href: link(name, ""),
+            what: "database".into(),
+            name: name.clone(),
             icon: Glyph(icons::Database),
         }));
         entries.extend(live.known_jobs().into_iter().map(|job| Entry {

@@ -27,7 +27,10 @@ pub struct Work {
 impl Work {
     /// Nothing going on yet.
     pub fn new() -> Self {
-        Self { started: RwSignal::new(0), busy: RwSignal::new(false) }
+        Self {
+            started: RwSignal::new(0),
+            busy: RwSignal::new(false),
+        }
     }
 
     /// To be called when the page has started a job.
@@ -58,7 +61,12 @@ pub fn CurrentJob(
 ) -> impl IntoView {
     let page = Resource::new(
         move || (target.get(), work.started.get()),
-        |(target, _)| list_jobs(JobQuery { target: Some(target), ..JobQuery::default() }),
+        |(target, _)| {
+            list_jobs(JobQuery {
+                target: Some(target),
+                ..JobQuery::default()
+            })
+        },
     );
     view! {
         <Transition fallback=|| ()>
@@ -84,7 +92,8 @@ fn Newest(
     work: Work,
     ended: Callback<()>,
 ) -> impl IntoView {
-    let belongs = move |job: &JobView| kinds.contains(&job.kind) && job.target.as_deref() == Some(target.as_str());
+    let belongs =
+        move |job: &JobView| kinds.contains(&job.kind) && job.target.as_deref() == Some(target.as_str());
     let jobs = use_live().jobs(loaded, belongs);
     let shown = Memo::new(move |before: Option<&Option<JobView>>| {
         jobs.with(|jobs| choose(jobs, before.and_then(Option::as_ref)).cloned())
@@ -128,7 +137,10 @@ fn choose<'a>(jobs: &'a [JobView], before: Option<&JobView>) -> Option<&'a JobVi
     let badly = |job: &&JobView| matches!(job.state, JobState::Failed | JobState::Interrupted);
     jobs.iter()
         .find(|job| !job.state.is_final())
-        .or_else(|| jobs.first().filter(|job| before.is_some_and(|before| before.id == job.id)))
+        .or_else(|| {
+            jobs.first()
+                .filter(|job| before.is_some_and(|before| before.id == job.id))
+        })
         .or_else(|| jobs.first().filter(badly))
 }
 
@@ -160,13 +172,29 @@ mod tests {
     fn a_page_shows_what_goes_on_what_it_saw_end_and_what_went_wrong() {
         let good = job(1, JobState::Succeeded);
         assert_eq!(choose(&[], None), None);
-        assert_eq!(choose(std::slice::from_ref(&good), None), None, "an old success is no news");
-        assert_eq!(choose(std::slice::from_ref(&good), Some(&good)), Some(&good), "one that ended on this page's watch is");
-        let jobs = [job(3, JobState::Succeeded), job(2, JobState::Running), job(1, JobState::Failed)];
+        assert_eq!(
+            choose(std::slice::from_ref(&good), None),
+            None,
+            "an old success is no news"
+        );
+        assert_eq!(
+            choose(std::slice::from_ref(&good), Some(&good)),
+            Some(&good),
+            "one that ended on this page's watch is"
+        );
+        let jobs = [
+            job(3, JobState::Succeeded),
+            job(2, JobState::Running),
+            job(1, JobState::Failed),
+        ];
         assert_eq!(choose(&jobs, Some(&good)), Some(&jobs[1]));
         let jobs = [job(2, JobState::Failed), job(1, JobState::Succeeded)];
         assert_eq!(choose(&jobs, None), Some(&jobs[0]));
         let jobs = [job(2, JobState::Succeeded), job(1, JobState::Failed)];
-        assert_eq!(choose(&jobs, None), None, "a failure that was made good is no news");
+        assert_eq!(
+            choose(&jobs, None),
+            None,
+            "a failure that was made good is no news"
+        );
     }
 }

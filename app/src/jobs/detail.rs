@@ -8,7 +8,7 @@ use contract::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::{api::view_job, cancel::CancelJob, log::LogCard, table::kind_name};
+use super::{api::view_job, cancel::CancelJob, log::LogCard};
 use crate::{
     address::link,
     live::use_live,
@@ -55,7 +55,6 @@ pub fn JobPage() -> impl IntoView {
 fn Detail(detail: JobDetail) -> impl IntoView {
     let live = use_live();
     let id = detail.job.id;
-    let kind = kind_name(detail.job.kind);
     let job = live.job(detail.job);
     let lines = live.log(id, detail.log);
     let state = Memo::new(move |_| job.with(|job| job.state));
@@ -63,11 +62,9 @@ fn Detail(detail: JobDetail) -> impl IntoView {
     let facts = move || {
         view! {
             <JobBadge state />
-            " "
-            {kind}
-            " by "
+            " asked for by "
             {move || job.with(|job| job.created_by.clone())}
-            ", "
+            " "
             <Ago at=Signal::derive(move || job.with(|job| job.created_at)) />
         }
     };
@@ -84,14 +81,16 @@ fn Detail(detail: JobDetail) -> impl IntoView {
                 </section>
                 <LogCard lines running=Signal::derive(move || !state.get().is_final()) file=format!("job-{id}.log.csv") />
             </div>
-            <section class="card">
-                <div class="ch">
-                    <h2>"Facts"</h2>
-                </div>
-                <div class="cb">
-                    <Facts job />
-                </div>
-            </section>
+            <div class="stack">
+                <section class="card">
+                    <div class="ch">
+                        <h2>"Facts"</h2>
+                    </div>
+                    <div class="cb">
+                        <Facts job />
+                    </div>
+                </section>
+            </div>
         </div>
     }
     .into_any()

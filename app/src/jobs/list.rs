@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     address::{use_here, use_query, use_typed_query},
-    frame::use_fleet,
+    frame::use_target_names,
     live::use_live,
     ui::{CsvButton, EmptyState, FilterSelect, Load, PageHead, SearchBox},
 };
@@ -35,14 +35,10 @@ pub fn JobsPage() -> impl IntoView {
         Some(Ok(page)) => page.jobs.iter().map(csv_row).collect(),
         _ => Vec::new(),
     });
-    let fleet = use_fleet();
-    let targets = Signal::derive(move || {
-        fleet
-            .get()
-            .into_iter()
-            .map(|target| (target.name.clone(), target.name))
-            .collect::<Vec<_>>()
-    });
+    let targets: Vec<_> = use_target_names()
+        .into_iter()
+        .map(|name| (name.clone(), name))
+        .collect();
     let kinds: Vec<_> = JobKind::ALL
         .into_iter()
         .filter(|kind| *kind != JobKind::Test)
@@ -62,9 +58,7 @@ pub fn JobsPage() -> impl IntoView {
         </PageHead>
         <section class="card">
             <SearchBox placeholder="" text=false own=&["target", "kind", "state", "before"]>
-                <Transition fallback=|| ()>
-                    <FilterSelect key="target" label="Database" choices=targets />
-                </Transition>
+                <FilterSelect key="target" label="Database" choices=targets />
                 <FilterSelect key="kind" label="Kind" choices=kinds />
                 <FilterSelect key="state" label="State" choices=states />
             </SearchBox>

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use crate::{
     address::job_link,
     clock::use_clock,
-    ui::{Ago, JobBadge, ProgressBar},
+    ui::{Ago, JobBadge, ProgressBar, whole_seconds},
 };
 
 /// Jobs, one a row, with a bar in the running ones.
@@ -61,12 +61,11 @@ fn JobRow(job: Memo<JobView>, narrow: bool) -> impl IntoView {
     let state = Memo::new(move |_| job.with(|job| job.state));
     let took = move || {
         job.with(|job| job.duration_ms(clock.now())).map(|ms| {
-            // Running jobs count whole seconds: tenths would flicker.
-            format::duration(if state.get().is_final() {
-                ms
+            if state.get().is_final() {
+                format::duration(ms)
             } else {
-                ms / 1000 * 1000
-            })
+                whole_seconds(ms)
+            }
         })
     };
     let below = move || {

@@ -23,7 +23,10 @@ pub fn Rows(
     /// Asks before it starts.
     asked: RwSignal<Option<Option<i64>>>,
 ) -> impl IntoView {
-    let last = migrations.iter().rev().find(|migration| migration.state == MigrationState::Pending);
+    let last = migrations
+        .iter()
+        .rev()
+        .find(|migration| migration.state == MigrationState::Pending);
     let last = last.map(|migration| migration.version);
     let rows = migrations.into_iter().map(|migration| {
         // Up to the last one is the page's own button.
@@ -36,9 +39,6 @@ pub fn Rows(
             <table class="table">
                 <thead>
                     <tr>
-                        <th scope="col" class="num">
-                            "Version"
-                        </th>
                         <th scope="col">"Migration"</th>
                         <th scope="col">"State"</th>
                         <th scope="col" class="hide-s">
@@ -47,7 +47,7 @@ pub fn Rows(
                         <th scope="col" class="num hide-s">
                             "Took"
                         </th>
-                        <th scope="col">
+                        <th scope="col" class="hide-s">
                             <span class="sr-only">"Acts"</span>
                         </th>
                     </tr>
@@ -67,6 +67,21 @@ fn Row(
     asked: RwSignal<Option<Option<i64>>>,
 ) -> impl IntoView {
     let hydrated = use_hydrated();
+    // On a narrow screen it stands below the name, where there is room.
+    let act = move || {
+        up_to.map(|version| {
+            view! {
+                <button
+                    class="btn sm"
+                    type="button"
+                    disabled=move || !hydrated.get() || work.is_busy()
+                    on:click=move |_| asked.set(Some(Some(version)))
+                >
+                    "Apply up to here…"
+                </button>
+            }
+        })
+    };
     let (tone, word, meaning) = state_words(migration.state);
     let by = migration.applied_at.map(|_| match migration.applied_by {
         Some(user) => format!("by {user}"),
@@ -78,11 +93,13 @@ fn Row(
     });
     view! {
         <tr>
-            <td class="num mono">{migration.version}</td>
             <td class="wrap">
+                <span class="mono muted">{format!("{:04}", migration.version)}</span>
+                " "
                 <span class="strong">{migration.description}</span>
                 {parts.map(|parts| view! { <div class="muted small">{parts}</div> })}
                 {migration.sql.map(|sql| view! { <Sql sql /> })}
+                {up_to.map(|_| view! { <div class="only-s mt-2">{act()}</div> })}
             </td>
             <td>
                 <span title=meaning>
@@ -93,21 +110,7 @@ fn Row(
                 {migration.applied_at.map(|at| view! { <Ago at /> })} {by.map(|by| view! { <div class="muted small">{by}</div> })}
             </td>
             <td class="num hide-s">{migration.duration_ms.map(format::duration)}</td>
-            <td class="acts">
-                {up_to
-                    .map(|version| {
-                        view! {
-                            <button
-                                class="btn sm"
-                                type="button"
-                                disabled=move || !hydrated.get() || work.is_busy()
-                                on:click=move |_| asked.set(Some(Some(version)))
-                            >
-                                "Apply up to here…"
-                            </button>
-                        }
-                    })}
-            </td>
+            <td class="acts hide-s">{act()}</td>
         </tr>
     }
     .into_any()
@@ -135,7 +138,11 @@ fn state_words(state: MigrationState) -> (Tone, &'static str, &'static str) {
         MigrationState::Applied => (Tone::Ok, "Applied", "applied, and the file is as it was then"),
         MigrationState::Pending => (Tone::Info, "Pending", "not yet applied"),
         MigrationState::Edited => (Tone::Bad, "Edited", "applied, but the file was edited since"),
-        MigrationState::Missing => (Tone::Bad, "File missing", "applied, but there is no such file any more"),
+        MigrationState::Missing => (
+            Tone::Bad,
+            "File missing",
+            "applied, but there is no such file any more",
+        ),
         MigrationState::OutOfOrder => (Tone::Bad, "Out of order", "not applied, though a later one is"),
         MigrationState::Unfinished => (Tone::Bad, "Unfinished", "begun and not ended"),
     }

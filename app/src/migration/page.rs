@@ -28,9 +28,12 @@ pub fn MigrationsPage() -> impl IntoView {
             </Transition>
         }
     };
-    let can_start = Memo::new(move |_| {
-        status.with(|status| matches!(status, Some(Ok(status)) if status.pending > 0 && status.problem.is_none()))
-    });
+    // No memo, which would read the resource outside of the transition and differ from the server in the first render.
+    let can_start = move || {
+        status.with(
+            |status| matches!(status, Some(Ok(status)) if status.pending > 0 && status.problem.is_none()),
+        )
+    };
     view! {
         <PageHead title="Migrations" tab=Signal::derive(move || format!("Migrations of {}", target.get())) facts>
             {may
@@ -40,7 +43,7 @@ pub fn MigrationsPage() -> impl IntoView {
                             <button
                                 class="btn pri"
                                 type="button"
-                                hidden=move || !can_start.get()
+                                hidden=move || !can_start()
                                 disabled=move || !hydrated.get() || work.is_busy()
                                 on:click=move |_| asked.set(Some(None))
                             >
@@ -69,8 +72,18 @@ fn facts(status: &MigrationStatus) -> String {
 }
 
 #[component]
-fn Status(status: MigrationStatus, may: bool, work: Work, asked: RwSignal<Option<Option<i64>>>) -> impl IntoView {
-    let MigrationStatus { migrations, pending, problem, .. } = status;
+fn Status(
+    status: MigrationStatus,
+    may: bool,
+    work: Work,
+    asked: RwSignal<Option<Option<i64>>>,
+) -> impl IntoView {
+    let MigrationStatus {
+        migrations,
+        pending,
+        problem,
+        ..
+    } = status;
     let offers = may && problem.is_none();
     let state = match (problem, migrations.is_empty()) {
         (Some(fault), _) => Some(view! { <FaultView fault /> }.into_any()),
@@ -90,9 +103,7 @@ fn Status(status: MigrationStatus, may: bool, work: Work, asked: RwSignal<Option
     };
     view! {
         {state}
-        <section class="card" aria-label="Migrations">
-            {list}
-        </section>
+        <section class="card">{list}</section>
     }
     .into_any()
 }
@@ -110,8 +121,16 @@ fn Banner(pending: i64, may: bool) -> impl IntoView {
         }
         .into_any();
     }
-    let words = if pending == 1 { "1 migration is pending".to_owned() } else { format!("{pending} migrations are pending") };
-    let next = if may { "Read them below, then apply them in order." } else { "An operator can apply them." };
+    let words = if pending == 1 {
+        "1 migration is pending".to_owned()
+    } else {
+        format!("{pending} migrations are pending")
+    };
+    let next = if may {
+        "Read them below, then apply them in order."
+    } else {
+        "An operator can apply them."
+    };
     view! {
         <div class="banner warn" role="status">
             <span class="dot warn"></span>

@@ -61,13 +61,12 @@ fn Question(
     let asked = spec.clone();
     let plan = Resource::new(move || asked.clone(), plan_migrations);
     let spec = StoredValue::new(spec);
-    let ready = Memo::new(move |_| {
-        plan.with(|plan| matches!(plan, Some(Ok(plan)) if plan.pending > 0 && plan.problem.is_none()))
-    });
+    // No memo: that would read the resource outside of the transition.
+    let ready = move || plan.with(is_ready);
     view! {
         <form on:submit=move |event| {
             event.prevent_default();
-            if ready.get_untracked() && !start.pending().get_untracked() {
+            if plan.with_untracked(is_ready) && !start.pending().get_untracked() {
                 start.dispatch(spec.get_value());
             }
         }>
@@ -83,7 +82,7 @@ fn Question(
                     <button
                         class="btn pri"
                         type="submit"
-                        disabled=move || !ready.get() || start.pending().get()
+                        disabled=move || !ready() || start.pending().get()
                         aria-busy=move || start.pending().get().to_string()
                     >
                         "Migrate"
@@ -93,6 +92,10 @@ fn Question(
         </form>
     }
     .into_any()
+}
+
+fn is_ready(plan: &Option<Result<MigrationStatus, crate::rpc::ApiError>>) -> bool {
+    matches!(plan, Some(Ok(plan)) if plan.pending > 0 && plan.problem.is_none())
 }
 
 /// What will run.
@@ -106,7 +109,9 @@ fn Plan(plan: MigrationStatus) -> impl IntoView {
     }
     let words = match plan.pending {
         1 => "One migration will be applied. If it fails, nothing of it stays.".to_owned(),
-        count => format!("{count} migrations will be applied, one after the other. If one fails, those before it stay and nothing of it does."),
+        count => format!(
+            "{count} migrations will be applied, one after the other. If one fails, those before it stay and nothing of it does."
+        ),
     };
     let loose = plan.migrations.iter().any(|migration| !migration.transactional);
     let items = plan.migrations.into_iter().map(|migration| {

@@ -21,13 +21,16 @@ pub fn Items(
     }
     let due = items.iter().filter(|item| item.is_due()).count();
     let (tone, words) = match due {
+        0 if items.iter().all(|item| item.state == ItemState::NoTable) => {
+            (Tone::Off, "no table yet".to_owned())
+        }
         0 => (Tone::Ok, "nothing to do".to_owned()),
         due => (Tone::Info, format!("{} to do", format::exact(due as i64))),
     };
     let statistics = items[0].kind == ItemKind::Statistics;
     let sized = items.iter().any(|item| item.bytes.is_some());
     view! {
-        <section class="card" aria-label=title>
+        <section class="card">
             <div class="ch">
                 <h2>{title}</h2>
                 <span class="sp"></span>
@@ -56,7 +59,11 @@ pub fn Items(
 #[component]
 fn Row(item: OptimizeItem, statistics: bool, sized: bool) -> impl IntoView {
     let (tone, word, meaning) = state_words(item.state);
-    let table = item.table.strip_prefix("public.").unwrap_or(&item.table).to_owned();
+    let table = item
+        .table
+        .strip_prefix("public.")
+        .unwrap_or(&item.table)
+        .to_owned();
     let name = if statistics { table.clone() } else { item.name };
     let sql = (!item.sql.is_empty()).then(|| item.sql.join(";\n") + ";");
     view! {
@@ -93,8 +100,16 @@ fn state_words(state: ItemState) -> (Tone, &'static str, &'static str) {
     match state {
         ItemState::Present => (Tone::Ok, "There", "there, and as it should be"),
         ItemState::Missing => (Tone::Info, "Missing", "not there yet"),
-        ItemState::Invalid => (Tone::Bad, "Invalid", "its build was broken off, or existing rows were never checked"),
-        ItemState::Different => (Tone::Warn, "Different", "there under this name, but defined otherwise; left alone"),
+        ItemState::Invalid => (
+            Tone::Bad,
+            "Invalid",
+            "its build was broken off, or existing rows were never checked",
+        ),
+        ItemState::Different => (
+            Tone::Warn,
+            "Different",
+            "there under this name, but defined otherwise; left alone",
+        ),
         ItemState::NoTable => (Tone::Off, "No table", "its table is not there yet"),
         ItemState::Stale => (Tone::Warn, "Stale", "missing, or much has changed since"),
     }

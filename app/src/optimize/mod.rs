@@ -46,8 +46,17 @@ mod tests {
             item(ItemKind::Statistics, &["c"]),
         ];
         let all = OptimizeSpec::all("t");
-        let indexes = OptimizeSpec { constraints: false, analyze: false, ..all.clone() };
-        let names = |spec| chosen(&items, spec).iter().map(|item| item.sql[0].as_str()).collect::<Vec<_>>();
+        let indexes = OptimizeSpec {
+            constraints: false,
+            analyze: false,
+            ..all.clone()
+        };
+        let names = |spec| {
+            chosen(&items, spec)
+                .iter()
+                .map(|item| item.sql[0].as_str())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names(&all), ["a", "b"]);
         assert_eq!(names(&indexes), ["b"]);
     }

@@ -49,16 +49,23 @@ fn Acts(
 ) -> impl IntoView {
     let hydrated = use_hydrated();
     let spec = move |constraints: bool, indexes: bool, analyze: bool| {
-        move |_| asked.set(Some(OptimizeSpec { target: target.get_untracked(), constraints, indexes, analyze }))
+        move |_| {
+            asked.set(Some(OptimizeSpec {
+                target: target.get_untracked(),
+                constraints,
+                indexes,
+                analyze,
+            }))
+        }
     };
     let off = move || !hydrated.get() || work.is_busy();
-    // Before the migrations there is nothing to optimize.
-    let has_tables = Memo::new(move |_| {
+    // Before the migrations there is nothing to optimize. No memo: that would read the resource outside of the transition.
+    let has_tables = move || {
         plan.with(|plan| matches!(plan, Some(Ok(plan)) if plan.items.iter().any(|item| item.state != ItemState::NoTable)))
-    });
+    };
     view! {
         <Transition fallback=|| ()>
-            <Show when=move || has_tables.get()>
+            <Show when=has_tables>
                 <button class="btn" type="button" disabled=off on:click=spec(false, false, true)>
                     "Analyze only…"
                 </button>
@@ -76,7 +83,11 @@ fn Acts(
 
 #[component]
 fn Plan(plan: OptimizePlan) -> impl IntoView {
-    let OptimizePlan { target, items, blockers } = plan;
+    let OptimizePlan {
+        target,
+        items,
+        blockers,
+    } = plan;
     if items.is_empty() {
         return view! {
             <section class="card">
@@ -90,9 +101,18 @@ fn Plan(plan: OptimizePlan) -> impl IntoView {
         .into_any();
     }
     let banner = view! { <Banner target items=items.clone() /> };
-    let blocked = (!blockers.is_empty() && items.iter().any(|item| item.kind == ItemKind::Index && item.is_due()))
-        .then(|| view! { <Blockers blockers /> });
-    let group = |kind: ItemKind| items.iter().filter(|item| item.kind == kind).cloned().collect::<Vec<_>>();
+    let blocked = (!blockers.is_empty()
+        && items
+            .iter()
+            .any(|item| item.kind == ItemKind::Index && item.is_due()))
+    .then(|| view! { <Blockers blockers /> });
+    let group = |kind: ItemKind| {
+        items
+            .iter()
+            .filter(|item| item.kind == kind)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     view! {
         {banner}
         {blocked}
@@ -106,18 +126,30 @@ fn Plan(plan: OptimizePlan) -> impl IntoView {
 /// How much there is to do.
 #[component]
 fn Banner(target: String, items: Vec<OptimizeItem>) -> impl IntoView {
-    let due = |kind: ItemKind| items.iter().filter(|item| item.kind == kind && item.is_due()).count();
+    let due = |kind: ItemKind| {
+        items
+            .iter()
+            .filter(|item| item.kind == kind && item.is_due())
+            .count()
+    };
     let counts = [
         (due(ItemKind::Constraint), "constraint", "constraints"),
         (due(ItemKind::Index), "index", "indexes"),
-        (due(ItemKind::Statistics), "table without good statistics", "tables without good statistics"),
+        (
+            due(ItemKind::Statistics),
+            "table without good statistics",
+            "tables without good statistics",
+        ),
     ];
     let words: Vec<String> = counts
         .into_iter()
         .filter(|(count, ..)| *count > 0)
         .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
         .collect();
-    let waiting = items.iter().filter(|item| item.state == ItemState::NoTable).count();
+    let waiting = items
+        .iter()
+        .filter(|item| item.state == ItemState::NoTable)
+        .count();
     if words.is_empty() && waiting > 0 {
         return view! {
             <div class="banner warn" role="status">

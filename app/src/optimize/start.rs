@@ -68,14 +68,25 @@ fn Question(
     open: RwSignal<bool>,
 ) -> impl IntoView {
     let plan = plan.get_untracked().and_then(Result::ok);
-    let items = plan.as_ref().map(|plan| chosen(&plan.items, &spec)).unwrap_or_default();
+    let items = plan
+        .as_ref()
+        .map(|plan| chosen(&plan.items, &spec))
+        .unwrap_or_default();
     let names = items.iter().map(|item| {
-        let text = format!("{} on {}", item.name, item.table.strip_prefix("public.").unwrap_or(&item.table));
+        let text = format!(
+            "{} on {}",
+            item.name,
+            item.table.strip_prefix("public.").unwrap_or(&item.table)
+        );
         view! { <li class="mono">{text}</li> }
     });
     let names = names.collect_view();
     let count = items.len();
-    let blockers = plan.as_ref().map(|plan| plan.blockers.len()).filter(|_| spec.indexes && count > 0).unwrap_or(0);
+    let blockers = plan
+        .as_ref()
+        .map(|plan| plan.blockers.len())
+        .filter(|_| spec.indexes && count > 0)
+        .unwrap_or(0);
     let nothing = count == 0 && !spec.analyze;
     let analyze = spec.analyze.then(|| {
         view! { <p>"Then every table is analyzed, so that the planner knows what is in it. Reading and writing go on."</p> }

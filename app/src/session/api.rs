@@ -74,21 +74,33 @@ pub async fn who_am_i() -> Result<Identity, ApiError> {
 /// Changes one's own password; every other session of the user ends, and this one goes on with new tokens. A plain form
 /// can send this, with the new password twice.
 #[server(prefix = "/rpc", endpoint = "change_password")]
-pub async fn change_password(current: Password, new: Password, again: Option<Password>) -> Result<(), ApiError> {
+pub async fn change_password(
+    current: Password,
+    new: Password,
+    again: Option<Password>,
+) -> Result<(), ApiError> {
     use super::form;
     use crate::rpc;
 
     let must_change = rpc::identity().is_some_and(|me| me.must_change_password);
     let outcome = if again.is_none_or(|again| again.0 == new.0) {
-        let change = contract::session::PasswordChange { current: current.0, new: new.0 };
-        rpc::call(|engine, caller| async move { engine.session().change_password(&caller, change).await }).await
+        let change = contract::session::PasswordChange {
+            current: current.0,
+            new: new.0,
+        };
+        rpc::call(|engine, caller| async move { engine.session().change_password(&caller, change).await })
+            .await
     } else {
         Err(rpc::refuse(super::password::differ()))
     };
     match outcome {
         Ok(tokens) => {
             super::cookie::send(super::cookie::set(&tokens, rpc::transport().secure));
-            form::lead_to(if must_change { "/" } else { "/settings?changed=password" });
+            form::lead_to(if must_change {
+                "/"
+            } else {
+                "/settings?changed=password"
+            });
             Ok(())
         }
         Err(ApiError(fault)) => {

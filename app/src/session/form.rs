@@ -7,7 +7,10 @@ use contract::format;
 pub(super) fn too_many(wait: Option<i64>) -> String {
     match wait {
         Some(seconds @ 1..=86_400) => {
-            format!("Too many tries. Try again in {}.", format::duration(seconds * 1000))
+            format!(
+                "Too many tries. Try again in {}.",
+                format::duration(seconds * 1000)
+            )
         }
         _ => "Too many tries. Wait a few minutes and try again.".to_owned(),
     }
@@ -27,7 +30,12 @@ mod answer {
     pub(in crate::session) fn lead_to(link: &str) {
         let is_form = use_context::<http::request::Parts>()
             .and_then(|parts| {
-                parts.headers.get(http::header::ACCEPT)?.to_str().ok().map(|accept| accept.contains("text/html"))
+                parts
+                    .headers
+                    .get(http::header::ACCEPT)?
+                    .to_str()
+                    .ok()
+                    .map(|accept| accept.contains("text/html"))
             })
             .unwrap_or(false);
         if is_form {
@@ -82,7 +90,10 @@ mod answer {
                 "/login?refused=busy&wait=840&next=%2Fjobs"
             );
             let wrong = Fault::new(Code::Unauthenticated, "Wrong.").hint("Check both.");
-            assert_eq!(refused_link("/login", &wrong, Some("/")), "/login?refused=unauthenticated");
+            assert_eq!(
+                refused_link("/login", &wrong, Some("/")),
+                "/login?refused=unauthenticated"
+            );
             let short = Fault::new(Code::Invalid, "Too short.").field("new");
             assert_eq!(refused_link("/settings", &short, None), "/settings?refused=new");
         }

@@ -40,7 +40,7 @@ pub fn LoginPage() -> impl IntoView {
                     why()
                         .map(|why| {
                             view! {
-                                <div class="banner bad" role="alert" id="why">
+                                <div class="banner bad mt-3" role="alert" id="why">
                                     <Icon icon=icons::Warning />
                                     <span>{why} {trace.get().map(|trace| view! { <code class="fault-trace">" trace " {trace}</code> })}</span>
                                 </div>
@@ -71,7 +71,7 @@ pub fn LoginPage() -> impl IntoView {
                         "Sign in"
                     </button>
                 </form>
-                <p class="muted small">
+                <p class="muted small mt-3">
                     "Forgotten? An administrator can set a new password, or on the server: "
                     <code>"pgsteward user passwd NAME"</code>
                 </p>

@@ -17,8 +17,11 @@ use crate::{
 /// The card on the settings page.
 #[component]
 pub fn PasswordCard() -> impl IntoView {
-    let (current, new, again) =
-        (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let (current, new, again) = (
+        RwSignal::new(String::new()),
+        RwSignal::new(String::new()),
+        RwSignal::new(String::new()),
+    );
     let name = use_me().map(|me| me.name).unwrap_or_default();
     let must_change = use_me().is_some_and(|me| me.must_change_password);
     let toasts = use_toasts();
@@ -37,11 +40,15 @@ pub fn PasswordCard() -> impl IntoView {
     let changed = use_query("changed");
     // What belongs to no field is shown below them all.
     let rest = move || {
-        fault.get().filter(|fault| !matches!(fault.field.as_deref(), Some("current" | "new" | "again")))
+        fault
+            .get()
+            .filter(|fault| !matches!(fault.field.as_deref(), Some("current" | "new" | "again")))
     };
     Effect::new(move || {
         if let Some(Ok(())) = change.value().get() {
-            [current, new, again].into_iter().for_each(|field| field.set(String::new()));
+            [current, new, again]
+                .into_iter()
+                .for_each(|field| field.set(String::new()));
             toasts.ok("Password changed. Your other sessions have ended.");
             if must_change {
                 load_page("/");

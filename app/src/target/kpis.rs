@@ -6,7 +6,7 @@ use contract::{
 };
 use leptos::prelude::*;
 
-use crate::clock::use_clock;
+use crate::{clock::use_clock, ui::whole_seconds};
 
 /// Size, connections, cache hits, uptime. While the database is down there are none, rather than old ones.
 #[component]
@@ -68,10 +68,13 @@ fn Uptime(server: Memo<Option<ServerView>>) -> impl IntoView {
         // Whole minutes after the first hour: seconds would only flicker.
         Some(at) => {
             let seconds = (clock.now() - at).num_seconds().max(0);
-            match seconds {
-                ..60 => format!("{seconds} s"),
-                _ => format::duration(seconds / 60 * 60 * 1000),
-            }
+            whole_seconds(
+                if seconds < 3600 {
+                    seconds
+                } else {
+                    seconds / 60 * 60
+                } * 1000,
+            )
         }
         None => String::new(),
     });

@@ -43,7 +43,7 @@ pub fn LastBackup(
                         Either::Right(
                             view! {
                                 <EmptyState title="No backup yet" hint>
-                                    {backs_up.then(|| view! { <a class="btn pri" href=page.get_value()>"Back up…"</a> })}
+                                    {backs_up.then(|| view! { <a class="btn" href=page.get_value()>"Back up…"</a> })}
                                 </EmptyState>
                             },
                         )

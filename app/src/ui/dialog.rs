@@ -35,7 +35,7 @@ pub fn Dialog(
         >
             <Show when=move || open.get()>
                 <h2>{move || title.get()}</h2>
-                {children()}
+                <div class="mt-2">{children()}</div>
             </Show>
         </dialog>
     }

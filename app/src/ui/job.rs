@@ -6,7 +6,7 @@ use contract::{
 };
 use leptos::{either::Either, prelude::*};
 
-use super::{FaultView, Icon, ProgressBar, Tone, icons};
+use super::{FaultView, Icon, ProgressBar, Tone, icons, whole_seconds};
 use crate::{address::job_link, clock::use_clock};
 
 /// A job in two lines and a bar, for a list of running ones; the whole of it is a link to its page.
@@ -32,17 +32,23 @@ pub fn JobProgress(
 ) -> impl IntoView {
     let steps = Memo::new(move |_| job.with(|job| job.progress.steps.clone()));
     let fault = Memo::new(move |_| job.with(|job| job.fault.clone()));
-    let outcome = Memo::new(move |_| job.with(|job| job.outcome.clone()));
     view! {
         <div class="job">
             <JobHead job />
         </div>
-        {move || outcome.get().map(|outcome| view! { <div class="cb" role="status">{outcome}</div> })}
         {move || fault.get().map(|fault| view! { <FaultView fault /> })}
         {move || {
             let steps = steps.get();
             (!steps.is_empty())
-                .then(|| view! { <ol class="steps">{steps.into_iter().map(|step| view! { <StepLine step /> }).collect_view()}</ol> })
+                .then(|| {
+                    view! {
+                        <div class="cb">
+                            <ol class="steps">
+                                {steps.into_iter().map(|step| view! { <StepLine step /> }).collect_view()}
+                            </ol>
+                        </div>
+                    }
+                })
         }}
     }
     .into_any()
@@ -78,7 +84,7 @@ fn JobHead(job: Signal<JobView>) -> impl IntoView {
                             <small class="wait">
                                 {format!(
                                     "Waiting {} for a lock held by pid {} ({})",
-                                    format::duration(waiting.seconds * 1000),
+                                    whole_seconds(waiting.seconds * 1000),
                                     waiting.pid,
                                     waiting.who,
                                 )}
@@ -124,15 +130,14 @@ fn below(job: &JobView, now: contract::Instant) -> String {
         _ => parts.extend(job.outcome.clone()),
     }
     if let Some(ms) = job.duration_ms(now) {
-        // Running jobs count whole seconds: tenths would flicker.
-        parts.push(format::duration(if job.state.is_final() || ms < 1000 {
-            ms
+        parts.push(if job.state.is_final() {
+            format::duration(ms)
         } else {
-            ms / 1000 * 1000
-        }));
+            whole_seconds(ms)
+        });
     }
     if let Some(eta) = job.progress.eta_s.filter(|_| job.state == JobState::Running) {
-        parts.push(format!("about {} left", format::duration(eta.max(1) * 1000)));
+        parts.push(format!("about {} left", whole_seconds(eta.max(1) * 1000)));
     }
     parts.join(" · ")
 }
@@ -158,7 +163,7 @@ fn StepLine(step: Step) -> impl IntoView {
         <li class=step_class(step.state)>
             <span class="step-icon">{icon.map(|icon| view! { <Icon icon /> })}</span>
             <div>
-                <b class="mono">{step.name}</b>
+                <b>{step.name}</b>
                 <span class="sr-only">{step_word(step.state)}</span>
                 {detail.map(|detail| view! { <small>{detail}</small> })}
             </div>

@@ -40,7 +40,7 @@ pub use search::{FilterSelect, SearchBox};
 pub use sort::{Sort, SortHead, use_sort};
 pub use tabs::{Tab, Tabs};
 pub use toast::{ToastList, Toasts, use_toasts};
-pub use value::{Ago, At, Bytes, Count, Duration};
+pub use value::{Ago, At, Bytes, Count, Duration, whole_seconds};
 
 use leptos::prelude::*;
 

@@ -82,6 +82,14 @@ pub fn At(
     }
 }
 
+/// A span of time that is still growing: whole seconds below a minute, since tenths would flicker.
+pub fn whole_seconds(ms: i64) -> String {
+    match ms / 1000 {
+        seconds @ ..60 => format!("{} s", seconds.max(0)),
+        seconds => format::duration(seconds * 1000),
+    }
+}
+
 /// As HTML's `datetime` wants it.
 fn iso(at: Instant) -> String {
     let text = format::absolute(at);
@@ -90,6 +98,13 @@ fn iso(at: Instant) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_growing_span_counts_whole_seconds() {
+        assert_eq!(super::whole_seconds(999), "0 s");
+        assert_eq!(super::whole_seconds(59_999), "59 s");
+        assert_eq!(super::whole_seconds(200_400), "3 min 20 s");
+    }
+
     #[test]
     fn machines_read_the_same_instant() {
         assert_eq!(

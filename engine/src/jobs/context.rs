@@ -30,13 +30,25 @@ pub(super) struct Shared {
 
 impl JobContext {
     pub(super) fn new(engine: Engine, id: JobId, created_by: &str, progress: Progress) -> Self {
-        let shared = Shared { progress: Mutex::new(progress), ..Shared::default() };
-        Self { engine, id, created_by: created_by.into(), token: CancellationToken::new(), shared: Arc::new(shared) }
+        let shared = Shared {
+            progress: Mutex::new(progress),
+            ..Shared::default()
+        };
+        Self {
+            engine,
+            id,
+            created_by: created_by.into(),
+            token: CancellationToken::new(),
+            shared: Arc::new(shared),
+        }
     }
 
     /// The same job with a token of its own: a clean-up must not be stopped by the wish that stopped the run.
     pub(super) fn for_clean_up(&self) -> Self {
-        Self { token: CancellationToken::new(), ..self.clone() }
+        Self {
+            token: CancellationToken::new(),
+            ..self.clone()
+        }
     }
 
     /// A managed database by name.
@@ -54,7 +66,11 @@ impl JobContext {
     /// # Errors
     /// `Cancelled`.
     pub fn check(&self) -> Result<()> {
-        if self.token.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+        if self.token.is_cancelled() {
+            Err(Error::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 
     /// Waits for `work`, or drops it and ends with `Cancelled` when the job shall stop.
@@ -94,7 +110,13 @@ impl JobContext {
     pub fn steps(&self, names: impl IntoIterator<Item = String>) {
         let steps = names
             .into_iter()
-            .map(|name| Step { name, state: StepState::Pending, detail: None, fraction: None, duration_ms: None })
+            .map(|name| Step {
+                name,
+                state: StepState::Pending,
+                detail: None,
+                fraction: None,
+                duration_ms: None,
+            })
             .collect();
         self.progress(|progress| progress.steps = steps);
     }

@@ -28,15 +28,17 @@ pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn clean_up(self, context: JobContext) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Runs a job of the store.
+/// Runs a job of the store. Each kind's future lies on the heap: together they would be larger than a thread's stack.
 pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Result<String> {
     match kind {
-        JobKind::Migrate => read::<crate::migration::run::Migrate>(spec)?.run(context).await,
-        JobKind::Optimize => read::<crate::optimize::run::Optimize>(spec)?.run(context).await,
-        JobKind::Backup => read::<crate::backup::run::TakeBackup>(spec)?.run(context).await,
-        JobKind::VerifyBackup => read::<crate::backup::verify::VerifyBackup>(spec)?.run(context).await,
+        JobKind::Migrate => Box::pin(read::<crate::migration::run::Migrate>(spec)?.run(context)).await,
+        JobKind::Optimize => Box::pin(read::<crate::optimize::run::Optimize>(spec)?.run(context)).await,
+        JobKind::Backup => Box::pin(read::<crate::backup::run::TakeBackup>(spec)?.run(context)).await,
+        JobKind::VerifyBackup => {
+            Box::pin(read::<crate::backup::verify::VerifyBackup>(spec)?.run(context)).await
+        }
         #[cfg(feature = "test-jobs")]
-        JobKind::Test => read::<super::test_job::TestJob>(spec)?.run(context).await,
+        JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.run(context)).await,
         #[cfg(not(feature = "test-jobs"))]
         JobKind::Test => Err(unknown()),
     }
@@ -45,12 +47,14 @@ pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Resu
 /// Cleans up after a job of the store.
 pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) -> Result<()> {
     match kind {
-        JobKind::Migrate => read::<crate::migration::run::Migrate>(spec)?.clean_up(context).await,
-        JobKind::Optimize => read::<crate::optimize::run::Optimize>(spec)?.clean_up(context).await,
-        JobKind::Backup => read::<crate::backup::run::TakeBackup>(spec)?.clean_up(context).await,
-        JobKind::VerifyBackup => read::<crate::backup::verify::VerifyBackup>(spec)?.clean_up(context).await,
+        JobKind::Migrate => Box::pin(read::<crate::migration::run::Migrate>(spec)?.clean_up(context)).await,
+        JobKind::Optimize => Box::pin(read::<crate::optimize::run::Optimize>(spec)?.clean_up(context)).await,
+        JobKind::Backup => Box::pin(read::<crate::backup::run::TakeBackup>(spec)?.clean_up(context)).await,
+        JobKind::VerifyBackup => {
+            Box::pin(read::<crate::backup::verify::VerifyBackup>(spec)?.clean_up(context)).await
+        }
         #[cfg(feature = "test-jobs")]
-        JobKind::Test => read::<super::test_job::TestJob>(spec)?.clean_up(context).await,
+        JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.clean_up(context)).await,
         #[cfg(not(feature = "test-jobs"))]
         JobKind::Test => Err(unknown()),
     }

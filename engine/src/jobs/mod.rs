@@ -109,12 +109,18 @@ impl Jobs<'_> {
                 )),
             };
         };
-        let job = store::view(&mut *transaction, id).await?.ok_or_else(|| unknown(id))?;
+        let job = store::view(&mut *transaction, id)
+            .await?
+            .ok_or_else(|| unknown(id))?;
         audit::record(
             &mut transaction,
             audit::Entry {
                 severity: Severity::Warning,
-                outcome: if state == JobState::Cancelled { Outcome::Success } else { Outcome::Started },
+                outcome: if state == JobState::Cancelled {
+                    Outcome::Success
+                } else {
+                    Outcome::Started
+                },
                 target: job.target.as_deref(),
                 object: Some(&job.title),
                 job: Some(id),

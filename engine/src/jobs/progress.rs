@@ -25,7 +25,11 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new() -> Self {
-        Self { started: Instant::now(), highest: 0.0, seen: VecDeque::new() }
+        Self {
+            started: Instant::now(),
+            highest: 0.0,
+            seen: VecDeque::new(),
+        }
     }
 
     /// Makes the fraction monotonic and at most 0.99, and adds the time to go.
@@ -34,10 +38,18 @@ impl Meter {
             progress.eta_s = None;
             return;
         };
-        self.highest = self.highest.max(if fraction.is_finite() { fraction.clamp(0.0, MOST) } else { 0.0 });
+        self.highest = self.highest.max(if fraction.is_finite() {
+            fraction.clamp(0.0, MOST)
+        } else {
+            0.0
+        });
         progress.fraction = Some(self.highest);
         self.seen.push_back((now, self.highest));
-        while self.seen.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+        while self
+            .seen
+            .front()
+            .is_some_and(|(at, _)| now.duration_since(*at) > WINDOW)
+        {
             self.seen.pop_front();
         }
         progress.eta_s = self.guess(now);
@@ -60,7 +72,10 @@ mod tests {
     use super::*;
 
     fn at(fraction: f64) -> Progress {
-        Progress { fraction: Some(fraction), ..Progress::default() }
+        Progress {
+            fraction: Some(fraction),
+            ..Progress::default()
+        }
     }
 
     #[test]
@@ -84,7 +99,11 @@ mod tests {
         assert_eq!(early.eta_s, None, "too early");
         let mut later = at(0.5);
         meter.settle(&mut later, start + Duration::from_secs(22));
-        assert_eq!(later.eta_s, Some(50), "0.2 in 20 s leaves 50 s for the other half");
+        assert_eq!(
+            later.eta_s,
+            Some(50),
+            "0.2 in 20 s leaves 50 s for the other half"
+        );
         let mut unknown = Progress::default();
         meter.settle(&mut unknown, start + Duration::from_secs(23));
         assert_eq!((unknown.fraction, unknown.eta_s), (None, None));

@@ -92,7 +92,10 @@ async fn beat_once(engine: &Engine, worker: i64, holds: &watch::Sender<bool>) ->
 pub(super) async fn clean_up_after_the_dead(engine: Engine, worker: i64, job: store::Claimed) {
     tracing::warn!(job.id = %job.id, job.kind = job.kind.name(), "a job's worker died; cleaning up after it");
     let context = JobContext::new(engine.clone(), job.id, &job.created_by, job.progress.clone());
-    context.log(LogLevel::Warn, "The console that ran this job is gone. Cleaning up what it left.");
+    context.log(
+        LogLevel::Warn,
+        "The console that ran this job is gone. Cleaning up what it left.",
+    );
     runner::clean_up(&job, &context).await;
     let fault = Fault::new(Code::Conflict, "The console that ran this job died.")
         .hint("What it had begun was cleaned up; see the log, then start it again.");
@@ -103,6 +106,12 @@ pub(super) async fn clean_up_after_the_dead(engine: Engine, worker: i64, job: st
         Some(_) => (JobState::Cancelled, None),
         None => (JobState::Interrupted, Some(fault)),
     };
-    let end = Ended { state, progress, fault, outcome: None, log: context.shared().take_log() };
+    let end = Ended {
+        state,
+        progress,
+        fault,
+        outcome: None,
+        log: context.shared().take_log(),
+    };
     runner::conclude(&engine, worker, &job, end).await;
 }

@@ -59,7 +59,9 @@ impl Handle {
         if why == Why::Lost {
             self.why.store(why as u8, Ordering::SeqCst);
         } else {
-            self.why.compare_exchange(none, why as u8, Ordering::SeqCst, Ordering::SeqCst).ok();
+            self.why
+                .compare_exchange(none, why as u8, Ordering::SeqCst, Ordering::SeqCst)
+                .ok();
         }
         self.token.cancel();
     }
@@ -82,7 +84,10 @@ pub(crate) struct Runner {
 
 impl Runner {
     pub(crate) fn new() -> Self {
-        Self { bell: Notify::new(), running: Mutex::default() }
+        Self {
+            bell: Notify::new(),
+            running: Mutex::default(),
+        }
     }
 
     /// Looks at the queue now.
@@ -171,7 +176,10 @@ async fn run(engine: Engine, worker: i64, job: store::Claimed) {
     let started = Instant::now();
     tracing::info!(job.id = %job.id, job.kind = job.kind.name(), target = job.target, "job begins");
     let context = JobContext::new(engine.clone(), job.id, &job.created_by, job.progress.clone());
-    let handle = Handle { token: context.token().clone(), why: Arc::default() };
+    let handle = Handle {
+        token: context.token().clone(),
+        why: Arc::default(),
+    };
     engine.runner().running().insert(job.id, handle.clone());
     if engine.stopping().is_cancelled() {
         handle.stop(Why::Closing);
@@ -225,7 +233,12 @@ async fn attempt(job: &store::Claimed, context: &JobContext) -> Result<String> {
 
 pub(super) async fn clean_up(job: &store::Claimed, context: &JobContext) {
     context.phase(Phase::CleaningUp, None);
-    let work = AssertUnwindSafe(kinds::clean_up(job.kind, job.spec.clone(), context.for_clean_up())).catch_unwind();
+    let work = AssertUnwindSafe(kinds::clean_up(
+        job.kind,
+        job.spec.clone(),
+        context.for_clean_up(),
+    ))
+    .catch_unwind();
     let problem = match tokio::time::timeout(CLEAN_UP, work).await {
         Ok(Ok(Ok(()))) => return,
         Ok(Ok(Err(error))) => {
@@ -235,7 +248,10 @@ pub(super) async fn clean_up(job: &store::Claimed, context: &JobContext) {
         Ok(Err(_)) => "it panicked".to_owned(),
         Err(_) => "it took too long".to_owned(),
     };
-    context.log(LogLevel::Error, format!("Cleaning up failed: {problem}. Something may be left behind."));
+    context.log(
+        LogLevel::Error,
+        format!("Cleaning up failed: {problem}. Something may be left behind."),
+    );
 }
 
 /// How a job ended, as it will be stored.
@@ -283,7 +299,13 @@ fn end_of(
             (JobState::Failed, Some(fault), None)
         }
     };
-    Ended { state, progress, fault, outcome, log }
+    Ended {
+        state,
+        progress,
+        fault,
+        outcome,
+        log,
+    }
 }
 
 /// Writes the end and its audit entry in one transaction; tries for a minute when the store is away.
@@ -292,7 +314,9 @@ pub(super) async fn conclude(engine: &Engine, worker: i64, job: &store::Claimed,
         match try_conclude(engine, worker, job, &end).await {
             Ok(true) => return,
             Ok(false) => return tracing::warn!(job.id = %job.id, "another worker ended this job"),
-            Err(error) => tracing::warn!(job.id = %job.id, error = error.chain(), "the end is not stored yet"),
+            Err(error) => {
+                tracing::warn!(job.id = %job.id, error = error.chain(), "the end is not stored yet")
+            }
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }

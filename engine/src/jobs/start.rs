@@ -71,7 +71,10 @@ pub(crate) async fn start<J: Job>(engine: &Engine, caller: &Caller, job: &J, act
 async fn already<J: Job>(engine: &Engine, job: &J) -> Result<Error> {
     let target = job.target().unwrap_or_default();
     let running = store::live_of_kind(engine.store(), target, J::KIND).await?;
-    let fault = Fault::new(Code::Conflict, format!("\"{}\" is under way already.", job.title()));
+    let fault = Fault::new(
+        Code::Conflict,
+        format!("\"{}\" is under way already.", job.title()),
+    );
     Ok(Error::Refused(match running {
         Some(id) => fault.hint(format!("Watch it under /jobs/{id}, or cancel it there first.")),
         None => fault.hint("It ended this moment: try again."),

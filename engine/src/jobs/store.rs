@@ -96,7 +96,9 @@ pub(super) async fn insert(connection: &mut PgConnection, job: NewJob<'_>) -> Re
 /// Tells every process of the store; heard when the transaction commits.
 pub(super) async fn notify(connection: &mut PgConnection, notice: &Notice) -> Result<(), sqlx::Error> {
     let payload = serde_json::to_string(notice).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query!("select pg_notify($1, $2)", CHANNEL, payload).execute(connection).await?;
+    sqlx::query!("select pg_notify($1, $2)", CHANNEL, payload)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -133,9 +135,12 @@ pub(crate) async fn list(pool: &PgPool, query: &JobQuery, limit: i64) -> Result<
         sql.push(" and state = ").push_bind(state.name());
     }
     if let Some(before) = query.before {
-        sql.push(" and (created_at, id) < (select created_at, id from jobs where id = ").push_bind(before.0).push(")");
+        sql.push(" and (created_at, id) < (select created_at, id from jobs where id = ")
+            .push_bind(before.0)
+            .push(")");
     }
-    sql.push(" order by created_at desc, id desc limit ").push_bind(limit);
+    sql.push(" order by created_at desc, id desc limit ")
+        .push_bind(limit);
     let rows: Vec<JobRow> = sql.build_query_as().fetch_all(pool).await?;
     Ok(rows.into_iter().map(JobView::from).collect())
 }
@@ -171,7 +176,11 @@ pub(crate) async fn live_by_target(pool: &PgPool) -> Result<HashMap<String, i64>
     Ok(rows.into_iter().map(|row| (row.target, row.jobs)).collect())
 }
 
-pub(super) async fn live_of_kind(pool: &PgPool, target: &str, kind: JobKind) -> Result<Option<JobId>, sqlx::Error> {
+pub(super) async fn live_of_kind(
+    pool: &PgPool,
+    target: &str,
+    kind: JobKind,
+) -> Result<Option<JobId>, sqlx::Error> {
     let id = sqlx::query_scalar!(
         "select id
            from jobs
@@ -187,9 +196,12 @@ pub(super) async fn live_of_kind(pool: &PgPool, target: &str, kind: JobKind) -> 
 }
 
 pub(super) async fn log_newest(pool: &PgPool, id: JobId) -> Result<Vec<LogLine>, sqlx::Error> {
-    let newest = sqlx::query_scalar!(r#"select coalesce(max(number), 0) as "newest!" from job_log where job = $1"#, id.0)
-        .fetch_one(pool)
-        .await?;
+    let newest = sqlx::query_scalar!(
+        r#"select coalesce(max(number), 0) as "newest!" from job_log where job = $1"#,
+        id.0
+    )
+    .fetch_one(pool)
+    .await?;
     log_after(pool, id, (newest - 1000).max(0)).await
 }
 
@@ -246,7 +258,11 @@ pub(super) async fn request_cancel(
 
 /// Takes the oldest waiting job that may run now. Two workers that race for one target meet in the unique index: the
 /// loser gets nothing this time. With `only`, takes no other job.
-pub(super) async fn claim(pool: &PgPool, worker: i64, only: Option<JobId>) -> Result<Option<Claimed>, sqlx::Error> {
+pub(super) async fn claim(
+    pool: &PgPool,
+    worker: i64,
+    only: Option<JobId>,
+) -> Result<Option<Claimed>, sqlx::Error> {
     let row = sqlx::query!(
         r#"with next as (
                -- The oldest waiting job whose target has no exclusive job at work.
@@ -285,7 +301,9 @@ pub(super) async fn claim(pool: &PgPool, worker: i64, only: Option<JobId>) -> Re
             created_by: row.created_by,
             cancelled_by: None,
         })),
-        Err(sqlx::Error::Database(error)) if error.constraint() == Some("jobs_one_at_work_per_target") => Ok(None),
+        Err(sqlx::Error::Database(error)) if error.constraint() == Some("jobs_one_at_work_per_target") => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -350,7 +368,10 @@ pub(super) async fn heartbeat(
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| (JobId(row.id), row.state.parse().unwrap_or(JobState::Running))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (JobId(row.id), row.state.parse().unwrap_or(JobState::Running)))
+        .collect())
 }
 
 /// Stores a job's progress and new log lines, and tells everyone. False when the job is not this worker's any more.
@@ -384,16 +405,26 @@ pub(super) async fn save(
 }
 
 /// Adds log lines; the job's row is locked by the caller's transaction, so numbers have no gap and no rival.
-async fn append(connection: &mut PgConnection, id: JobId, log: &[(LogLevel, String)]) -> Result<(), sqlx::Error> {
+async fn append(
+    connection: &mut PgConnection,
+    id: JobId,
+    log: &[(LogLevel, String)],
+) -> Result<(), sqlx::Error> {
     if log.is_empty() {
         return Ok(());
     }
     let levels: Vec<String> = log.iter().map(|(level, _)| level.name().to_owned()).collect();
     // PostgreSQL's text holds no NUL.
-    let texts: Vec<String> = log.iter().map(|(_, text)| text.replace('\0', "\u{fffd}")).collect();
-    let last = sqlx::query_scalar!(r#"select coalesce(max(number), 0) as "last!" from job_log where job = $1"#, id.0)
-        .fetch_one(&mut *connection)
-        .await?;
+    let texts: Vec<String> = log
+        .iter()
+        .map(|(_, text)| text.replace('\0', "\u{fffd}"))
+        .collect();
+    let last = sqlx::query_scalar!(
+        r#"select coalesce(max(number), 0) as "last!" from job_log where job = $1"#,
+        id.0
+    )
+    .fetch_one(&mut *connection)
+    .await?;
     sqlx::query!(
         "insert into job_log (job, number, level, text)
          select $1, $2 + line.place, line.level, line.text

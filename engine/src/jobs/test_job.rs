@@ -44,7 +44,12 @@ pub enum TestEnd {
 /// Like every start of a job.
 pub async fn begin(engine: &Engine, caller: &Caller, job: &TestJob) -> Result<JobId> {
     caller.permit(Permission::Optimize)?;
-    let act = Act { event_type: "test.run", severity: Severity::Info, object: None, detail: None };
+    let act = Act {
+        event_type: "test.run",
+        severity: Severity::Info,
+        object: None,
+        detail: None,
+    };
     start(engine, caller, job, act).await
 }
 
@@ -62,7 +67,9 @@ impl Job for TestJob {
     }
 
     async fn run(self, context: JobContext) -> Result<String> {
-        tokio::fs::write(&self.marker, "at work").await.map_err(Error::io("writing the marker"))?;
+        tokio::fs::write(&self.marker, "at work")
+            .await
+            .map_err(Error::io("writing the marker"))?;
         context.phase(Phase::Preparing, None);
         context.steps(["work".to_owned()]);
         context.step(0, |step| step.state = StepState::Running);
@@ -78,10 +85,15 @@ impl Job for TestJob {
         match self.end {
             TestEnd::Succeed => {
                 context.step(0, |step| step.state = StepState::Done);
-                tokio::fs::remove_file(&self.marker).await.map_err(Error::io("removing the marker"))?;
+                tokio::fs::remove_file(&self.marker)
+                    .await
+                    .map_err(Error::io("removing the marker"))?;
                 Ok("worked".to_owned())
             }
-            TestEnd::Fail => Err(Error::conflict("It failed, as it was told.", "Tell it otherwise.")),
+            TestEnd::Fail => Err(Error::conflict(
+                "It failed, as it was told.",
+                "Tell it otherwise.",
+            )),
             TestEnd::Panic => std::panic::resume_unwind(Box::new("as it was told")),
         }
     }

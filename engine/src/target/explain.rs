@@ -48,12 +48,16 @@ fn refused(target: &str, report: &PgDatabaseError, statement: Option<&str>) -> F
         "53300" | "53400" => (
             Code::Busy,
             format!("{target} has too many clients already."),
-            Some("Close idle clients, raise max_connections, or put PgBouncer in front; the console keeps trying."),
+            Some(
+                "Close idle clients, raise max_connections, or put PgBouncer in front; the console keeps trying.",
+            ),
         ),
         "28P01" => (
             Code::TargetUnreachable,
             format!("{target} refused the password."),
-            Some("Correct user and password in the database's URL (special characters must be percent-encoded)."),
+            Some(
+                "Correct user and password in the database's URL (special characters must be percent-encoded).",
+            ),
         ),
         "28000" if message.contains("no encryption") || message.contains("SSL off") => (
             Code::TargetUnreachable,
@@ -90,13 +94,23 @@ fn refused(target: &str, report: &PgDatabaseError, statement: Option<&str>) -> F
             format!("{target}: a lock was not free in time."),
             Some("Another session holds it; end or wait for that session, then try again."),
         ),
-        "40P01" => (Code::TargetRefused, format!("{target} broke a deadlock."), Some("Try again.")),
+        "40P01" => (
+            Code::TargetRefused,
+            format!("{target} broke a deadlock."),
+            Some("Try again."),
+        ),
         "42501" => (
             Code::TargetRefused,
             format!("{target}: the console's user lacks a right."),
-            Some("Grant it to the user in the database's URL; membership in pg_monitor is needed for statistics."),
+            Some(
+                "Grant it to the user in the database's URL; membership in pg_monitor is needed for statistics.",
+            ),
         ),
-        "53100" => (Code::TargetRefused, format!("{target}'s disk is full."), Some("Free room on the server first.")),
+        "53100" => (
+            Code::TargetRefused,
+            format!("{target}'s disk is full."),
+            Some("Free room on the server first."),
+        ),
         "25006" => (
             Code::TargetRefused,
             format!("{target} is read-only: a replica, or default_transaction_read_only is on."),
@@ -110,7 +124,9 @@ fn refused(target: &str, report: &PgDatabaseError, statement: Option<&str>) -> F
         target: target.to_owned(),
         sqlstate: Some(sqlstate.to_owned()),
         message: message.to_owned(),
-        detail: (!sqlstate.starts_with("23")).then(|| report.detail().map(str::to_owned)).flatten(),
+        detail: (!sqlstate.starts_with("23"))
+            .then(|| report.detail().map(str::to_owned))
+            .flatten(),
         hint: report.hint().map(str::to_owned),
         position: match report.position() {
             Some(sqlx::postgres::PgErrorPosition::Original(at)) => u32::try_from(at).ok(),
@@ -166,7 +182,11 @@ fn tls_failed(target: &str, text: &str) -> Fault {
             format!("{target} does not offer encryption, but sslmode asks for it."),
             "Turn ssl on at the server, or use sslmode=prefer or disable where the network is trusted.",
         )
-    } else if lower.contains("unknownissuer") || lower.contains("badsignature") || lower.contains("issuer") || lower.contains("self") {
+    } else if lower.contains("unknownissuer")
+        || lower.contains("badsignature")
+        || lower.contains("issuer")
+        || lower.contains("self")
+    {
         (
             format!("{target}'s certificate is not signed by an authority this console trusts."),
             "Add sslrootcert=/path/to/ca.pem of the server's authority to the URL.",
@@ -183,6 +203,10 @@ fn tls_failed(target: &str, text: &str) -> Fault {
         )
     };
     let mut fault = Fault::new(Code::TargetUnreachable, message).hint(hint);
-    fault.target = Some(Refusal { target: target.to_owned(), message: text.to_owned(), ..Refusal::default() });
+    fault.target = Some(Refusal {
+        target: target.to_owned(),
+        message: text.to_owned(),
+        ..Refusal::default()
+    });
     fault
 }

@@ -44,11 +44,18 @@ struct Inner {
 impl Target {
     pub(crate) fn new(config: TargetConfig, log: QueryLog) -> Self {
         let now = Utc::now();
-        let starting = Fault::new(Code::TargetUnreachable, format!("{} has not been asked yet.", config.name))
-            .hint("Wait a second: the console is connecting.");
+        let starting = Fault::new(
+            Code::TargetUnreachable,
+            format!("{} has not been asked yet.", config.name),
+        )
+        .hint("Wait a second: the console is connecting.");
         Self(Arc::new(Inner {
             pool: pool::GaugedPool::new(&config, log),
-            state: RwLock::new(TargetState::Down { fault: starting, since: now, retry_at: now }),
+            state: RwLock::new(TargetState::Down {
+                fault: starting,
+                since: now,
+                retry_at: now,
+            }),
             pending: RwLock::new(None),
             samples: Samples::default(),
             config,
@@ -117,7 +124,10 @@ impl Target {
     /// # Errors
     /// `Target` when the server cannot be reached or refuses.
     pub async fn connect(&self, purpose: &str) -> Result<PgConnection> {
-        let options = self.options().clone().application_name(&format!("pgsteward {purpose}"));
+        let options = self
+            .options()
+            .clone()
+            .application_name(&format!("pgsteward {purpose}"));
         let connecting = PgConnection::connect_with(&options);
         match tokio::time::timeout(pool::CONNECT_TIMEOUT, connecting).await {
             Ok(connected) => connected.map_err(|source| self.error(source)),
@@ -127,26 +137,46 @@ impl Target {
 
     /// An error of this managed database.
     pub fn error(&self, source: sqlx::Error) -> Error {
-        Error::Target { target: self.name().to_owned(), source, statement: None }
+        Error::Target {
+            target: self.name().to_owned(),
+            source,
+            statement: None,
+        }
     }
 
     /// An error of this managed database at a statement that may be shown.
     pub fn error_at(&self, source: sqlx::Error, statement: &str) -> Error {
-        Error::Target { target: self.name().to_owned(), source, statement: Some(statement.to_owned()) }
+        Error::Target {
+            target: self.name().to_owned(),
+            source,
+            statement: Some(statement.to_owned()),
+        }
     }
 
     /// The last known state.
     pub fn state(&self) -> TargetState {
-        self.0.state.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.0
+            .state
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 
     fn set_state(&self, state: TargetState) {
-        *self.0.state.write().unwrap_or_else(std::sync::PoisonError::into_inner) = state;
+        *self
+            .0
+            .state
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = state;
     }
 
     /// Remembers how many migrations are pending, for the navigation.
     pub(crate) fn set_pending(&self, pending: Option<i64>) {
-        *self.0.pending.write().unwrap_or_else(std::sync::PoisonError::into_inner) = pending;
+        *self
+            .0
+            .pending
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = pending;
     }
 
     pub(crate) fn view(&self, jobs: i64) -> TargetView {
@@ -156,7 +186,11 @@ impl Target {
             address: self.address(),
             state: self.state(),
             has_migrations: *self.migrations() != MigrationSource::None,
-            pending_migrations: *self.0.pending.read().unwrap_or_else(std::sync::PoisonError::into_inner),
+            pending_migrations: *self
+                .0
+                .pending
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
             jobs,
         }
     }
@@ -182,6 +216,20 @@ impl Target {
 pub struct Targets<'a>(pub(crate) &'a Engine);
 
 impl Targets<'_> {
+    /// The names of the managed databases, in the order of the configuration; known without asking any of them.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn names(&self, caller: &Caller) -> Result<Vec<String>> {
+        caller.permit(Permission::ViewTarget)?;
+        Ok(self
+            .0
+            .all_targets()
+            .iter()
+            .map(|target| target.name().to_owned())
+            .collect())
+    }
+
     /// Every managed database with its last known state.
     ///
     /// # Errors

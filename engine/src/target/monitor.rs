@@ -33,10 +33,18 @@ pub(crate) async fn watch(engine: Engine, target: Target, stop: CancellationToke
             counted = Some(Instant::now());
         }
         if let Err(error) = engine.events().publish_target(&engine, &target).await {
-            tracing::warn!(target.name = target.name(), error = error.chain(), "state not published");
+            tracing::warn!(
+                target.name = target.name(),
+                error = error.chain(),
+                "state not published"
+            );
         }
         let wait = if up { UP } else { pause };
-        pause = if up { DOWN_FIRST } else { (pause * 2).min(DOWN_MOST) };
+        pause = if up {
+            DOWN_FIRST
+        } else {
+            (pause * 2).min(DOWN_MOST)
+        };
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
@@ -55,10 +63,18 @@ pub(super) async fn look(target: &Target, pause: Duration) -> bool {
             let now = Utc::now();
             let since = target.down_since().unwrap_or(now);
             if target.is_up() {
-                tracing::warn!(target.name = target.name(), error = error.chain(), "managed database is down");
+                tracing::warn!(
+                    target.name = target.name(),
+                    error = error.chain(),
+                    "managed database is down"
+                );
             }
             let retry_at = now + chrono::TimeDelta::from_std(pause).unwrap_or_default();
-            target.set_state(TargetState::Down { fault: error.fault(), since, retry_at });
+            target.set_state(TargetState::Down {
+                fault: error.fault(),
+                since,
+                retry_at,
+            });
             false
         }
     }

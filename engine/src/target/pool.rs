@@ -54,7 +54,9 @@ impl GaugedPool {
             .acquire_timeout(CONNECT_TIMEOUT)
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    connection.execute("set statement_timeout = '15s'; set lock_timeout = '2s'").await?;
+                    connection
+                        .execute("set statement_timeout = '15s'; set lock_timeout = '2s'")
+                        .await?;
                     Ok(())
                 })
             })
@@ -64,7 +66,12 @@ impl GaugedPool {
             })
             .connect_lazy_with(options);
         itself.set(pool.clone()).ok();
-        Self { pool, config, waiting: AtomicU32::new(0), acquired: Mutex::default() }
+        Self {
+            pool,
+            config,
+            waiting: AtomicU32::new(0),
+            acquired: Mutex::default(),
+        }
     }
 
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
@@ -73,7 +80,10 @@ impl GaugedPool {
         // The guard counts down also when the caller goes away while it waits.
         let _waits = Waits(&self.waiting);
         let connection = self.pool.acquire().await?;
-        let mut acquired = self.acquired.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut acquired = self
+            .acquired
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         acquired.push_back((Instant::now(), started.elapsed()));
         // Bounded: a busy minute keeps its newest thousand.
         while acquired.len() > 1000 {
@@ -83,9 +93,15 @@ impl GaugedPool {
     }
 
     pub(super) fn view(&self) -> PoolView {
-        let mut acquired = self.acquired.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut acquired = self
+            .acquired
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         acquired.retain(|(at, _)| at.elapsed() < WINDOW);
-        let times: Vec<f64> = acquired.iter().map(|(_, took)| took.as_secs_f64() * 1000.0).collect();
+        let times: Vec<f64> = acquired
+            .iter()
+            .map(|(_, took)| took.as_secs_f64() * 1000.0)
+            .collect();
         let open = self.pool.size();
         let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX).min(open);
         PoolView {
@@ -95,7 +111,11 @@ impl GaugedPool {
             idle,
             in_use: open - idle,
             waiting: self.waiting.load(Ordering::Relaxed),
-            acquire_mean_ms: if times.is_empty() { 0.0 } else { times.iter().sum::<f64>() / times.len() as f64 },
+            acquire_mean_ms: if times.is_empty() {
+                0.0
+            } else {
+                times.iter().sum::<f64>() / times.len() as f64
+            },
             acquire_max_ms: times.iter().copied().fold(0.0, f64::max),
             recycle_s: self.config.recycle.as_secs(),
             profile: self.config.profile.clone(),

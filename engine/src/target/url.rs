@@ -80,7 +80,10 @@ mod tests {
         assert_eq!(url.options.get_port(), 6543);
         assert_eq!(url.options.get_database(), Some("ai_pal"));
         assert_eq!(url.password.unwrap().expose_secret(), "p@ss");
-        assert!(matches!(url.options.get_ssl_mode(), sqlx::postgres::PgSslMode::Require));
+        assert!(matches!(
+            url.options.get_ssl_mode(),
+            sqlx::postgres::PgSslMode::Require
+        ));
     }
 
     #[test]

@@ -1,0 +1,86 @@
+// Every page, with what must be on it after the chain, with JavaScript and without.
+import { expect, type Page } from '@playwright/test';
+import { target } from '../console';
+
+export interface Shown {
+  /** What it is, for the test's name. */
+  name: string;
+  path: string;
+  /** For pages whose path holds an id: the link on `path` that leads there. */
+  through?: string;
+  status: number;
+  heading: string;
+  /** Texts of its data. */
+  shows: (string | RegExp)[];
+  /** Whether it is for those who are not logged in. */
+  stranger?: boolean;
+}
+
+const page = (name: string, path: string, heading: string, ...shows: (string | RegExp)[]): Shown => ({
+  name, path, heading, shows, status: 200,
+});
+const missing = (name: string, path: string, heading: string, ...shows: (string | RegExp)[]): Shown => ({
+  ...page(name, path, heading, ...shows), status: 404,
+});
+const db = `/db/${target}`;
+
+export const PAGES: Shown[] = [
+  { ...page('log-in', '/login', 'Sign in', 'Name', 'Password', 'pgsteward user passwd NAME'), stranger: true },
+  page('fleet', '/', 'Databases', target, 'Up to date', 'PostgreSQL'),
+  page('overview', `${db}/`, target, 'Healthy', 'Largest tables', 'ari_snapshots', `Back up ${target}`, 'L1 · read back whole', 'in use'),
+  page('tables', `${db}/tables`, 'Tables', 'ari_snapshots', '20.0 k', '12 tables'),
+  page('table', `${db}/tables/public/ari_snapshots`, 'ari_snapshots', 'idx_ari_score', 'decision_quality', 'ari_snapshots_user_id_fkey'),
+  page('migrations', `${db}/migrations`, 'Migrations', 'Up to date', 'audit logs', 'by admin'),
+  page('optimize', `${db}/optimize`, 'Optimize', 'All there', 'idx_ari_score', 'audit_logs_severity_check'),
+  page('backups', `${db}/backups`, 'Backups', 'L1 · read back whole', 'admin'),
+  page('jobs', '/jobs', 'Jobs', `Migrate ${target}`, `Optimize ${target}`, 'Succeeded'),
+  { ...page('job', '/jobs', `Optimize ${target}`, '2 constraints and 20 indexes created', 'idx_ari_score', 'create index concurrently'), through: `Optimize ${target}` },
+  page('audit of the console', '/audit', 'Audit', 'migration.apply', 'session.log_in', 'admin'),
+  page('audit of the database', `/audit?source=target&target=${target}`, 'Audit', 'goal_created', 'request 200', 'user-4'),
+  page('settings', '/settings', 'Settings', 'Your password', 'Your sessions', 'Users', 'administrator'),
+  missing('page that is none', '/no/such/page', 'There is no such page', 'To the overview'),
+  missing('database that is none', '/db/none/', 'There is no', 'none'),
+  missing('table that is none', `${db}/tables/public/none`, 'There is no', 'none'),
+  missing('job that is none', '/jobs/none', 'There is no job', 'Look for it on the Jobs page.'),
+];
+
+/** Opens it; fails when its status is not the right one. */
+export async function visit(browser: Page, shown: Shown): Promise<void> {
+  let answer = await browser.goto(shown.path);
+  if (shown.through) {
+    const link = browser.getByRole('main').getByRole('link', { name: shown.through }).first();
+    answer = await browser.goto((await link.getAttribute('href')) ?? '');
+  }
+  expect(answer?.status()).toBe(shown.status);
+}
+
+/** Whether its heading and its data are there. */
+export async function isWhole(browser: Page, shown: Shown): Promise<void> {
+  await expect(browser.getByRole('heading', { level: 1 })).toHaveText(new RegExp(`^${shown.heading}`));
+  for (const text of shown.shows) {
+    // Some of it is in the log's or a table's hidden columns on narrow screens; this is a wide one.
+    await expect(browser.getByRole('main')).toContainText(text);
+  }
+  await expect(browser.getByText('Loading', { exact: true })).toHaveCount(0);
+}
+
+/** Whether nothing is wider than the smallest screen, but for what scrolls by itself. */
+export async function fitsNarrow(browser: Page): Promise<void> {
+  await browser.setViewportSize({ width: 320, height: 640 });
+  await expect.poll(() => browser.evaluate(tooWide)).toEqual([]);
+}
+
+/** In the page: what reaches beyond the right edge, if the page as a whole can be scrolled there. */
+function tooWide(): string[] {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  if (scrollWidth <= clientWidth) return [];
+  const scrolls = (element: Element): boolean => getComputedStyle(element).overflowX !== 'visible';
+  const reaches = [...document.querySelectorAll('body *')].filter((element) => {
+    if (element.getBoundingClientRect().right <= clientWidth + 1) return false;
+    for (let parent = element.parentElement; parent && parent !== document.body; parent = parent.parentElement) {
+      if (scrolls(parent)) return false;
+    }
+    return true;
+  });
+  return [`${scrollWidth - clientWidth} px too wide`, ...reaches.map((element) => element.outerHTML.slice(0, 120))];
+}

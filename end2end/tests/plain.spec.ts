@@ -1,0 +1,60 @@
+// What a page can do without JavaScript: log in and out, filter, sort, and refuse in words.
+import { admin, target } from '../console';
+import { expect, test } from './quiet';
+import { ADMINISTRATOR, signIn } from './session';
+
+test('logging in and out is a plain form', async ({ page }) => {
+  await page.goto(`/db/${target}/tables?sort=name&dir=asc`);
+  await signIn(page, admin.name, 'not the password');
+  await expect(page.getByRole('alert')).toHaveText('The name or the password is wrong, or the user is disabled.');
+  await signIn(page, admin.name, admin.password);
+  await expect(page).toHaveURL(`/db/${target}/tables?sort=name&dir=asc`);
+  await page.locator('header summary').click();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL('/login');
+  await page.goto(`/db/${target}/tables`);
+  await expect(page).toHaveURL(/\/login/);
+});
+
+test.describe('logged in', () => {
+  test.use({ storageState: ADMINISTRATOR });
+
+  test('lists are filtered by forms and sorted by links', async ({ page }) => {
+    await page.goto(`/db/${target}/tables`);
+    const rows = page.locator('main tbody tr');
+    await page.getByRole('columnheader', { name: 'Table', exact: true }).getByRole('link').click();
+    await expect(rows.first()).toContainText('_pgsteward_migrations');
+    await page.getByRole('searchbox').fill('goal');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await expect(rows).toHaveCount(1);
+    await expect(page).toHaveURL(/sort=name/);
+    await page.goto('/audit');
+    await page.getByLabel('Event type').fill('migration.apply');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await expect(rows).toHaveCount(2);
+    await page.goto('/jobs');
+    await page.getByLabel('Kind').selectOption('backup');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await expect(page).toHaveURL(/kind=backup/);
+    await expect(rows.first()).toContainText(`Back up ${target}`);
+  });
+
+  test('what needs JavaScript is there and cannot be clicked', async ({ page }) => {
+    await page.goto(`/db/${target}/backups`);
+    await expect(page.getByRole('button', { name: 'Back up', exact: true })).toBeDisabled();
+    await expect(page.getByRole('button', { name: /^Delete the backup/ })).toBeDisabled();
+    await expect(page.getByRole('link', { name: 'Download', exact: true })).toBeVisible();
+    await page.goto('/settings');
+    await expect(page.getByRole('button', { name: 'Add user…' })).toBeDisabled();
+  });
+
+  test('a password that is refused is refused in words', async ({ page }) => {
+    await page.goto('/settings');
+    await page.getByLabel('Current password').fill(admin.password);
+    await page.getByLabel('New password', { exact: true }).fill('one of eight letters');
+    await page.getByLabel('New password again').fill('another of as many');
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await expect(page).toHaveURL(/\/settings\?refused=again/);
+    await expect(page.getByText('The two are not the same.')).toBeVisible();
+  });
+});

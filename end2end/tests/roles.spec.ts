@@ -1,0 +1,116 @@
+// Users: what an administrator does with them, what a viewer sees, and what is refused whatever the page shows.
+import type { Browser, Page } from '@playwright/test';
+import { baseURL, target } from '../console';
+import { expect, open, takenOver, test, type Listener } from './quiet';
+import { ADMINISTRATOR, signIn } from './session';
+
+const FIRST = 'a sentence nobody guesses';
+const SECOND = 'another one nobody guesses';
+const OWN = 'and this one is my own';
+
+/** What changes or takes something. */
+const ACTS = /^(Migrate|Optimize|Analyze|Back up|Create|Apply up|Delete|Verify|Cancel|Download)/;
+
+test.describe.configure({ mode: 'serial' });
+test.use({ storageState: ADMINISTRATOR });
+
+/** A page of a browser in which nobody is logged in. */
+async function stranger(browser: Browser, listener: Listener): Promise<Page> {
+  const context = await browser.newContext({ baseURL, storageState: undefined });
+  await listener.listen(context);
+  return context.newPage();
+}
+
+const rowOf = (page: Page, name: string) => page.getByRole('region', { name: 'Users' }).getByRole('row').filter({ hasText: name });
+
+test('an administrator adds a viewer', async ({ page, listener }) => {
+  listener.expect(/status of 422.*add_user/);
+  await open(page, '/settings');
+  await page.getByRole('button', { name: 'Add user…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Add user' });
+  await dialog.getByLabel('Name').fill('vera');
+  await dialog.getByLabel('First password').fill('password');
+  await dialog.getByRole('button', { name: 'Add user' }).click();
+  await expect(dialog.getByLabel('First password')).toHaveAttribute('aria-invalid', 'true');
+  await dialog.getByLabel('First password').fill(FIRST);
+  await dialog.getByRole('button', { name: 'Add user' }).click();
+  await expect(page.getByText('vera can sign in.')).toBeVisible();
+  await expect(rowOf(page, 'vera').getByRole('combobox')).toHaveValue('viewer');
+});
+
+test('a viewer sees all and is offered no act, and is refused the acts all the same', async ({ browser, listener }) => {
+  const page = await stranger(browser, listener);
+  await page.goto('/settings');
+  await signIn(page, 'vera', 'not her password');
+  await expect(page.getByRole('alert')).toHaveText('The name or the password is wrong, or the user is disabled.');
+  await expect(page).toHaveURL(/\/login\?refused=unauthenticated&next=%2Fsettings$/);
+  await signIn(page, 'vera', FIRST);
+  await expect(page).toHaveURL('/settings');
+  await expect(page.getByRole('heading', { name: 'Users' })).toHaveCount(0);
+  for (const [path, shows] of [
+    ['', 'Healthy'], ['migrations', 'Up to date'], ['optimize', 'All there'], ['backups', 'L1 · read back whole'], ['tables', 'ari_snapshots'],
+  ]) {
+    await open(page, `/db/${target}/${path}`);
+    await expect(page.getByRole('main')).toContainText(shows);
+    for (const role of ['button', 'link'] as const) {
+      await expect(page.getByRole('main').getByRole(role, { name: ACTS })).toHaveCount(0);
+    }
+  }
+  // Asked for from the page itself, as its own code would.
+  listener.expect(/status of 403/);
+  const refusal = await page.evaluate(async (target) => {
+    const answer = await fetch('/rpc/start_backup', {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ spec: { target } }),
+    });
+    return { status: answer.status, fault: await answer.json() };
+  }, target);
+  expect(refusal).toMatchObject({ status: 403, fault: { code: 'forbidden', message: expect.stringContaining('viewer') } });
+  await page.context().close();
+});
+
+test('a new role, a new password and a closed door take effect at once', async ({ page, browser, listener }) => {
+  const theirs = await stranger(browser, listener);
+  // Their streams and pages are refused as soon as their sessions end.
+  listener.expect(/status of 401/);
+  await theirs.goto('/jobs');
+  await signIn(theirs, 'vera', FIRST);
+  await takenOver(theirs);
+
+  await open(page, '/settings');
+  await rowOf(page, 'vera').getByRole('combobox').selectOption('operator');
+  await expect(page.getByText('vera was changed.')).toBeVisible();
+  await rowOf(page, 'vera').getByRole('button', { name: 'New password…' }).click();
+  const asks = page.getByRole('dialog', { name: 'New password for vera' });
+  await asks.getByLabel('New password').fill(SECOND);
+  await asks.getByRole('button', { name: 'Set password' }).click();
+  await expect(asks).toBeHidden();
+
+  await theirs.goto(`/db/${target}/backups`);
+  await expect(theirs).toHaveURL(/\/login/);
+  await signIn(theirs, 'vera', SECOND);
+  await expect(theirs).toHaveURL('/settings');
+  await expect(theirs.getByText('Choose a password of your own')).toBeVisible();
+  await takenOver(theirs);
+  await theirs.getByLabel('Current password').fill(SECOND);
+  await theirs.getByLabel('New password', { exact: true }).fill(OWN);
+  await theirs.getByLabel('New password again').fill(`${OWN}!`);
+  await theirs.getByRole('button', { name: 'Change password' }).click();
+  await expect(theirs.getByText('The two are not the same.')).toBeVisible();
+  await theirs.getByLabel('New password again').fill(OWN);
+  await theirs.getByRole('button', { name: 'Change password' }).click();
+  await expect(theirs).toHaveURL('/');
+  await open(theirs, `/db/${target}/backups`);
+  await expect(theirs.getByRole('button', { name: 'Back up' })).toBeVisible();
+  await expect(theirs.getByRole('button', { name: /^Delete/ })).toHaveCount(0);
+
+  await rowOf(page, 'vera').getByRole('button', { name: 'Disable…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Disable vera?' });
+  await dialog.getByRole('textbox').fill('vera');
+  await dialog.getByRole('button', { name: 'Disable' }).click();
+  await expect(rowOf(page, 'vera')).toContainText('Disabled');
+  // The page that is open leads away by itself: its stream has ended.
+  await expect(theirs).toHaveURL(/\/login/);
+  await signIn(theirs, 'vera', OWN);
+  await expect(theirs.getByRole('alert')).toHaveText('The name or the password is wrong, or the user is disabled.');
+  await theirs.context().close();
+});
