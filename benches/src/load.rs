@@ -51,14 +51,12 @@ pub struct Cores {
     pub server: f64,
     /// The bench itself.
     pub bench: f64,
-    /// Everybody else on the machine, whom a measurement should not have.
-    pub others: f64,
 }
 
 impl Cores {
-    /// All of them.
+    /// All three.
     pub fn all(&self) -> f64 {
-        self.console + self.server + self.bench + self.others
+        self.console + self.server + self.bench
     }
 }
 
@@ -139,7 +137,6 @@ pub async fn run(console: &Console, visitors: &[Visitor], ask: &Ask, shape: Shap
             console: busy(0),
             server: busy(1),
             bench: busy(2),
-            others: (busy(3) - busy(0) - busy(1) - busy(2)).max(0.0),
         },
     })
 }
@@ -151,8 +148,8 @@ pub async fn once(client: &Client, visitor: &Visitor, ask: &Ask) -> Result<Durat
     Ok(asked.elapsed())
 }
 
-/// Processor time of the console, the embedded PostgreSQL, the bench and the whole machine so far.
-fn worked(console: &Console) -> [Duration; 4] {
+/// Processor time of the console, the embedded PostgreSQL and the bench so far.
+fn worked(console: &Console) -> [Duration; 3] {
     let server = console
         .embedded_pid()
         .map(process::family_time)
@@ -161,7 +158,6 @@ fn worked(console: &Console) -> [Duration; 4] {
         process::processor_time(console.pid),
         server,
         process::processor_time(std::process::id()),
-        process::machine_time(),
     ]
 }
 

@@ -57,28 +57,6 @@ pub fn family_time(pid: u32) -> Duration {
     processor_time(pid) + children(pid).map(|(_, stat)| stat.time).sum::<Duration>()
 }
 
-/// Processor time that the whole machine has spent on work of any kind.
-pub fn machine_time() -> Duration {
-    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    busy(&text).unwrap_or_default()
-}
-
-/// The first line is `cpu` and the ticks of user, nice, system, idle, iowait, irq, softirq, steal and two that the first
-/// two hold already.
-fn busy(text: &str) -> Option<Duration> {
-    let fields = text.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
-    let ticks: Vec<u32> = fields.take(8).filter_map(|field| field.parse().ok()).collect();
-    let [user, nice, system, _idle, _iowait, irq, softirq, steal] = ticks[..] else {
-        return None;
-    };
-    Some(
-        [user, nice, system, irq, softirq, steal]
-            .into_iter()
-            .map(|ticks| TICK * ticks)
-            .sum(),
-    )
-}
-
 /// Whether a process is there and not only waits to be collected.
 pub fn is_alive(pid: u32) -> bool {
     stat(pid).is_some_and(|stat| stat.state != 'Z')
@@ -178,13 +156,6 @@ mod tests {
             (300 << 10, 100 << 10, 200 << 10)
         );
         assert_eq!(of_status("Name:\tkthread\n"), None);
-    }
-
-    #[test]
-    fn the_machines_work_is_all_but_idling() {
-        let text = "cpu  100 20 30 9000 500 1 2 4 0 0\ncpu0 50 10 15 4500 250 0 1 2 0 0\n";
-        assert_eq!(busy(text), Some(Duration::from_millis(1570)));
-        assert_eq!(busy("intr 1 2 3"), None);
     }
 
     #[test]

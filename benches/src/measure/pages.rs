@@ -178,13 +178,11 @@ fn why(outcome: &Outcome) -> String {
     }
     let cores = outcome.cores;
     let spent = format!(
-        "console {:.1}, PostgreSQL {:.1}, load generator {:.1}, others {:.1} cores",
-        cores.console, cores.server, cores.bench, cores.others
+        "console {:.1}, PostgreSQL {:.1}, load generator {:.1} of the cores",
+        cores.console, cores.server, cores.bench
     );
     let there = std::thread::available_parallelism().map_or(1, usize::from);
-    if cores.others > 0.1 * there as f64 {
-        format!("other programs were at work, measure again on a quiet machine ({spent})")
-    } else if cores.all() > 0.9 * there as f64 {
+    if cores.all() > 0.9 * there as f64 {
         format!("no core was idle ({spent})")
     } else {
         format!("waiting ({spent})")
@@ -210,12 +208,11 @@ fn line(name: &str, outcome: &Outcome) -> String {
     };
     let [p50, p95, p99] = [50, 95, 99].map(|percent| ms(latencies.percentile(percent)));
     format!(
-        "| {name} | {users} | {pace} | {rate:.0} | {p50} | {p95} | {p99} | {} | {failed} | {:.2} | {:.2} | {:.2} | {:.2} |",
+        "| {name} | {users} | {pace} | {rate:.0} | {p50} | {p95} | {p99} | {} | {failed} | {:.2} | {:.2} | {:.2} |",
         ms(latencies.longest()),
         cores.console,
         cores.server,
-        cores.bench,
-        cores.others
+        cores.bench
     )
 }
 
@@ -225,9 +222,9 @@ fn detail(outcomes: &[(String, Outcome)]) -> String {
         .map(|(name, outcome)| line(name, outcome) + "\n")
         .collect();
     format!(
-        "Times in milliseconds; the last four columns are processor cores that were busy.\n\n\
-         | page | users | pace | answers/s | p50 | p95 | p99 | longest | wrong | console | PostgreSQL | load generator | others |\n\
-         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n{lines}"
+        "Times in milliseconds; the last three columns are processor cores that were busy.\n\n\
+         | page | users | pace | answers/s | p50 | p95 | p99 | longest | wrong | console | PostgreSQL | load generator |\n\
+         |---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n{lines}"
     )
 }
 
