@@ -44,9 +44,12 @@ test.describe('what opens over a page', () => {
     await axeFindsNothing(page);
     await page.keyboard.press('Escape');
     await expect(page.getByRole('button', { name: /^Delete the backup of/ })).toBeFocused();
-    await page.locator('header summary').click();
-    await page.locator('nav summary').click();
-    await axeFindsNothing(page);
+    for (const menu of ['header details', 'nav details']) {
+      await page.locator(menu).locator('summary').click();
+      // What lies below an open menu is out of reach until it is closed, and was looked at before.
+      await axeFindsNothing(page, menu);
+      await page.locator(menu).locator('summary').click();
+    }
   });
 
   test('includes the drawer of a narrow screen', async ({ page }) => {
@@ -64,10 +67,10 @@ test.describe('what opens over a page', () => {
   });
 });
 
-async function axeFindsNothing(page: Page): Promise<void> {
+async function axeFindsNothing(page: Page, within = 'body'): Promise<void> {
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
-    const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
+    const { violations } = await new AxeBuilder({ page }).include(within).withTags(RULES).analyze();
     const found = violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
     expect(found, `in ${colorScheme}`).toEqual([]);
   }

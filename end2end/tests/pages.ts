@@ -76,7 +76,7 @@ function tooWide(): string[] {
   if (scrollWidth <= clientWidth) return [];
   const scrolls = (element: Element): boolean => getComputedStyle(element).overflowX !== 'visible';
   const reaches = [...document.querySelectorAll('body *')].filter((element) => {
-    if (element.getBoundingClientRect().right <= clientWidth + 1) return false;
+    if (element.getBoundingClientRect().right <= clientWidth) return false;
     for (let parent = element.parentElement; parent && parent !== document.body; parent = parent.parentElement) {
       if (scrolls(parent)) return false;
     }

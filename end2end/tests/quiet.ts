@@ -3,7 +3,7 @@
 import { expect, test as base, type BrowserContext, type Page } from '@playwright/test';
 
 /** Warnings of leptos about a page that is not written as it should be. */
-const LEPTOS = /xxxx/;
+const LEPTOS = /reactive|hydrat|leptos/i;
 
 export class Listener {
   private readonly problems: string[] = [];

@@ -8,8 +8,9 @@ const FIRST = 'a sentence nobody guesses';
 const SECOND = 'another one nobody guesses';
 const OWN = 'and this one is my own';
 
-/** What changes or takes something. */
-const ACTS = /^(Migrate|Optimize|Analyze|Back up|Create|Apply up|Delete|Verify|Cancel|Download)/;
+/** What changes or takes something. Links without the dots lead to jobs of the past. */
+const BUTTONS = /^(Migrate|Optimize|Analyze|Back up|Create|Apply up|Delete|Verify|Cancel)/;
+const LINKS = /…$|^Download/;
 
 test.describe.configure({ mode: 'serial' });
 test.use({ storageState: ADMINISTRATOR });
@@ -52,9 +53,8 @@ test('a viewer sees all and is offered no act, and is refused the acts all the s
   ]) {
     await open(page, `/db/${target}/${path}`);
     await expect(page.getByRole('main')).toContainText(shows);
-    for (const role of ['button', 'link'] as const) {
-      await expect(page.getByRole('main').getByRole(role, { name: ACTS })).toHaveCount(0);
-    }
+    await expect(page.getByRole('main').getByRole('button', { name: BUTTONS })).toHaveCount(0);
+    await expect(page.getByRole('main').getByRole('link', { name: LINKS })).toHaveCount(0);
   }
   // Asked for from the page itself, as its own code would.
   listener.expect(/status of 403/);
