@@ -279,11 +279,12 @@ async fn part(
     });
     match ended {
         Ok(()) => {
-            context.info(format!(
-                "{} in {}.",
-                item.view.sql.join("; "),
-                format::duration(took)
-            ));
+            // A table is analyzed also when its plan asks for nothing.
+            let did = match item.view.kind {
+                ItemKind::Statistics => plan::analyze_sql(item),
+                ItemKind::Constraint | ItemKind::Index => item.view.sql.join("; "),
+            };
+            context.info(format!("{did} in {}.", format::duration(took)));
             done.add(item);
             Ok(())
         }
