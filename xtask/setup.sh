@@ -172,7 +172,7 @@ set_up_browser() {
   ! can_install || apt_install "font of the console" fonts-inter
   command -v npm >/dev/null || apt_install "Node.js" nodejs npm
   # Playwright needs Node.js 20; Debian 12 has 18, which is enough to fetch a newer one.
-  if [ ! -x "$tools/bin/node" ] && ! node -e 'process.exit(process.versions.node.split(".")[0] < 20)'; then
+  if [ ! -x "$tools/bin/node" ] && ! node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)'; then
     step "Node.js 22" newer_node
   fi
   if ! cmp -s end2end/package-lock.json "$tools/package-lock.json" || [ ! -d end2end/node_modules ]; then
