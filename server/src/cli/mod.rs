@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use nix::unistd::{Uid, User};
 
-use crate::{config::Settings, console::Console, logging, privileges};
+use crate::{config::Settings, console::Console, http::Site, logging, privileges};
 use arguments::{Arguments, Command};
 use failure::Failure;
 use out::Out;
@@ -73,6 +73,11 @@ fn begin(arguments: Arguments, out: Out) -> Result<(), Failure> {
         .map_or_else(|| Uid::current().to_string(), |user| user.name);
     // What the user may do in the folder they are in, they do before the process becomes another user.
     let opened = arguments.command.open_files()?;
+    let site = if serves {
+        Some(serve::site(&settings)?)
+    } else {
+        None
+    };
     privileges::settle(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // Of address space, not of memory: a job's state is large where the compiler does not optimise.
@@ -87,12 +92,23 @@ fn begin(arguments: Arguments, out: Out) -> Result<(), Failure> {
         yes: arguments.yes,
         os_user,
     };
-    runtime.block_on(run(arguments.command, session, opened))
+    runtime.block_on(run(arguments.command, session, opened, site))
 }
 
-async fn run(command: Command, session: Session<'_>, opened: Option<std::fs::File>) -> Result<(), Failure> {
+async fn run(
+    command: Command,
+    session: Session<'_>,
+    opened: Option<std::fs::File>,
+    site: Option<Site>,
+) -> Result<(), Failure> {
+    match (command, site) {
+        (Command::Serve { demo }, Some(site)) => serve::run(session, site, demo).await,
+        (command, _) => other(command, session, opened).await,
+    }
+}
+
+async fn other(command: Command, session: Session<'_>, opened: Option<std::fs::File>) -> Result<(), Failure> {
     match command {
-        Command::Serve { demo } => serve::run(session, demo).await,
         Command::Routes => routes::list(session.out),
         Command::Config(arguments::Config::Check) => check::run(&session).await,
         other => {

@@ -2,10 +2,8 @@
 
 use std::net::SocketAddr;
 
-use app::Assets;
 use engine::session::FirstAdministrator;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -16,21 +14,12 @@ use super::{Session, demo, failure::Failure};
 use crate::{
     config::Settings,
     console::Console,
-    http::{self, Web},
+    http::{self, Site, Web},
 };
 
-/// The names that the build gave to the browser's files.
-#[derive(Deserialize)]
-struct Names {
-    js: String,
-    wasm: String,
-    css: String,
-}
-
-pub(super) async fn run(session: Session<'_>, with_demo: bool) -> Result<(), Failure> {
+pub(super) async fn run(session: Session<'_>, site: Site, with_demo: bool) -> Result<(), Failure> {
     let settings = session.settings;
     let stop = stop_signal()?;
-    let assets = assets(settings)?;
     let listener = TcpListener::bind(settings.addr).await.map_err(|error| {
         Failure::with_hint(
             format!("{} cannot be listened on: {error}", settings.addr),
@@ -57,12 +46,7 @@ pub(super) async fn run(session: Session<'_>, with_demo: bool) -> Result<(), Fai
         }
     };
     greet(&session, addr, &first);
-    let web = Web::new(
-        console.engine.clone(),
-        settings.site_root.clone(),
-        assets,
-        settings.trusted_proxies.clone(),
-    );
+    let web = Web::new(console.engine.clone(), site, settings.trusted_proxies.clone());
     let closing = web.closing.clone();
     let serving = tokio::spawn(http::connection::serve(
         listener,
@@ -97,23 +81,16 @@ fn stop_signal() -> Result<CancellationToken, Failure> {
     Ok(stop)
 }
 
-fn assets(settings: &Settings) -> Result<Assets, Failure> {
-    let path = settings.site_root.join("assets.json");
-    let missing = |why: String| {
+/// The browser's files.
+pub(super) fn site(settings: &Settings) -> Result<Site, Failure> {
+    Site::read(&settings.site_root).map_err(|error| {
         Failure::with_hint(
             format!(
-                "the browser's files are not in {}: {why}",
+                "the browser's files are not in {}: {error}",
                 settings.site_root.display()
             ),
             "build them (make build), or set LEPTOS_SITE_ROOT to their folder",
         )
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| missing(error.to_string()))?;
-    let Names { js, wasm, css } = serde_json::from_str(&text).map_err(|error| missing(error.to_string()))?;
-    Ok(Assets {
-        js: format!("/pkg/{js}"),
-        wasm: format!("/pkg/{wasm}"),
-        css: format!("/pkg/{css}"),
     })
 }
 

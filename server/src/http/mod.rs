@@ -17,11 +17,11 @@ mod pages;
 mod public;
 mod redirect;
 mod session;
+mod site;
 mod trace;
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use app::Assets;
 use axum::{
     Router,
     extract::FromRef,
@@ -38,16 +38,15 @@ use tower_http::{
 
 pub use events::Streams;
 pub use public::Public;
+pub use site::Site;
 
 /// What every route knows.
 #[derive(Clone)]
 pub struct Web {
     /// What does the work.
     pub engine: Engine,
-    /// The names of the browser's files.
-    pub assets: Assets,
-    /// The folder they lie in.
-    pub site: PathBuf,
+    /// The browser's files.
+    pub site: Site,
     /// Proxies whose word about a request counts.
     pub trusted_proxies: Arc<[IpAddr]>,
     /// The live streams.
@@ -59,11 +58,10 @@ pub struct Web {
 }
 
 impl Web {
-    /// The state for an engine and a site folder, with the pace that holds in production.
-    pub fn new(engine: Engine, site: PathBuf, assets: Assets, trusted_proxies: Vec<IpAddr>) -> Self {
+    /// The state for an engine and a site, with the pace that holds in production.
+    pub fn new(engine: Engine, site: Site, trusted_proxies: Vec<IpAddr>) -> Self {
         Self {
             engine,
-            assets,
             site,
             trusted_proxies: trusted_proxies.into(),
             streams: Streams::default(),
@@ -96,7 +94,6 @@ impl FromRef<Routed> for LeptosOptions {
 pub fn router(web: Web) -> Router {
     let leptos = LeptosOptions::builder()
         .output_name("pgsteward")
-        .site_root(web.site.to_string_lossy().into_owned())
         .site_pkg_dir("pkg")
         .build();
     let routed = Routed {
@@ -116,7 +113,7 @@ pub fn router(web: Web) -> Router {
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::ready))
         .route("/api/{*path}", any(fault::no_such_route))
-        .nest_service("/pkg", pages::files(&web.site))
+        .route("/pkg/{*name}", get(pages::file))
         .fallback(fault::no_such_route)
         .method_not_allowed_fallback(fault::wrong_method)
         .with_state(routed);

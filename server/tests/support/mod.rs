@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use app::Assets;
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -15,7 +14,7 @@ use engine::{
     config::{MigrationSource, PoolConfig, QueryLog, TargetConfig},
 };
 use serde_json::Value;
-use server::http::{Web, router};
+use server::http::{Site, Web, router};
 use tempfile::TempDir;
 use testkit::Database;
 use tower::ServiceExt;
@@ -63,6 +62,11 @@ impl Console {
         for (name, text) in [("a.css", "plain"), ("a.css.br", "brotli"), ("a.css.gz", "gzip")] {
             std::fs::write(site.join("pkg").join(name), text).unwrap();
         }
+        std::fs::write(
+            site.join("assets.json"),
+            r#"{"js":"a.js","wasm":"a.wasm","css":"a.css"}"#,
+        )
+        .unwrap();
         let config = EngineConfig {
             store: store.socket_options(),
             store_connections: 8,
@@ -89,13 +93,7 @@ impl Console {
             },
         };
         let engine = Engine::open(config).await.unwrap();
-        let name = |name: &str| format!("/pkg/{name}");
-        let assets = Assets {
-            js: name("a.js"),
-            wasm: name("a.wasm"),
-            css: name("a.css"),
-        };
-        let mut web = Web::new(engine.clone(), site, assets, Vec::new());
+        let mut web = Web::new(engine.clone(), Site::read(&site).unwrap(), Vec::new());
         change(&mut web);
         Self {
             engine,
