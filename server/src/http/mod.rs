@@ -113,7 +113,7 @@ pub fn router(web: Web) -> Router {
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::ready))
         .route("/api/{*path}", any(fault::no_such_route))
-        .route("/pkg/{*name}", get(pages::file))
+        .nest_service("/pkg", pages::files(web.site.clone()))
         .fallback(fault::no_such_route)
         .method_not_allowed_fallback(fault::wrong_method)
         .with_state(routed);

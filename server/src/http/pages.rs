@@ -6,11 +6,12 @@ use axum::{
     extract::{OriginalUri, Path, State},
     http::HeaderMap,
     response::Response,
+    routing::get,
 };
 use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes, generate_route_list};
 
-use super::{Routed, Web, fault};
+use super::{Routed, Site, fault};
 
 /// Every page of the application and every server function.
 pub(super) fn routes(routed: &Routed) -> Router<Routed> {
@@ -24,14 +25,22 @@ pub(super) fn routes(routed: &Routed) -> Router<Routed> {
     )
 }
 
-/// One of the browser's files.
-pub(super) async fn file(
-    State(web): State<Web>,
+/// The browser's files.
+pub(super) fn files(site: Site) -> Router {
+    Router::new()
+        .route("/{*name}", get(file))
+        .fallback(fault::no_such_route)
+        .method_not_allowed_fallback(fault::wrong_method)
+        .with_state(site)
+}
+
+async fn file(
+    State(site): State<Site>,
     Path(name): Path<String>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Response {
-    match web.site.answer(&name, &headers) {
+    match site.answer(&name, &headers) {
         Some(answer) => answer,
         None => fault::no_such_route(uri).await,
     }
