@@ -4,9 +4,10 @@
 //! proved one. It provides `engine::Engine` as leptos context to pages and server functions alike.
 
 use contract::{Code, Fault};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use server_fn::{
-    codec::JsonEncoding,
+    Bytes, ContentType, Decodes, Encodes, Format, FormatType,
+    codec::Post,
     error::{FromServerFnError, ServerFnErrorErr},
 };
 
@@ -16,7 +17,7 @@ use server_fn::{
 pub struct ApiError(pub Fault);
 
 impl FromServerFnError for ApiError {
-    type Encoder = JsonEncoding;
+    type Encoder = JsonText;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         Self(match error {
@@ -40,6 +41,38 @@ impl FromServerFnError for ApiError {
             other => Fault::new(Code::Internal, format!("The console did not answer as it should ({other})."))
                 .hint("Reload the page and try again."),
         })
+    }
+}
+
+/// How arguments and answers of server functions travel.
+pub type Json = Post<JsonText>;
+
+/// JSON, read as text. server_fn's own encoding reads bytes, resources and events are read as text, and each way of
+/// reading has code of its own for every type, which the browser would have to load twice.
+pub struct JsonText;
+
+impl ContentType for JsonText {
+    const CONTENT_TYPE: &'static str = "application/json";
+}
+
+impl FormatType for JsonText {
+    const FORMAT_TYPE: Format = Format::Text;
+}
+
+impl<T: Serialize> Encodes<T> for JsonText {
+    type Error = serde_json::Error;
+
+    fn encode(value: &T) -> Result<Bytes, Self::Error> {
+        serde_json::to_vec(value).map(Bytes::from)
+    }
+}
+
+impl<T: DeserializeOwned> Decodes<T> for JsonText {
+    type Error = serde_json::Error;
+
+    fn decode(bytes: Bytes) -> Result<T, Self::Error> {
+        let text = std::str::from_utf8(&bytes).map_err(<serde_json::Error as serde::de::Error>::custom)?;
+        serde_json::from_str(text)
     }
 }
 

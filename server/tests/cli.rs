@@ -9,7 +9,7 @@
 #[path = "support/program.rs"]
 mod program;
 
-use std::{process::Stdio, time::Instant};
+use std::{io::BufRead, process::Stdio, time::Instant};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -340,25 +340,27 @@ async fn ctrl_c_cancels_the_job_and_waits_for_its_clean_up() {
     let cluster = testkit::shared().await;
     // Whoever wants to read this table waits.
     let mut holder = std::process::Command::new(cluster.bin_dir().join("psql"))
-        .args(["--no-psqlrc", "--quiet", "--command"])
-        .arg("begin; lock table ari_snapshots in access exclusive mode; select pg_sleep(300)")
+        .args(["--no-psqlrc", "--quiet", "--command", "begin"])
+        .args(["--command", "lock table ari_snapshots in access exclusive mode"])
+        .args(["--command", "\\echo held"])
+        .args(["--command", "select pg_sleep(300)"])
         .arg(target.url())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    let mut said = std::io::BufReader::new(holder.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
     let command = home.command(&["backup", "create", "--json"]).spawn().unwrap();
     let pid = Pid::from_raw(command.id().cast_signed());
-    let running = |home: &Home| {
-        let list = home.json(&["backup", "list"]);
-        list["attempts"]
-            .as_array()
-            .unwrap()
-            .first()
-            .map(|job| job["state"].clone())
-    };
     wait_until("the backup runs", || {
-        running(&home).is_some_and(|state| state == "running")
+        let list = home.json(&["backup", "list"]);
+        let state = list["attempts"]
+            .get(0)
+            .map_or("queued", |job| job["state"].as_str().unwrap());
+        assert!(["queued", "running"].contains(&state), "{list}");
+        state == "running"
     });
     let begun = Instant::now();
     kill(pid, Signal::SIGINT).unwrap();

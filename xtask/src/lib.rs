@@ -10,6 +10,7 @@ pub mod compress;
 pub mod css;
 pub mod prepare;
 pub mod site;
+pub mod unused;
 pub mod wasm;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use crate::assets::{self, Names};
 use crate::compress;
 use crate::css;
-use crate::{Result, read, step, wasm, write};
+use crate::{Result, read, step, unused, wasm, write};
 use std::path::{Path, PathBuf};
 
 /// How the site is built.
@@ -27,6 +27,9 @@ impl Mode {
 /// The most bytes that the WebAssembly may have after brotli, from the performance budget in docs/performance.md.
 const WASM_BUDGET: u64 = 350_000;
 
+/// Counts up with each change of what this crate does to the module.
+const STEPS: u32 = 2;
+
 /// Builds the whole site. What has not changed since the last run is left as it is.
 ///
 /// # Errors
@@ -36,7 +39,7 @@ pub fn build(mode: Mode) -> Result<()> {
     let site = wasm::target(&top).join("site");
     let module = step("frontend to WebAssembly", || wasm::build(&top, mode))?;
     let bytes = std::fs::read(&module).map_err(|e| format!("{}: {e}", module.display()))?;
-    let stamp = format!("{} {mode:?}\n", assets::hash(&bytes));
+    let stamp = format!("{} {mode:?} {STEPS}\n", assets::hash(&bytes));
     let stamp_file = site.join("wasm.stamp");
     let old = assets::load(&site);
     let (js, wasm) = match old {
@@ -46,7 +49,7 @@ pub fn build(mode: Mode) -> Result<()> {
         {
             (old.js, old.wasm)
         }
-        _ => bind(&module, &site, mode)?,
+        _ => bind(bytes, &site, mode)?,
     };
     let css = style(&top, &site, mode)?;
     let names = Names { js, wasm, css };
@@ -77,8 +80,12 @@ fn style(top: &Path, site: &Path, mode: Mode) -> Result<String> {
 }
 
 /// Runs wasm-bindgen and stores its files under content-hashed names; returns those of the JavaScript and the module.
-fn bind(module: &Path, site: &Path, mode: Mode) -> Result<(String, String)> {
+fn bind(module: Vec<u8>, site: &Path, mode: Mode) -> Result<(String, String)> {
     let work = site.join("work");
+    let module = match mode {
+        Mode::Release => step("unused code", || unused::without_async_hydration(&module))?.0,
+        Mode::Dev => module,
+    };
     step("JavaScript bindings", || match std::fs::remove_dir_all(&work) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {e}", work.display())),
         _ => wasm::bind(module, &work),

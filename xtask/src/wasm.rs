@@ -42,11 +42,10 @@ pub fn build(top: &Path, mode: Mode) -> Result<PathBuf> {
 ///
 /// # Errors
 /// What wasm-bindgen says; most often that the module was built with another version of wasm-bindgen than xtask.
-pub fn bind(module: &Path, out: &Path) -> Result<()> {
+pub fn bind(module: Vec<u8>, out: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen
-        .input_path(module)
-        .out_name("pgsteward")
+        .input_bytes("pgsteward", module)
         .web(true)
         .map_err(|e| format!("wasm-bindgen: {e:#}"))?
         .typescript(false)

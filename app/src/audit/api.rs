@@ -2,18 +2,17 @@
 
 use contract::audit::{AuditEntry, AuditPage, AuditQuery};
 use leptos::prelude::*;
-use server_fn::codec::Json;
 
-use crate::rpc::ApiError;
+use crate::rpc::{ApiError, Json};
 
 /// A page of one of the logs, newest first.
-#[server(prefix = "/rpc", endpoint = "list_audit", input = Json)]
+#[server(prefix = "/rpc", endpoint = "list_audit", input = Json, output = Json)]
 pub async fn list_audit(query: AuditQuery) -> Result<AuditPage, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.audit().list(&caller, query).await }).await
 }
 
 /// Every entry that a query asks for, as many as a file may hold.
-#[server(prefix = "/rpc", endpoint = "export_audit", input = Json)]
+#[server(prefix = "/rpc", endpoint = "export_audit", input = Json, output = Json)]
 pub async fn export_audit(query: AuditQuery) -> Result<Vec<AuditEntry>, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.audit().export(&caller, query).await }).await
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A detail that is longer is folded away.
-const SHORT: usize = 90;
+const SHORT: usize = 140;
 
 /// One entry a row, newest first.
 #[component]
@@ -22,7 +22,7 @@ pub fn Entries(
 ) -> impl IntoView {
     view! {
         <div class="table-wrap" tabindex="0" role="region" aria-label="Entries">
-            <table class="table">
+            <table class="table fold">
                 <thead>
                     <tr>
                         <th scope="col">"When"</th>

@@ -55,7 +55,12 @@ fn instant(text: &str) -> Option<Instant> {
 }
 
 fn wrong(field: &'static str, value: &str, hint: &str) -> Fault {
-    Fault::new(Code::Invalid, format!("“{value}” is no {field}."))
+    let what = match field {
+        "from" | "until" => "time",
+        "source" => "log",
+        other => other,
+    };
+    Fault::new(Code::Invalid, format!("“{value}” is no {what}."))
         .field(field)
         .hint(hint)
 }

@@ -34,7 +34,7 @@ const COLUMNS: [&str; 14] = [
     "created_by",
 ];
 
-/// One backup a row, newest first.
+/// The card's head, and one backup a row, newest first.
 #[component]
 pub fn Rows(
     /// The backups.
@@ -50,8 +50,13 @@ pub fn Rows(
         .into_iter()
         .map(|backup| view! { <Row backup all work changed /> });
     view! {
+        <div class="ch">
+            <h2>"Stored"</h2>
+            <span class="sp"></span>
+            <CsvButton file="backups.csv" columns=&COLUMNS rows />
+        </div>
         <div class="table-wrap" tabindex="0" role="region" aria-label="Stored backups">
-            <table class="table">
+            <table class="table fold">
                 <thead>
                     <tr>
                         <th scope="col">"Taken"</th>
@@ -72,9 +77,6 @@ pub fn Rows(
                 </thead>
                 <tbody>{body.collect_view()}</tbody>
             </table>
-        </div>
-        <div class="cf">
-            <CsvButton file="backups.csv" columns=&COLUMNS rows />
         </div>
     }
     .into_any()

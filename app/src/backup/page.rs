@@ -132,7 +132,13 @@ fn Stored(list: BackupList, may: bool, work: Work, changed: Callback<()>) -> imp
         } else {
             "If this database died now, nothing could be restored. An operator can take one."
         };
-        view! { <EmptyState title="No backup yet" hint /> }.into_any()
+        view! {
+            <div class="ch">
+                <h2>"Stored"</h2>
+            </div>
+            <EmptyState title="No backup yet" hint />
+        }
+        .into_any()
     } else {
         view! { <Rows backups work changed /> }.into_any()
     };
@@ -142,12 +148,7 @@ fn Stored(list: BackupList, may: bool, work: Work, changed: Callback<()>) -> imp
     view! {
         {warning}
         {tight}
-        <section class="card">
-            <div class="ch">
-                <h2>"Stored"</h2>
-            </div>
-            {stored}
-        </section>
+        <section class="card">{stored}</section>
         {failed}
     }
     .into_any()

@@ -36,7 +36,7 @@ pub fn Rows(
     });
     view! {
         <div class="table-wrap" tabindex="0" role="region" aria-label="Migrations">
-            <table class="table">
+            <table class="table fold">
                 <thead>
                     <tr>
                         <th scope="col">"Migration"</th>
@@ -47,7 +47,7 @@ pub fn Rows(
                         <th scope="col" class="num hide-s">
                             "Took"
                         </th>
-                        <th scope="col" class="hide-s">
+                        <th scope="col">
                             <span class="sr-only">"Acts"</span>
                         </th>
                     </tr>
@@ -67,21 +67,18 @@ fn Row(
     asked: RwSignal<Option<Option<i64>>>,
 ) -> impl IntoView {
     let hydrated = use_hydrated();
-    // On a narrow screen it stands below the name, where there is room.
-    let act = move || {
-        up_to.map(|version| {
-            view! {
-                <button
-                    class="btn sm"
-                    type="button"
-                    disabled=move || !hydrated.get() || work.is_busy()
-                    on:click=move |_| asked.set(Some(Some(version)))
-                >
-                    "Apply up to here…"
-                </button>
-            }
-        })
-    };
+    let act = up_to.map(|version| {
+        view! {
+            <button
+                class="btn sm"
+                type="button"
+                disabled=move || !hydrated.get() || work.is_busy()
+                on:click=move |_| asked.set(Some(Some(version)))
+            >
+                "Apply up to here…"
+            </button>
+        }
+    });
     let (tone, word, meaning) = state_words(migration.state);
     let by = migration.applied_at.map(|_| match migration.applied_by {
         Some(user) => format!("by {user}"),
@@ -99,7 +96,6 @@ fn Row(
                 <span class="strong">{migration.description}</span>
                 {parts.map(|parts| view! { <div class="muted small">{parts}</div> })}
                 {migration.sql.map(|sql| view! { <Sql sql /> })}
-                {up_to.map(|_| view! { <div class="only-s mt-2">{act()}</div> })}
             </td>
             <td>
                 <span title=meaning>
@@ -110,7 +106,7 @@ fn Row(
                 {migration.applied_at.map(|at| view! { <Ago at /> })} {by.map(|by| view! { <div class="muted small">{by}</div> })}
             </td>
             <td class="num hide-s">{migration.duration_ms.map(format::duration)}</td>
-            <td class="acts hide-s">{act()}</td>
+            <td class="acts">{act}</td>
         </tr>
     }
     .into_any()

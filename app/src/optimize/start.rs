@@ -10,7 +10,7 @@ use super::{api::start_optimization, chosen};
 use crate::{
     jobs::Work,
     rpc::ApiError,
-    ui::{Dialog, FaultNote, use_toasts},
+    ui::{Dialog, FaultNote, Load, use_toasts},
 };
 
 /// Says what a run would do, and starts it.
@@ -54,7 +54,15 @@ pub fn StartDialog(
     });
     view! {
         <Dialog open title wide=true>
-            {asked.get_untracked().map(|spec| view! { <Question spec plan start open /> })}
+            {asked
+                .get_untracked()
+                .map(|spec| {
+                    view! {
+                        <Load resource=plan let:plan>
+                            <Question spec=spec.clone() plan start open />
+                        </Load>
+                    }
+                })}
         </Dialog>
     }
     .into_any()
@@ -63,15 +71,11 @@ pub fn StartDialog(
 #[component]
 fn Question(
     spec: OptimizeSpec,
-    plan: Resource<Result<OptimizePlan, ApiError>>,
+    plan: OptimizePlan,
     start: Action<OptimizeSpec, Result<JobId, ApiError>>,
     open: RwSignal<bool>,
 ) -> impl IntoView {
-    let plan = plan.get_untracked().and_then(Result::ok);
-    let items = plan
-        .as_ref()
-        .map(|plan| chosen(&plan.items, &spec))
-        .unwrap_or_default();
+    let items = chosen(&plan.items, &spec);
     let names = items.iter().map(|item| {
         let text = format!(
             "{} on {}",
@@ -82,11 +86,7 @@ fn Question(
     });
     let names = names.collect_view();
     let count = items.len();
-    let blockers = plan
-        .as_ref()
-        .map(|plan| plan.blockers.len())
-        .filter(|_| spec.indexes && count > 0)
-        .unwrap_or(0);
+    let blocked = spec.indexes && count > 0 && !plan.blockers.is_empty();
     let nothing = count == 0 && !spec.analyze;
     let analyze = spec.analyze.then(|| {
         view! { <p>"Then every table is analyzed, so that the planner knows what is in it. Reading and writing go on."</p> }
@@ -119,7 +119,7 @@ fn Question(
                     }
                 }}
                 {analyze}
-                {(blockers > 0)
+                {blocked
                     .then(|| view! { <p class="warn-text">"Open transactions will hold up the index builds until they have ended; see the page."</p> })}
             </div>
             <FaultNote outcome=start.value() />

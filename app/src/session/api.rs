@@ -2,9 +2,8 @@
 
 use contract::session::{Identity, NewUser, SessionView, UserChange, UserView};
 use leptos::prelude::*;
-use server_fn::codec::Json;
 
-use crate::rpc::ApiError;
+use crate::rpc::{ApiError, Json};
 
 /// A password on its way to the server; `Debug`, which every argument has, does not show it.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
@@ -25,7 +24,7 @@ impl std::fmt::Debug for Password {
 
 /// Logs in. A plain form can send this: it answers with the cookies and leads on to `next`, or back to the log-in page,
 /// whose URL then says why. Public.
-#[server(prefix = "/rpc", endpoint = "log_in")]
+#[server(prefix = "/rpc", endpoint = "log_in", output = Json)]
 pub async fn log_in(name: String, password: Password, next: Option<String>) -> Result<(), ApiError> {
     use crate::{address, rpc};
 
@@ -51,7 +50,7 @@ pub async fn log_in(name: String, password: Password, next: Option<String>) -> R
 }
 
 /// Ends this session. A plain form can send this. Public: with no live session it only removes the cookies.
-#[server(prefix = "/rpc", endpoint = "log_out")]
+#[server(prefix = "/rpc", endpoint = "log_out", output = Json)]
 pub async fn log_out() -> Result<(), ApiError> {
     use crate::rpc;
 
@@ -66,14 +65,14 @@ pub async fn log_out() -> Result<(), ApiError> {
 }
 
 /// Who is logged in.
-#[server(prefix = "/rpc", endpoint = "who_am_i", input = Json)]
+#[server(prefix = "/rpc", endpoint = "who_am_i", input = Json, output = Json)]
 pub async fn who_am_i() -> Result<Identity, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().me(&caller).await }).await
 }
 
 /// Changes one's own password; every other session of the user ends, and this one goes on with new tokens. A plain form
 /// can send this, with the new password twice.
-#[server(prefix = "/rpc", endpoint = "change_password")]
+#[server(prefix = "/rpc", endpoint = "change_password", output = Json)]
 pub async fn change_password(
     current: Password,
     new: Password,
@@ -111,31 +110,31 @@ pub async fn change_password(
 }
 
 /// One's own live sessions, the last seen first.
-#[server(prefix = "/rpc", endpoint = "list_sessions", input = Json)]
+#[server(prefix = "/rpc", endpoint = "list_sessions", input = Json, output = Json)]
 pub async fn list_sessions() -> Result<Vec<SessionView>, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().sessions(&caller).await }).await
 }
 
 /// Ends all other sessions of one's own, and returns how many there were.
-#[server(prefix = "/rpc", endpoint = "end_sessions", input = Json)]
+#[server(prefix = "/rpc", endpoint = "end_sessions", input = Json, output = Json)]
 pub async fn end_sessions() -> Result<u64, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().end_sessions(&caller).await }).await
 }
 
 /// Every user.
-#[server(prefix = "/rpc", endpoint = "list_users", input = Json)]
+#[server(prefix = "/rpc", endpoint = "list_users", input = Json, output = Json)]
 pub async fn list_users() -> Result<Vec<UserView>, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().users(&caller).await }).await
 }
 
 /// Adds a user.
-#[server(prefix = "/rpc", endpoint = "add_user", input = Json)]
+#[server(prefix = "/rpc", endpoint = "add_user", input = Json, output = Json)]
 pub async fn add_user(user: NewUser) -> Result<UserView, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().add_user(&caller, user).await }).await
 }
 
 /// Changes a user's role or password, or disables or enables them.
-#[server(prefix = "/rpc", endpoint = "change_user", input = Json)]
+#[server(prefix = "/rpc", endpoint = "change_user", input = Json, output = Json)]
 pub async fn change_user(change: UserChange) -> Result<UserView, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().change_user(&caller, change).await })
         .await

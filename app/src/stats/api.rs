@@ -2,18 +2,17 @@
 
 use contract::stats::{TableDetail, TablePage, TableQuery};
 use leptos::prelude::*;
-use server_fn::codec::Json;
 
-use crate::rpc::ApiError;
+use crate::rpc::{ApiError, Json};
 
 /// A page of a managed database's tables.
-#[server(prefix = "/rpc", endpoint = "list_tables", input = Json)]
+#[server(prefix = "/rpc", endpoint = "list_tables", input = Json, output = Json)]
 pub async fn list_tables(query: TableQuery) -> Result<TablePage, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.stats().tables(&caller, query).await }).await
 }
 
 /// One table with its columns, indexes and constraints.
-#[server(prefix = "/rpc", endpoint = "view_table", input = Json)]
+#[server(prefix = "/rpc", endpoint = "view_table", input = Json, output = Json)]
 pub async fn view_table(target: String, schema: String, name: String) -> Result<TableDetail, ApiError> {
     crate::rpc::call(
         |engine, caller| async move { engine.stats().table(&caller, &target, &schema, &name).await },

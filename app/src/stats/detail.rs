@@ -49,8 +49,18 @@ fn Detail(target: String, detail: TableDetail) -> impl IntoView {
     let title = spoken_name(&table);
     let tab = format!("{title} of {target}");
     let comment = comment.unwrap_or_else(|| format!("A table of {target}."));
+    let locked = table.estimated.then(|| {
+        view! {
+            <div class="banner warn" role="status">
+                <span class="dot warn"></span>
+                "Locked exclusively"
+                <span>"Another session is changing this table. Sizes are those of the last vacuum; defaults and definitions can be read when it is done."</span>
+            </div>
+        }
+    });
     view! {
         <PageHead title tab=Signal::stored(tab) facts=move || comment.clone() up=("Tables", link(&target, "tables")) />
+        {locked}
         <Figures table=table.clone() />
         <div class="cols">
             <div class="stack">
@@ -58,14 +68,16 @@ fn Detail(target: String, detail: TableDetail) -> impl IntoView {
                 <Columns columns />
                 <Constraints constraints />
             </div>
-            <section class="card">
-                <div class="ch">
-                    <h2>"Activity"</h2>
-                </div>
-                <div class="cb">
-                    <Activity table />
-                </div>
-            </section>
+            <div class="stack">
+                <section class="card">
+                    <div class="ch">
+                        <h2>"Activity"</h2>
+                    </div>
+                    <div class="cb">
+                        <Activity table />
+                    </div>
+                </section>
+            </div>
         </div>
     }
     .into_any()
@@ -204,7 +216,7 @@ fn Columns(columns: Vec<ColumnView>) -> impl IntoView {
             <tr>
                 <td class="mono">{column.name}</td>
                 <td class="mono">{column.sql_type}</td>
-                <td>{if column.not_null { "" } else { "null" }}</td>
+                <td>{if column.not_null { "refused" } else { "allowed" }}</td>
                 <td class="mono wrap">{column.default}</td>
             </tr>
         }
@@ -220,7 +232,7 @@ fn Columns(columns: Vec<ColumnView>) -> impl IntoView {
                         <tr>
                             <th scope="col">"Column"</th>
                             <th scope="col">"Type"</th>
-                            <th scope="col">"May be"</th>
+                            <th scope="col">"Null"</th>
                             <th scope="col">"Default"</th>
                         </tr>
                     </thead>

@@ -62,7 +62,7 @@ macro_rules! select {
                     result::text as result,
                     concat_ws(
                         ' · ',
-                        action,
+                        nullif(action, event_type),
                         component,
                         case when details <> '{}' then left(details::text, 4000) end
                     ) as detail

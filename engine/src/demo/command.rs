@@ -1,7 +1,7 @@
 //! The demonstration as an operation of the engine.
 
 use contract::{Code, Fault, audit::Severity, session::Permission};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{ConnectOptions, postgres::PgPoolOptions};
 
 use super::{Error as Why, Filled, fill};
 use crate::{Caller, Engine, Error, Result, audit};
@@ -22,7 +22,12 @@ impl Engine {
         caller.permit(Permission::Migrate)?;
         let target = self.target(target)?;
         // A pool of its own: this takes minutes, and the pages' statements have a time limit.
-        let options = target.options().clone().application_name("pgsteward demo");
+        let options = target
+            .options()
+            .clone()
+            .application_name("pgsteward demo")
+            // Its statements are large and slow by nature: the log's slow statements are the users'.
+            .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .connect_with(options)

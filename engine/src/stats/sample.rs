@@ -18,13 +18,16 @@ use crate::{Engine, Result, target::Target};
 
 /// How long a page waits for a look at the sizes.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// How much longer it waits where there are no more than `MANY` tables.
+const PATIENCE_WITH_FEW: Duration = Duration::from_millis(700);
 /// A look that took less is not used again: what the page shows is as of now.
 const CHEAP: Duration = Duration::from_millis(150);
 /// A costlier look is used again for so many times as long as it took: at most one twentieth of a processor goes there.
 const REUSE: u32 = 20;
 /// The oldest look that a page takes rather than wait.
 const OLDEST: Duration = Duration::from_secs(60);
-/// The server process that looked at more tables than this is not kept in the pool, for its memory.
+/// Looking at more tables than this takes long, and the server process that did it is not kept in the pool, for its
+/// memory.
 const MANY: usize = 1_000;
 
 /// All tables at one moment.
@@ -85,18 +88,32 @@ pub(super) async fn current(engine: &Engine, target: &Target) -> Result<Arc<Samp
         }
     };
     let asked = Instant::now();
+    // Where a look is cheap, an old one is worse than the sizes of the last vacuum: tables may have come and gone.
+    let usable = |look: &&Look| look.at >= asked || (!look.fresh_for.is_zero() && look.at.elapsed() < OLDEST);
+    let seen = || {
+        samples
+            .lock()
+            .last
+            .as_ref()
+            .filter(usable)
+            .map(|look| Arc::clone(&look.sample))
+    };
     // The sender never sends: it is dropped when the look is over, however it ended.
     tokio::time::timeout(PATIENCE, landed.changed()).await.ok();
-    {
-        let state = samples.lock();
-        // Where a look is cheap, an old one is worse than the sizes of the last vacuum: tables may have come and gone.
-        let usable =
-            |look: &&Look| look.at >= asked || (!look.fresh_for.is_zero() && look.at.elapsed() < OLDEST);
-        if let Some(look) = state.last.as_ref().filter(usable) {
-            return Ok(Arc::clone(&look.sample));
+    if let Some(sample) = seen() {
+        return Ok(sample);
+    }
+    let estimate = read(target, false).await?;
+    if estimate.tables.len() <= MANY {
+        // So few are done at any moment, however busy the server is.
+        tokio::time::timeout(PATIENCE_WITH_FEW, landed.changed())
+            .await
+            .ok();
+        if let Some(sample) = seen() {
+            return Ok(sample);
         }
     }
-    Ok(Arc::new(read(target, false).await?))
+    Ok(Arc::new(estimate))
 }
 
 /// Looks once and keeps what it saw.
