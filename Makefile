@@ -1,6 +1,6 @@
 # Every command that works on this repository. `make run` and `make test` work on a bare machine with cargo.
 #   make run            the console on http://127.0.0.1:3000 (DEMO=1: with sample databases)
-#   make test           all tests but the browser's (make e2e); the last line is "N passed, N failed"
+#   make test           all tests (make e2e: those in a browser alone); the last line is "N passed, N failed"
 #   make run PROFILE=dev    quicker to build, slower to run; run and test share one target folder
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c

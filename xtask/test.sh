@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests, quick ones first, and adds up their results. The last line is "N passed, N failed".
-#   xtask/test.sh           everything but the browser tests
-#   xtask/test.sh browser   the browser tests: a release build of the console and the site, then Chromium
+#   xtask/test.sh           everything
+#   xtask/test.sh browser   only the browser tests: a build of the console and the site, then Chromium
 # A step that fails without having counted a failed test counts as one failed test, so that nothing fails silently.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -79,9 +79,7 @@ if [ "$only" = all ]; then
   one "frontend for WebAssembly" xtask/with-toolchain.sh cargo check --quiet -p frontend --target wasm32-unknown-unknown --profile "$wasm_profile"
   cargo_tests
 fi
-if [ "$only" = browser ]; then
-  # The browser needs the binary with the job kind that only tests use, and the site that goes with it.
-  one "console and site for the browser" xtask/with-toolchain.sh bash -c "
-    cargo build --quiet --profile $profile --features $features && $out/xtask site ${site_flags[*]}" && browser_tests
-fi
+# The browser needs the binary with the job kind that only tests use, and the site that goes with it.
+one "console and site for the browser" xtask/with-toolchain.sh bash -c "
+  cargo build --quiet --profile $profile --features $features && $out/xtask site ${site_flags[*]}" && browser_tests
 finish
