@@ -9,7 +9,7 @@
 //! To add an area:
 //! 1. `app/src/<area>/api.rs`: one server function per operation, which only forwards:
 //!    ```ignore
-//!    #[server(prefix = "/rpc", endpoint = "start_backup", input = Json, output = Json)]
+//!    #[server(prefix = "/rpc", endpoint = "start_backup", protocol = Rpc)]
 //!    pub async fn start_backup(spec: BackupSpec) -> Result<JobId, ApiError> {
 //!        crate::rpc::call(|engine, caller| async move { engine.backup().start(&caller, spec).await }).await
 //!    }

@@ -3,12 +3,20 @@
 //! The server puts into each request's extensions: [`Transport`] always, and an `engine::Caller` when the session layer
 //! proved one. It provides `engine::Engine` as leptos context to pages and server functions alike.
 
+use std::pin::Pin;
+
 use contract::{Code, Fault};
+use http::Method;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use server_fn::{
-    Bytes, ContentType, Decodes, Encodes, Format, FormatType,
+    Bytes, ContentType, Decodes, Encodes, Format, FormatType, Http, Protocol,
+    client::Client,
     codec::Post,
-    error::{FromServerFnError, ServerFnErrorErr},
+    error::{FromServerFnError, IntoAppError, ServerFnErrorErr},
+    redirect::call_redirect_hook,
+    request::ClientReq,
+    response::ClientRes,
+    server::Server,
 };
 
 /// A fault as it crosses the wire. It is a type of this crate because `FromServerFnError` asks for one.
@@ -74,6 +82,59 @@ impl<T: DeserializeOwned> Decodes<T> for JsonText {
         let text = std::str::from_utf8(&bytes).map_err(<serde_json::Error as serde::de::Error>::custom)?;
         serde_json::from_str(text)
     }
+}
+
+/// Both ways as JSON by `POST`. All that does not depend on the function's types is one piece of code for all functions,
+/// which in server_fn's own `Http` is written out for each.
+pub struct Rpc;
+
+impl<Input, Output, C, S> Protocol<Input, Output, C, S, ApiError> for Rpc
+where
+    Input: Serialize + DeserializeOwned + Send,
+    Output: Serialize + DeserializeOwned + Send,
+    C: Client<ApiError>,
+    S: Server<ApiError>,
+    S::Request: Send + 'static,
+{
+    const METHOD: Method = Method::POST;
+
+    async fn run_server<F, Fut>(request: S::Request, function: F) -> Result<S::Response, ApiError>
+    where
+        F: Fn(Input) -> Fut + Send,
+        Fut: Future<Output = Result<Output, ApiError>> + Send,
+    {
+        <Http<Json, Json> as Protocol<Input, Output, C, S, ApiError>>::run_server(request, function).await
+    }
+
+    async fn run_client(path: &str, input: Input) -> Result<Output, ApiError> {
+        let body = JsonText::encode(&input)
+            .map_err(|error| ServerFnErrorErr::Serialization(error.to_string()).into_app_error())?;
+        let answer = exchange::<C>(path, body).await?;
+        JsonText::decode(answer)
+            .map_err(|error| ServerFnErrorErr::Deserialization(error.to_string()).into_app_error())
+    }
+}
+
+/// Sends a request and gives the answer's body, or the fault in it; follows where the answer leads.
+fn exchange<C: Client<ApiError>>(
+    path: &str,
+    body: Bytes,
+) -> Pin<Box<dyn Future<Output = Result<Bytes, ApiError>> + Send + '_>> {
+    Box::pin(async move {
+        let request =
+            C::Request::try_new_post_bytes(path, JsonText::CONTENT_TYPE, JsonText::CONTENT_TYPE, body)?;
+        let response = C::send(request).await?;
+        let status = response.status();
+        let leads_to = response.has_redirect().then(|| response.location());
+        let body = response.try_into_bytes().await?;
+        if (400..=599).contains(&status) {
+            return Err(ApiError::de(body));
+        }
+        if let Some(location) = leads_to {
+            call_redirect_hook(&location);
+        }
+        Ok(body)
+    })
 }
 
 #[cfg(feature = "ssr")]

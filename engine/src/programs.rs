@@ -6,11 +6,11 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use contract::{Code, Fault};
+use tokio::sync::Mutex;
 
 use crate::{Error, Result};
 
@@ -149,10 +149,10 @@ type Remembered = Vec<(Option<PathBuf>, Vec<String>, Instant, Vec<Programs>)>;
 
 /// Every folder that holds `needed`, best first.
 async fn all(given: Option<&Path>, needed: &[&str]) -> Result<Vec<Programs>> {
-    static REMEMBER: Mutex<Remembered> = Mutex::new(Vec::new());
-    let known = REMEMBER
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
+    static REMEMBER: Mutex<Remembered> = Mutex::const_new(Vec::new());
+    // Held while searching: a hundred pages that ask at once start the programs once.
+    let mut remember = REMEMBER.lock().await;
+    let known = remember
         .iter()
         .find(|(folder, programs, at, _)| {
             folder.as_deref() == given && programs == needed && at.elapsed() < REMEMBERED
@@ -174,7 +174,6 @@ async fn all(given: Option<&Path>, needed: &[&str]) -> Result<Vec<Programs>> {
             found.push(Programs { folder, version });
         }
     }
-    let mut remember = REMEMBER.lock().unwrap_or_else(PoisonError::into_inner);
     remember.retain(|(folder, programs, _, _)| folder.as_deref() != given || programs != needed);
     let names = needed.iter().map(|&name| name.to_owned()).collect();
     remember.push((given.map(Path::to_owned), names, Instant::now(), found.clone()));

@@ -193,7 +193,8 @@ async fn every_mix_of_filters_finds_its_entries_without_reading_the_whole_log() 
         .execute(&mut *session)
         .await
         .unwrap();
-    let all: Vec<(i64, Instant, String, String, Option<String>, Option<String>)> = sqlx::query_as(
+    type Row = (i64, Instant, String, String, Option<String>, Option<String>);
+    let all: Vec<Row> = sqlx::query_as(
         "select id, at, severity, event_type, user_name, target from audit_log order by at desc, id desc",
     )
     .fetch_all(&mut *session)

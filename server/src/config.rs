@@ -98,7 +98,7 @@ impl Settings {
         };
         let every = switch(source, &ECHO)? || switch(source, &QUERY_LOGGING)?;
         let slow = source.read(&SLOW_QUERY, |text| value::number(text, 0, u64::from(u32::MAX)))?;
-        let backup_dir = source.read(&BACKUP_URL, |text| backup_folder(text))?;
+        let backup_dir = source.read(&BACKUP_URL, backup_folder)?;
         Ok(Self {
             addr: source
                 .read(&ADDR, address)?

@@ -51,7 +51,7 @@ pub fn Filters(
             {move || of_target.get().then(|| view! { <input type="hidden" name="source" value="target" /> })}
             <select name="target" aria-label="Database">
                 {move || (!of_target.get()).then(|| view! { <option value="">"Database: all"</option> })}
-                <Transition fallback=|| ()>{targets.clone()}</Transition>
+                <Transition fallback=|| ()>{targets}</Transition>
             </select>
             <input
                 name="user"
@@ -82,7 +82,6 @@ pub fn Filters(
                 {Severity::ALL
                     .into_iter()
                     .map(|each| {
-                        let severity = severity;
                         view! {
                             <option value=each.name() selected=move || severity() == each.name()>
                                 {severity_word(each)}

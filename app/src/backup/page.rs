@@ -26,7 +26,7 @@ use crate::{
 pub fn BackupsPage() -> impl IntoView {
     let target = use_target();
     let list = Resource::new(move || target.get(), list_backups);
-    let work = Work::new();
+    let work = Work::default();
     let changed = Callback::new(move |()| list.refetch());
     let may = use_may(Permission::BackUp);
     let facts = move || {

@@ -24,15 +24,17 @@ pub struct Work {
     busy: RwSignal<bool>,
 }
 
-impl Work {
+impl Default for Work {
     /// Nothing going on yet.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             started: RwSignal::new(0),
             busy: RwSignal::new(false),
         }
     }
+}
 
+impl Work {
     /// To be called when the page has started a job.
     pub fn begin(self) {
         self.busy.set(true);

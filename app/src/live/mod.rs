@@ -5,7 +5,10 @@
 #[cfg(feature = "hydrate")]
 mod stream;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use contract::{
     jobs::{Event, JobId, JobView, LogLine},
@@ -123,14 +126,14 @@ impl Live {
                 .cloned()
                 .collect()
         });
-        running.sort_by(|a, b| b.created_at.cmp(&a.created_at));
+        running.sort_by_key(|job| Reverse(job.created_at));
         Some(running)
     }
 
     /// All jobs that are known here, newest first; for the palette.
     pub fn known_jobs(self) -> Vec<JobView> {
         let mut jobs: Vec<JobView> = self.jobs.with(|jobs| jobs.values().cloned().collect());
-        jobs.sort_by(|a, b| b.created_at.cmp(&a.created_at));
+        jobs.sort_by_key(|job| Reverse(job.created_at));
         jobs
     }
 

@@ -16,7 +16,7 @@ use crate::{
 pub fn MigrationsPage() -> impl IntoView {
     let target = use_target();
     let status = Resource::new(move || target.get(), view_migrations);
-    let work = Work::new();
+    let work = Work::default();
     let hydrated = use_hydrated();
     let may = use_may(Permission::Migrate);
     // `None` closes the question; the inner value is the last version to apply, without one all.

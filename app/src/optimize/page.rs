@@ -20,7 +20,7 @@ use crate::{
 pub fn OptimizePage() -> impl IntoView {
     let target = use_target();
     let plan = Resource::new(move || target.get(), plan_optimization);
-    let work = Work::new();
+    let work = Work::default();
     let asked = RwSignal::new(None::<OptimizeSpec>);
     let may = use_may(Permission::Optimize);
     view! {

@@ -3,7 +3,7 @@
 use contract::session::{Identity, NewUser, SessionView, UserChange, UserView};
 use leptos::prelude::*;
 
-use crate::rpc::{ApiError, Json};
+use crate::rpc::{ApiError, Json, Rpc};
 
 /// A password on its way to the server; `Debug`, which every argument has, does not show it.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
@@ -65,7 +65,7 @@ pub async fn log_out() -> Result<(), ApiError> {
 }
 
 /// Who is logged in.
-#[server(prefix = "/rpc", endpoint = "who_am_i", input = Json, output = Json)]
+#[server(prefix = "/rpc", endpoint = "who_am_i", protocol = Rpc)]
 pub async fn who_am_i() -> Result<Identity, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().me(&caller).await }).await
 }
@@ -110,31 +110,31 @@ pub async fn change_password(
 }
 
 /// One's own live sessions, the last seen first.
-#[server(prefix = "/rpc", endpoint = "list_sessions", input = Json, output = Json)]
+#[server(prefix = "/rpc", endpoint = "list_sessions", protocol = Rpc)]
 pub async fn list_sessions() -> Result<Vec<SessionView>, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().sessions(&caller).await }).await
 }
 
 /// Ends all other sessions of one's own, and returns how many there were.
-#[server(prefix = "/rpc", endpoint = "end_sessions", input = Json, output = Json)]
+#[server(prefix = "/rpc", endpoint = "end_sessions", protocol = Rpc)]
 pub async fn end_sessions() -> Result<u64, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().end_sessions(&caller).await }).await
 }
 
 /// Every user.
-#[server(prefix = "/rpc", endpoint = "list_users", input = Json, output = Json)]
+#[server(prefix = "/rpc", endpoint = "list_users", protocol = Rpc)]
 pub async fn list_users() -> Result<Vec<UserView>, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().users(&caller).await }).await
 }
 
 /// Adds a user.
-#[server(prefix = "/rpc", endpoint = "add_user", input = Json, output = Json)]
+#[server(prefix = "/rpc", endpoint = "add_user", protocol = Rpc)]
 pub async fn add_user(user: NewUser) -> Result<UserView, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().add_user(&caller, user).await }).await
 }
 
 /// Changes a user's role or password, or disables or enables them.
-#[server(prefix = "/rpc", endpoint = "change_user", input = Json, output = Json)]
+#[server(prefix = "/rpc", endpoint = "change_user", protocol = Rpc)]
 pub async fn change_user(change: UserChange) -> Result<UserView, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().change_user(&caller, change).await })
         .await

@@ -3,16 +3,16 @@
 use contract::stats::{TableDetail, TablePage, TableQuery};
 use leptos::prelude::*;
 
-use crate::rpc::{ApiError, Json};
+use crate::rpc::{ApiError, Rpc};
 
 /// A page of a managed database's tables.
-#[server(prefix = "/rpc", endpoint = "list_tables", input = Json, output = Json)]
+#[server(prefix = "/rpc", endpoint = "list_tables", protocol = Rpc)]
 pub async fn list_tables(query: TableQuery) -> Result<TablePage, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.stats().tables(&caller, query).await }).await
 }
 
 /// One table with its columns, indexes and constraints.
-#[server(prefix = "/rpc", endpoint = "view_table", input = Json, output = Json)]
+#[server(prefix = "/rpc", endpoint = "view_table", protocol = Rpc)]
 pub async fn view_table(target: String, schema: String, name: String) -> Result<TableDetail, ApiError> {
     crate::rpc::call(
         |engine, caller| async move { engine.stats().table(&caller, &target, &schema, &name).await },

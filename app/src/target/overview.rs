@@ -132,7 +132,7 @@ fn StateBanner(target: Memo<TargetView>) -> impl IntoView {
                                 view! { " " <a class="link" href=link(&name, "migrations")>{words}</a> }
                             })}
                         {(needs.is_empty() && pending == 0)
-                            .then(|| if server.tls { "Nothing needs attention. Connections are encrypted." } else { "Nothing needs attention." })}
+                            .then_some(if server.tls { "Nothing needs attention. Connections are encrypted." } else { "Nothing needs attention." })}
                     </span>
                 </div>
             })

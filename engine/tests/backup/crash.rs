@@ -83,7 +83,7 @@ async fn what_a_killed_process_leaves_at_any_point_is_never_listed_and_goes() {
             .count(),
         6
     );
-    assert_eq!(world.list().await.backups, [backup.clone()]);
+    assert_eq!(world.list().await.backups, std::slice::from_ref(&backup));
     assert_eq!(entries(&partial), [] as [&str; 0]);
     // After the rename and before the row: it is whole, and it is listed.
     let store = world.console.store.pool().await;
