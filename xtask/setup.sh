@@ -87,11 +87,12 @@ own_rust_is_enough() {
 has_wasm() { compgen -G "$(rustc --print target-libdir --target wasm32-unknown-unknown)/libcore-*.rlib" >/dev/null; }
 
 # Debian's compiler has no standard library for WebAssembly: build it once from its own sources, with the bitcode that
-# link-time optimisation needs (cargo leaves it out of a build that does none itself).
+# link-time optimisation needs (cargo leaves it out of a build that does none itself), and as small as the frontend is.
 build_wasm_sysroot() {
   local work=$tools/wasm-std
   rm -rf "$work" && mkdir -p "$work/src"
-  printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n' >"$work/Cargo.toml"
+  printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n[profile.release]\nopt-level = "z"\n' \
+    >"$work/Cargo.toml"
   echo '#![no_std]' >"$work/src/lib.rs"
   (cd "$work" && env -u CARGO_TARGET_DIR PATH="$tools/bin:$PATH" RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes \
     "$tools/bin/cargo" build --release -Z build-std=std,panic_abort --target wasm32-unknown-unknown)
@@ -106,7 +107,7 @@ build_wasm_sysroot() {
   wasm_sysroot_version >"$tools/wasm-sysroot/version"
 }
 
-wasm_sysroot_version() { echo "$(/usr/bin/rustc --version), bitcode"; }
+wasm_sysroot_version() { echo "$(/usr/bin/rustc --version), bitcode, small"; }
 
 packaged_rust() { apt-cache show rustc-web lld-22 >/dev/null 2>&1; }
 

@@ -4,7 +4,10 @@
 #[expect(dead_code, reason = "other test files use the rest")]
 mod support;
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -158,6 +161,30 @@ async fn pages_have_a_nonce_of_their_own() {
         "{}",
         first.text()
     );
+}
+
+/// What one thread has let go of, another may still be about to read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn pages_put_together_at_the_same_time_all_come_whole() {
+    let console = Arc::new(Console::start().await);
+    let cookie = console.log_in_as(Role::Administrator).await.cookie();
+    let visitors = (0..40).map(|_| {
+        let (console, cookie) = (Arc::clone(&console), cookie.clone());
+        tokio::spawn(async move {
+            for _ in 0..60 {
+                let mut request = get("/audit");
+                request
+                    .headers_mut()
+                    .insert(header::COOKIE, cookie.parse().unwrap());
+                let answer = console.send(request).await;
+                assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+                assert!(answer.text().contains("<title>Audit · pgsteward</title>"));
+            }
+        })
+    });
+    for visitor in visitors.collect::<Vec<_>>() {
+        visitor.await.unwrap();
+    }
 }
 
 #[tokio::test]

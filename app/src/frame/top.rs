@@ -40,7 +40,7 @@ pub fn Top(
                             }
                         >
                             <Icon icon=icons::Search />
-                            "Go to a page, database or job…"
+                            <span class="truncate">"Go to a page, database or job…"</span>
                             <kbd>"Ctrl K"</kbd>
                         </button>
                     }

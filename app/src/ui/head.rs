@@ -23,6 +23,12 @@ pub fn PageHead(
     children: Option<Children>,
 ) -> impl IntoView {
     let tab = tab.unwrap_or(title);
+    // The server writes the title after the page, whose values may be gone by then: there it is read now.
+    let tab: TextProp = if cfg!(feature = "ssr") {
+        tab.get_untracked().into()
+    } else {
+        (move || tab.get()).into()
+    };
     let way_back = match up {
         Some((name, link)) => Either::Left(view! {
             <nav class="crumbs" aria-label="Way back">
@@ -32,7 +38,7 @@ pub fn PageHead(
         None => Either::Right(()),
     };
     view! {
-        <Title text=move || tab.get() />
+        <Title text=tab />
         <div class="head">
             <div>
                 {way_back} <h1>{move || title.get()}</h1>

@@ -18,7 +18,7 @@ use contract::{
     target::{PoolView, TargetState, TargetView},
 };
 use sqlx::{
-    Connection, PgConnection,
+    ConnectOptions, Connection, PgConnection,
     pool::PoolConnection,
     postgres::{PgConnectOptions, Postgres},
 };
@@ -38,6 +38,8 @@ struct Inner {
     pool: pool::GaugedPool,
     state: RwLock<TargetState>,
     pending: RwLock<Option<i64>>,
+    /// When the last look that a page asked for began.
+    looked: tokio::sync::Mutex<Option<std::time::Instant>>,
     samples: Samples,
 }
 
@@ -57,6 +59,7 @@ impl Target {
                 retry_at: now,
             }),
             pending: RwLock::new(None),
+            looked: tokio::sync::Mutex::default(),
             samples: Samples::default(),
             config,
         }))
@@ -127,7 +130,9 @@ impl Target {
         let options = self
             .options()
             .clone()
-            .application_name(&format!("pgsteward {purpose}"));
+            .application_name(&format!("pgsteward {purpose}"))
+            // Building an index is slow by nature, and the job tells how long it took.
+            .disable_statement_logging();
         let connecting = PgConnection::connect_with(&options);
         match tokio::time::timeout(pool::CONNECT_TIMEOUT, connecting).await {
             Ok(connected) => connected.map_err(|source| self.error(source)),
@@ -247,7 +252,7 @@ impl Targets<'_> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(name)?;
         if target.is_up() {
-            monitor::look(&target, std::time::Duration::ZERO).await;
+            monitor::look_since(&target, std::time::Instant::now()).await;
         }
         let live = crate::jobs::store::live_by_target(self.0.store()).await?;
         Ok(target.view(live.get(name).copied().unwrap_or(0)))

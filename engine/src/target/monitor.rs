@@ -80,6 +80,15 @@ pub(super) async fn look(target: &Target, pause: Duration) -> bool {
     }
 }
 
+/// Looks once for all that ask at the same time: after it, what is remembered was seen after `asked`.
+pub(super) async fn look_since(target: &Target, asked: Instant) {
+    let mut looked = target.0.looked.lock().await;
+    if looked.is_none_or(|began| began < asked) {
+        *looked = Some(Instant::now());
+        look(target, Duration::ZERO).await;
+    }
+}
+
 async fn sample(target: &Target) -> Result<TargetState> {
     // The pool tries again and again within its time, and then tells that it ran out of time. A connection of one's own
     // tells at once what is wrong, so it goes first while the target is down.
