@@ -5,6 +5,8 @@ FROM ${BASE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends make ca-certificates gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 ENV PGSTEWARD_WITHOUT_POSTGRES=1
+# The authorities that cargo trusts, where a proxy needs others than Debian's.
+ARG CARGO_HTTP_CAINFO
 # The toolchain first: it changes less often than the source.
 COPY xtask/setup.sh xtask/setup.sh
 RUN xtask/setup.sh build

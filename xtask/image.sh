@@ -18,8 +18,9 @@ root=.toolchain/bookworm
 base=localhost/debian:bookworm-slim
 store=(buildah --storage-driver vfs)
 if ! "${store[@]}" inspect --type image "$base" >/dev/null 2>&1; then
-  mirror=$(sed -nE 's/^(deb|URIs:) +(\[[^]]*\] +)?([^ ]*\/debian)\/?( .*)?$/\3/p' \
-    /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+  # Either of the two places may be missing.
+  mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true; } |
+    sed -nE 's/^(deb|URIs:) +(\[[^]]*\] +)?([^ ]*\/debian)\/?( .*)?$/\3/p' | head -n 1)
   [ -e "$root/etc/debian_version" ] || debootstrap --variant=minbase bookworm "$root" "${mirror:?no Debian mirror is configured}"
   # The compiler lies in the security suite: the base asks the same sources as this machine.
   rm -f "$root/etc/apt/sources.list"
@@ -29,6 +30,9 @@ if ! "${store[@]}" inspect --type image "$base" >/dev/null 2>&1; then
   "${store[@]}" add "$from" "$root" / >/dev/null
   "${store[@]}" commit --rm "$from" "$base" >/dev/null
 fi
-# A machine behind an inspecting proxy trusts more authorities than Debian's; the build must trust them as well.
-exec "${store[@]}" bud --isolation chroot --format docker --build-arg "BASE=$base" \
-  --volume /etc/ssl/certs:/etc/ssl/certs:ro -t "$tag" .
+# A machine behind an inspecting proxy trusts more authorities than Debian's; cargo must trust them as well.
+trusted=()
+authorities=/etc/ssl/certs/ca-certificates.crt
+[ ! -e $authorities ] ||
+  trusted=(--volume "$authorities:/mnt/authorities.crt:ro" --build-arg CARGO_HTTP_CAINFO=/mnt/authorities.crt)
+exec "${store[@]}" bud --isolation chroot --format docker --build-arg "BASE=$base" "${trusted[@]}" -t "$tag" .

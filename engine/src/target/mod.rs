@@ -127,6 +127,10 @@ impl Target {
     /// # Errors
     /// `Target` when the server cannot be reached or refuses.
     pub async fn connect(&self, purpose: &str) -> Result<PgConnection> {
+        self.connect_within(pool::JOB_CONNECT_TIMEOUT, purpose).await
+    }
+
+    async fn connect_within(&self, limit: std::time::Duration, purpose: &str) -> Result<PgConnection> {
         let options = self
             .options()
             .clone()
@@ -134,7 +138,7 @@ impl Target {
             // Building an index is slow by nature, and the job tells how long it took.
             .disable_statement_logging();
         let connecting = PgConnection::connect_with(&options);
-        match tokio::time::timeout(pool::CONNECT_TIMEOUT, connecting).await {
+        match tokio::time::timeout(limit, connecting).await {
             Ok(connected) => connected.map_err(|source| self.error(source)),
             Err(_) => Err(self.error(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
         }

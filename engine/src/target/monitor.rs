@@ -96,7 +96,9 @@ async fn sample(target: &Target) -> Result<TargetState> {
         let mut connection = target.acquire().await?;
         catalog::server(&mut connection).await
     } else {
-        let mut connection = target.connect("watch").await?;
+        let mut connection = target
+            .connect_within(super::pool::CONNECT_TIMEOUT, "watch")
+            .await?;
         catalog::server(&mut connection).await
     };
     Ok(TargetState::Up(server.map_err(|source| target.error(source))?))
