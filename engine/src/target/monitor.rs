@@ -84,8 +84,10 @@ pub(super) async fn look(target: &Target, pause: Duration) -> bool {
 pub(super) async fn look_since(target: &Target, asked: Instant) {
     let mut looked = target.0.looked.lock().await;
     if looked.is_none_or(|began| began < asked) {
-        *looked = Some(Instant::now());
+        let begins = Instant::now();
         look(target, Duration::ZERO).await;
+        // Only now: who asked for a look may leave before it is over, and then it was none.
+        *looked = Some(begins);
     }
 }
 
