@@ -76,8 +76,17 @@ pub struct TableFacts {
     pub foreign_keys: Vec<ForeignKey>,
     /// Indexes, those behind constraints included.
     pub indexes: Vec<IndexFacts>,
-    /// The expressions of its `CHECK` constraints.
-    pub checks: Vec<String>,
+    /// Its `CHECK` constraints.
+    pub checks: Vec<CheckFacts>,
+}
+
+/// A `CHECK` constraint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckFacts {
+    /// Its expression.
+    pub expression: String,
+    /// Rows for which it is false.
+    pub broken: Places,
 }
 
 /// What a table is.

@@ -1,10 +1,10 @@
 //! SQLite's own checks: whether the file is sound, and whether rows keep its foreign keys.
 
-use contract::import::ForeignKey;
-use rusqlite::{Connection, types::ValueRef};
+use contract::import::{CheckFacts, ForeignKey};
+use rusqlite::{Connection, ErrorCode, types::ValueRef};
 
 use super::{
-    schema::{quote, text},
+    schema::{Table, quote, text},
     stop::{Stop, is_interrupted},
     tally::note,
 };
@@ -12,6 +12,8 @@ use crate::{Error, Result};
 
 /// How many faults of a file are listed; a file with this many is not to be trusted at all.
 const LISTED: usize = 100;
+/// What a line begins with when the check ended before its end.
+const UNCHECKED: &str = "the check ended early: ";
 
 /// Checks the pages and rows of the whole file. Whether indexes hold what their tables hold is left out: an import makes
 /// its indexes from the rows.
@@ -32,17 +34,31 @@ pub(super) fn integrity(connection: &Connection, stop: &Stop) -> Result<Vec<Stri
     })();
     match read {
         Err(error) if is_interrupted(&error) => return Err(Error::Cancelled),
-        Err(error) => found.push(error.to_string()),
+        Err(error) if is_damage(&error) => found.push(error.to_string()),
+        // A function or collation of another program in the schema ends the check, and says nothing about the file.
+        Err(error) => found.push(format!("{UNCHECKED}{error}")),
         Ok(()) => {}
     }
-    found.retain(|line| line != "ok");
+    // SQLite forgets the checks of a file that it opens for reading; [`checks`] asks for them, and names the rows.
+    found.retain(|line| line != "ok" && !line.starts_with("CHECK constraint failed"));
     Ok(found)
+}
+
+/// What SQLite says when it could not go on checking, if the line says so.
+pub(super) fn unchecked(line: &str) -> Option<&str> {
+    line.strip_prefix(UNCHECKED)
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::SystemIoFailure)
+    )
 }
 
 /// Whether a line of the check speaks of rows that break a rule of the schema, not of damage.
 pub(super) fn is_broken_rule(line: &str) -> bool {
     [
-        "CHECK constraint failed",
         "NULL value in",
         "NUMERIC value in",
         "TEXT value in",
@@ -83,6 +99,51 @@ pub(super) fn orphans(
             match row.get_ref(1)? {
                 ValueRef::Integer(rowid) => note(&mut key.orphans, rowid),
                 _ => key.orphans.count += 1,
+            }
+        }
+        Ok(())
+    })();
+    match read {
+        Err(error) if is_interrupted(&error) => Err(Error::Cancelled),
+        Err(error) => Ok(Some(error.to_string())),
+        Ok(()) => Ok(None),
+    }
+}
+
+/// Finds the rows that break the table's checks. Gives what SQLite has against checks that it cannot compute.
+///
+/// # Errors
+/// `Cancelled`.
+pub(super) fn checks(
+    connection: &Connection,
+    table: &Table,
+    checks: &mut [CheckFacts],
+    stop: &Stop,
+) -> Result<Option<String>> {
+    if checks.is_empty() {
+        return Ok(None);
+    }
+    stop.check()?;
+    let broken: Vec<String> = checks
+        .iter()
+        .map(|check| format!("not ({})", check.expression))
+        .collect();
+    let read = (|| {
+        let mut query = connection.prepare(&format!(
+            "select {}, {} from {} not indexed where {}",
+            table.rowid.unwrap_or("null"),
+            broken.join(", "),
+            quote(&table.name),
+            broken.join(" or ")
+        ))?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            for (at, check) in (1..).zip(checks.iter_mut()) {
+                match (row.get_ref(at)?, row.get_ref(0)?) {
+                    (ValueRef::Integer(1), ValueRef::Integer(rowid)) => note(&mut check.broken, rowid),
+                    (ValueRef::Integer(1), _) => check.broken.count += 1,
+                    _ => {}
+                }
             }
         }
         Ok(())

@@ -77,57 +77,36 @@ fn conversion(column: &ColumnFacts, rows_by: RowsBy, found: &mut Vec<Words>) {
     let forms = Forms(stored);
     let to = column.proposal.column_type;
     let mut note = |severity, words: String| found.push((severity, FindingKind::Changed, words));
-    let numbers = |limit: bool| {
-        let of: Vec<Form> = stored
-            .forms
-            .iter()
-            .map(|facts| facts.form)
-            .filter(|form| (*form <= Form::NotFinite) == limit)
-            .collect();
-        forms.of(&of)
-    };
     match column.proposal.conversion {
-        Some(Conversion::NumberToText) => {
-            let places = numbers(true);
-            note(
-                Severity::Warning,
-                format!(
-                    "Numbers stand among text: {}. They become their digits, so that every value is kept.",
-                    rows(&places, rows_by)
-                ),
-            );
-        }
-        Some(Conversion::TextToBytes) => {
-            let of: Vec<Form> = stored
-                .forms
-                .iter()
-                .map(|facts| facts.form)
-                .filter(|form| (Form::Empty..=Form::Text).contains(form))
-                .collect();
-            note(
-                Severity::Warning,
-                format!(
-                    "Text stands in a column of bytes: {}. It becomes its bytes.",
-                    rows(&forms.of(&of), rows_by)
-                ),
-            );
-        }
-        Some(Conversion::BlobToText | Conversion::BlobToHex | Conversion::JsonText) => {
-            let of: Vec<Form> = stored
-                .forms
-                .iter()
-                .map(|facts| facts.form)
-                .filter(|form| *form >= Form::EmptyBlob)
-                .collect();
-            let how = column.proposal.conversion.map_or("", Conversion::words);
-            note(
-                Severity::Warning,
-                format!(
-                    "Blobs stand where text is due: {}; {how}.",
-                    rows(&forms.of(&of), rows_by)
-                ),
-            );
-        }
+        Some(Conversion::NumberToText) => note(
+            Severity::Warning,
+            format!(
+                "Numbers stand among text: {}. They become their digits, so that every value is kept.",
+                rows(&forms.between(Form::ZeroOne, Form::NotFinite), rows_by)
+            ),
+        ),
+        Some(Conversion::TextToBytes) if promise(&column.declared) == Promise::Text => note(
+            Severity::Warning,
+            format!(
+                "Bytes that are no text stand in a column of text: {}. The whole column becomes bytes, so that they are kept.",
+                rows(&forms.between(Form::SixteenBytes, Form::Blob), rows_by)
+            ),
+        ),
+        Some(Conversion::TextToBytes) => note(
+            Severity::Warning,
+            format!(
+                "Text stands in a column of bytes: {}. It becomes its bytes.",
+                rows(&forms.between(Form::Empty, Form::Text), rows_by)
+            ),
+        ),
+        Some(how @ (Conversion::BlobToText | Conversion::BlobToHex | Conversion::JsonText)) => note(
+            Severity::Warning,
+            format!(
+                "Blobs stand where text is due: {}; {}.",
+                rows(&forms.between(Form::EmptyBlob, Form::Blob), rows_by),
+                how.words()
+            ),
+        ),
         Some(Conversion::EachByItsForm) => note(
             Severity::Warning,
             format!(

@@ -6,7 +6,7 @@ use contract::{
 };
 
 use super::{
-    check::is_broken_rule,
+    check::{is_broken_rule, unchecked as unchecked_words},
     column_findings::{self, rows},
     inspect::pairs,
     names,
@@ -25,6 +25,14 @@ pub(super) fn of_file(file: &FileFacts) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut say = |severity, kind, words: String| found.push(finding(severity, kind, None, None, words));
     for line in &file.integrity {
+        if let Some(why) = unchecked_words(line) {
+            say(
+                Severity::Warning,
+                FindingKind::Damage,
+                format!("SQLite could not check the whole file: {why}. Every row was read nevertheless."),
+            );
+            continue;
+        }
         match is_broken_rule(line) {
             true => say(
                 Severity::Warning,
@@ -110,6 +118,18 @@ pub(super) fn of_tables(tables: &[TableFacts], found: &mut Vec<Finding>) {
                 ),
             );
         }
+        for check in table.checks.iter().filter(|check| check.broken.count > 0) {
+            say(
+                Severity::Warning,
+                FindingKind::Broken,
+                None,
+                format!(
+                    "Rows break the check ({}): {}.",
+                    check.expression,
+                    rows(&check.broken, table.rows_by)
+                ),
+            );
+        }
         for key in &table.foreign_keys {
             let parent = tables.iter().any(|it| it.name.eq_ignore_ascii_case(&key.parent));
             let columns = key.columns.join(", ");
@@ -187,14 +207,14 @@ pub(super) fn uncomputed(table: &Table, why: &str) -> Vec<Finding> {
         .collect()
 }
 
-/// Foreign keys that SQLite cannot check.
-pub(super) fn unchecked(table: &str, why: &str) -> Finding {
+/// Rules of a table that SQLite cannot follow up here.
+pub(super) fn unchecked(table: &str, what: &str, why: &str) -> Finding {
     finding(
         Severity::Warning,
         FindingKind::NotCarried,
         Some(table),
         None,
-        format!("Its foreign keys cannot be checked: {why}."),
+        format!("Its {what} cannot be followed up: {why}."),
     )
 }
 

@@ -34,6 +34,20 @@ impl Forms<'_> {
         places
     }
 
+    /// Where values of a range of forms are, in the order in which forms are declared.
+    pub fn between(&self, first: Form, last: Form) -> Places {
+        let mut places = Places::default();
+        for facts in self
+            .0
+            .forms
+            .iter()
+            .filter(|facts| (first..=last).contains(&facts.form))
+        {
+            merge(&mut places, &facts.places);
+        }
+        places
+    }
+
     /// Whether all values are of these forms.
     pub fn only(&self, forms: &[Form]) -> bool {
         self.0.values() > 0 && self.0.forms.iter().all(|facts| forms.contains(&facts.form))

@@ -99,9 +99,12 @@ fn one_table(source: &Source, mut table: Table, stop: &Stop, found: &mut Vec<Fin
     if let Some(why) = &scanned.uncomputed {
         found.extend(findings::uncomputed(&table, why));
     }
+    if let Some(why) = check::checks(&source.connection, &table, &mut facts.checks, stop)? {
+        found.push(findings::unchecked(&table.name, "checks", &why));
+    }
     let unchecked = check::orphans(&source.connection, &table.name, &mut facts.foreign_keys, stop)?;
     if let Some(why) = unchecked {
-        found.push(findings::unchecked(&table.name, &why));
+        found.push(findings::unchecked(&table.name, "foreign keys", &why));
     }
     let strict = table.strict;
     for (column, stored) in table.columns.into_iter().zip(scanned.columns) {

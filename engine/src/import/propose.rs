@@ -237,6 +237,7 @@ fn wants(promised: Promise, to: ColumnType, proposed: ColumnType, part: Part, fo
         T::Uuid if promised == Promise::Uuid => Wanted::Promised,
         T::Jsonb if promised == Promise::Json => Wanted::Promised,
         T::Bytea if promised == Promise::Bytes => Wanted::Promised,
+        T::Text if promised == Promise::Text => Wanted::Promised,
         // A key's numbers and 0 or 1 among others mean numbers.
         T::Boolean | T::Date | T::Timestamp | T::Timestamptz if part.key && stored.texts == 0 => Wanted::No,
         T::Boolean => Wanted::Whole,

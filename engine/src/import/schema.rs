@@ -1,7 +1,7 @@
 //! What SQLite tells of its tables, views and triggers.
 
 use contract::import::{
-    ForeignKey, Identity, IndexColumn, IndexFacts, ObjectFacts, Places, RowsBy, TableKind,
+    CheckFacts, ForeignKey, Identity, IndexColumn, IndexFacts, ObjectFacts, Places, RowsBy, TableKind,
 };
 use rusqlite::{Connection, Result, Row, types::ValueRef};
 
@@ -21,7 +21,7 @@ pub(super) struct Table {
     pub identity: Option<Identity>,
     pub foreign_keys: Vec<ForeignKey>,
     pub indexes: Vec<IndexFacts>,
-    pub checks: Vec<String>,
+    pub checks: Vec<CheckFacts>,
     /// The name under which a query gets the rowid, if there is one.
     pub rowid: Option<&'static str>,
 }
@@ -128,7 +128,14 @@ fn table(
         table.rowid = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name));
     }
     table.identity = identity(connection, &table, &definition)?;
-    table.checks = definition.checks;
+    table.checks = definition
+        .checks
+        .into_iter()
+        .map(|expression| CheckFacts {
+            expression,
+            broken: Places::default(),
+        })
+        .collect();
     Ok(table)
 }
 
