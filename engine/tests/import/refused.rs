@@ -1,6 +1,11 @@
 //! What cannot be inspected is said plainly, each in its own words.
 
-use std::{fs, fs::File, os::unix::fs::PermissionsExt, os::unix::fs::symlink};
+use std::{
+    fs,
+    fs::File,
+    os::unix::fs::{PermissionsExt, symlink},
+    time::{Duration, Instant},
+};
 
 use contract::{Code, session::Role};
 use nix::{
@@ -106,6 +111,41 @@ async fn a_link_leads_to_the_journal_of_the_file_behind_it() {
     symlink(&file, &link).unwrap();
     let found = world.inspect(&link).await.unwrap();
     assert_eq!(found.tables[0].rows, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_goes_away_ends_the_reading_and_its_copy() {
+    let world = World::new().await;
+    let file = world.folder.path().join("long.db");
+    let writer = rusqlite::Connection::open(&file).unwrap();
+    writer
+        .execute_batch(
+            "pragma journal_mode = wal;
+             create table t (v text);
+             insert into t
+             with recursive n(i) as (select 1 union all select i + 1 from n where i < 300000)
+             select 'a text like many others, number ' || i from n;",
+        )
+        .unwrap();
+    let inspection = world.inspect(&file);
+    let (mut seen, begun) = (false, Instant::now());
+    tokio::select! {
+        ended = inspection => panic!("it was over too soon: {:?}", ended.map(|found| found.file)),
+        () = async {
+            while !seen {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                seen = !world.left_behind().is_empty();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        } => {}
+    }
+    while !world.left_behind().is_empty() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "the copy is still there"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
