@@ -234,4 +234,18 @@ mod tests {
         assert_eq!(blob(&[0xff; 17]), Form::Blob);
         assert_eq!(blob(b"a\0b"), Form::Blob);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_have_a_form(bytes: Vec<u8>, text_of in r"[0-9]{0,6}[-:. T+Z0-9{}a-f\PC]{0,40}") {
+            text(&bytes);
+            blob(&bytes);
+            let (form, spelling) = text(text_of.as_bytes());
+            // A spelling belongs to whole times alone.
+            proptest::prop_assert!(spelling.is_none() || matches!(
+                form,
+                Form::Naive | Form::Offset | Form::ImpossibleDate | Form::ImpossibleTime | Form::FineFraction
+            ));
+        }
+    }
 }

@@ -171,8 +171,7 @@ impl<'a> Reader<'a> {
                 }
                 b'\\' => {
                     let upto = self.at - 1;
-                    let content = own.get_or_insert_with(|| self.bytes[begin..upto].to_vec());
-                    let mut content = std::mem::take(content);
+                    let mut content = own.take().unwrap_or_else(|| self.bytes[begin..upto].to_vec());
                     self.escape(&mut content)?;
                     own = Some(content);
                 }
@@ -318,5 +317,18 @@ mod tests {
         assert_eq!(form(&deep), Some(Form::JsonDeep));
         let fine = format!("{}{}", "[".repeat(200), "]".repeat(200));
         assert_eq!(form(&fine), Some(Form::Json));
+    }
+
+    proptest::proptest! {
+        // Brackets, quotes, escapes and digits in any order come close to JSON often enough.
+        #[test]
+        fn what_is_json_is_what_another_reader_takes_for_json(text in r#"[\[\{][\[\]{}:,"\\u0aed1\-. tn]{0,12}[\]\}]"#) {
+            let other = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+            match form(&text) {
+                // The other reader refuses half surrogate pairs, and exponents beyond a double.
+                Some(Form::JsonEscape | Form::JsonNumber) => {}
+                found => proptest::prop_assert_eq!(found.is_some(), other, "{}", text),
+            }
+        }
     }
 }

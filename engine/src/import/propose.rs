@@ -75,7 +75,7 @@ fn by_declaration(declared: &str, promised: Promise) -> ColumnType {
     match promised {
         Promise::Boolean => ColumnType::Boolean,
         Promise::Time if declared.trim().eq_ignore_ascii_case("date") => ColumnType::Date,
-        Promise::Time if declared.to_ascii_uppercase().starts_with("TIMESTAMPTZ") => ColumnType::Timestamptz,
+        Promise::Time if has_zone(declared) => ColumnType::Timestamptz,
         Promise::Time => ColumnType::Timestamp,
         Promise::Uuid => ColumnType::Uuid,
         Promise::Json => ColumnType::Jsonb,
@@ -92,6 +92,14 @@ fn by_declaration(declared: &str, promised: Promise) -> ColumnType {
             Affinity::Text | Affinity::Blob | Affinity::Numeric => ColumnType::Text,
         },
     }
+}
+
+/// Whether a declared time says that it knows its zone.
+fn has_zone(declared: &str) -> bool {
+    let name = declared.to_ascii_uppercase();
+    ["TIMESTAMPTZ", "DATETIMEOFFSET", "WITH TIME ZONE"]
+        .iter()
+        .any(|words| name.contains(words))
 }
 
 /// The promised type, when every value keeps the promise.

@@ -377,6 +377,8 @@ fn an_empty_column_goes_by_its_declaration() {
         ("BOOLEAN", T::Boolean),
         ("DATETIME", T::Timestamp),
         ("DATE", T::Date),
+        ("TIMESTAMP WITH TIME ZONE", T::Timestamptz),
+        ("TIMESTAMP WITHOUT TIME ZONE", T::Timestamp),
         ("JSON", T::Jsonb),
         ("DECIMAL(8,2)", T::Numeric),
         ("INT", T::Bigint),

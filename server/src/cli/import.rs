@@ -20,8 +20,9 @@ pub(super) async fn run(
         file, report: path, ..
     } = what;
     let caller = session.caller(console);
+    let import = console.engine.import();
     let found = tokio::select! {
-        found = console.engine.import().inspect(&caller, &file) => found,
+        found = import.inspect(&caller, &file) => found,
         _ = tokio::signal::ctrl_c() => {
             discard(path.as_deref());
             return Err(Failure::interrupted("the inspection was ended; the file is as it was"));
