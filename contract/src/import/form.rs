@@ -183,7 +183,7 @@ impl Form {
             Self::PaddedNumber => "digits whose spelling a number would lose",
             Self::NotUtf8 => "texts that are not UTF-8",
             Self::Nul => "texts with U+0000",
-            Self::Text => "other texts",
+            Self::Text => "plain texts",
             Self::EmptyBlob => "empty blobs",
             Self::JsonBlob => "blobs with the text of JSON",
             Self::JsonBlobChanging => "blobs with the text of JSON that jsonb would change",

@@ -155,6 +155,12 @@ fn by_storage(declared: &str, promised: Promise, forms: &Forms<'_>) -> Choice {
                 // Integers beyond 2^53 beside reals: only a decimal number holds both.
                 _ => ColumnType::Numeric,
             };
+            let why = match stored.integer_range {
+                Some((low, high)) if to == ColumnType::Bigint => {
+                    format!("integers from {} to {}", format::exact(low), format::exact(high))
+                }
+                _ => why,
+            };
             (to, None, format!("holds {why}"))
         }
         (false, true, false) if promised == Promise::Bytes => (
