@@ -10,6 +10,7 @@ pub mod audit;
 pub mod backup;
 pub mod fault;
 pub mod format;
+pub mod import;
 pub mod jobs;
 pub mod migration;
 pub mod optimize;

@@ -11,7 +11,7 @@ use crate::Instant;
 pub enum Role {
     /// Sees everything but data, changes nothing.
     Viewer,
-    /// Runs migrations, optimisations and backups.
+    /// Runs migrations, optimisations, backups and imports.
     Operator,
     /// Also deletes backups and keeps the users.
     Administrator,
@@ -67,6 +67,8 @@ pub enum Permission {
     Optimize,
     /// Take and verify backups.
     BackUp,
+    /// Read a SQLite file and bring its rows into a managed database.
+    Import,
     /// Download a backup, which is a copy of all data.
     DownloadBackup,
     /// Delete a backup.
@@ -77,7 +79,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission, in the order of the role matrix.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ViewTarget,
         Self::ViewJobs,
         Self::ViewAudit,
@@ -86,6 +88,7 @@ impl Permission {
         Self::Migrate,
         Self::Optimize,
         Self::BackUp,
+        Self::Import,
         Self::DownloadBackup,
         Self::DeleteBackup,
         Self::ManageUsers,
@@ -95,9 +98,12 @@ impl Permission {
     pub const fn weakest_role(self) -> Role {
         match self {
             Self::ViewTarget | Self::ViewJobs | Self::ViewAudit | Self::OwnAccount => Role::Viewer,
-            Self::CancelJob | Self::Migrate | Self::Optimize | Self::BackUp | Self::DownloadBackup => {
-                Role::Operator
-            }
+            Self::CancelJob
+            | Self::Migrate
+            | Self::Optimize
+            | Self::BackUp
+            | Self::Import
+            | Self::DownloadBackup => Role::Operator,
             Self::DeleteBackup | Self::ManageUsers => Role::Administrator,
         }
     }
@@ -113,6 +119,7 @@ impl Permission {
             Self::Migrate => "migrate",
             Self::Optimize => "optimize",
             Self::BackUp => "back_up",
+            Self::Import => "import",
             Self::DownloadBackup => "download_backup",
             Self::DeleteBackup => "delete_backup",
             Self::ManageUsers => "manage_users",

@@ -21,6 +21,7 @@ pub mod demo;
 pub mod embedded;
 pub mod error;
 pub mod events;
+pub mod import;
 pub mod jobs;
 mod lexer;
 pub mod migration;

@@ -377,3 +377,43 @@ async fn ctrl_c_cancels_the_job_and_waits_for_its_clean_up() {
         .unwrap_or_default();
     assert!(partial.is_empty(), "{partial:?}");
 }
+
+#[tokio::test]
+async fn a_sqlite_file_is_inspected_on_the_command_line() {
+    let (home, _target) = home("inspected").await;
+    let trap = testkit::sqlite::traps()
+        .find(|trap| trap.name == "text_in_the_last_row")
+        .unwrap();
+    trap.write(home.path());
+
+    let json = home.json(&["import", "sqlite", "text_in_the_last_row.db", "--inspect"]);
+    let proposal = &json["tables"][0]["columns"][0]["proposal"];
+    assert_eq!(proposal["type"], "text", "{json}");
+    assert_eq!(proposal["others"][0]["against"]["first"][0], 5000, "{json}");
+
+    let shown = home.run(&[
+        "import",
+        "sqlite",
+        "text_in_the_last_row.db",
+        "--inspect",
+        "--report",
+        "report.json",
+    ]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(
+        shown.out.contains("t: 5,000 rows") && shown.out.contains("rowid 5000 against it"),
+        "{}",
+        shown.out
+    );
+    let report = std::fs::read_to_string(home.path().join("report.json")).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&report).unwrap(), json);
+
+    let bare = home.run(&["import", "sqlite", "text_in_the_last_row.db"]);
+    assert!(bare.code == 2 && bare.err.contains("--inspect"), "{}", bare.err);
+    let gone = home.run(&["import", "sqlite", "gone.db", "--inspect"]);
+    assert!(
+        gone.code == 1 && gone.err.contains("error: There is no file") && gone.err.contains("hint: "),
+        "{}",
+        gone.err
+    );
+}

@@ -29,6 +29,8 @@ mod proxy;
 /// Data sets that are larger than a test wants to write out.
 pub mod seed;
 mod server;
+/// SQLite files with one trap each.
+pub mod sqlite;
 mod system;
 /// Certificates for servers that speak TLS.
 pub mod tls;

@@ -51,6 +51,9 @@ pub(super) enum Command {
     /// Take, check and keep backups
     #[command(subcommand)]
     Backup(Backup),
+    /// Bring in data from elsewhere
+    #[command(subcommand)]
+    Import(Import),
     /// Keep the console's users
     #[command(subcommand)]
     User(User),
@@ -120,6 +123,22 @@ pub(super) struct Which {
 }
 
 #[derive(Subcommand)]
+pub(super) enum Import {
+    /// Look at a SQLite file and show what it would become
+    Sqlite {
+        /// The file; it is never changed
+        #[arg(value_name = "FILE", value_parser = absolute)]
+        file: PathBuf,
+        /// Check the file, read every value, and propose a type for each column; nothing is imported
+        #[arg(long, required = true)]
+        inspect: bool,
+        /// Also write everything that was found as JSON into this file; it must not exist
+        #[arg(long, value_name = "FILE.json")]
+        report: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
 pub(super) enum User {
     /// Add a user; asks for the password
     Add {
@@ -179,10 +198,19 @@ impl From<RoleName> for Role {
     }
 }
 
+/// A path that means the same after the process has changed its folder.
+fn absolute(path: &str) -> std::io::Result<PathBuf> {
+    std::path::absolute(path)
+}
+
 impl Command {
-    /// Opens the files that the arguments name, as the user who typed them.
+    /// Opens the files that the arguments name for writing, as the user who typed them.
     pub fn open_files(&self) -> Result<Option<File>, Failure> {
-        let Self::Backup(Backup::Download { output, .. }) = self else {
+        let (Self::Backup(Backup::Download { output, .. })
+        | Self::Import(Import::Sqlite {
+            report: Some(output), ..
+        })) = self
+        else {
             return Ok(None);
         };
         let opened = OpenOptions::new()

@@ -10,6 +10,7 @@ mod check;
 mod confirm;
 mod demo;
 mod failure;
+mod import;
 mod job;
 mod migrate;
 mod optimize;
@@ -132,6 +133,7 @@ async fn with_console(
         Command::CreateIndexes => optimize::run(session, console, optimize::What::Indexes).await,
         Command::Analyze => optimize::run(session, console, optimize::What::Analyze).await,
         Command::Backup(what) => backup::run(session, console, what, opened).await,
+        Command::Import(what) => import::run(session, console, what, opened).await,
         Command::Stats => stats::run(session, console).await,
         Command::User(what) => self::session::run(session, console, what).await,
         Command::Serve { .. } | Command::Routes | Command::Config(_) => Ok(()),

@@ -1,0 +1,223 @@
+//! One column: what is declared, what is stored, what it would become.
+
+use serde::{Deserialize, Serialize};
+
+use super::form::{FormFacts, Places};
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ColumnFacts {
+    /// Its name.
+    pub name: String,
+    /// The declared type as written; empty when there is none.
+    pub declared: String,
+    /// What SQLite makes of the declared type.
+    pub affinity: Affinity,
+    /// Whether NULL is forbidden.
+    pub not_null: bool,
+    /// The default as SQL, if there is one.
+    pub default: Option<String>,
+    /// The expression that computes the column, if one does.
+    pub generated: Option<String>,
+    /// The collation, when it is not `BINARY`.
+    pub collation: Option<String>,
+    /// What the scan found.
+    pub stored: Stored,
+    /// What it would become.
+    pub proposal: Proposal,
+}
+
+/// How SQLite treats what is written into a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Affinity {
+    /// Numbers become text.
+    Text,
+    /// Text like a number becomes one; reals without a fraction become integers.
+    Numeric,
+    /// As numeric.
+    Integer,
+    /// Integers become reals.
+    Real,
+    /// Everything stays as it is.
+    Blob,
+}
+
+/// What one full scan found in a column.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stored {
+    /// NULLs.
+    pub nulls: i64,
+    /// Integers.
+    pub integers: i64,
+    /// Reals.
+    pub reals: i64,
+    /// Texts.
+    pub texts: i64,
+    /// Blobs.
+    pub blobs: i64,
+    /// The smallest and the largest integer.
+    pub integer_range: Option<(i64, i64)>,
+    /// The smallest and the largest finite real.
+    pub real_range: Option<(f64, f64)>,
+    /// Infinities.
+    pub not_finite: i64,
+    /// Finite reals without a fraction.
+    pub integral_reals: i64,
+    /// Integers that a double cannot hold exactly for sure: beyond 2^53.
+    pub beyond_double: Places,
+    /// The longest text in bytes of UTF-8.
+    pub longest_text: i64,
+    /// The longest blob in bytes.
+    pub longest_blob: i64,
+    /// Texts with bytes that are not UTF-8.
+    pub invalid_utf8: Places,
+    /// Texts with U+0000.
+    pub with_nul: Places,
+    /// Whether all ISO times are spelled alike, so that two different texts are two different times.
+    pub times_alike: bool,
+    /// The forms that were found, each with its places.
+    pub forms: Vec<FormFacts>,
+}
+
+impl Stored {
+    /// Values that are not NULL.
+    pub const fn values(&self) -> i64 {
+        self.integers + self.reals + self.texts + self.blobs
+    }
+}
+
+/// A type of PostgreSQL that a column can become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// 64-bit integer.
+    Bigint,
+    /// 64-bit floating point, bit-exact.
+    Double,
+    /// Decimal number of any length.
+    Numeric,
+    /// True or false.
+    Boolean,
+    /// Text, byte for byte.
+    Text,
+    /// Bytes.
+    Bytea,
+    /// A date and time without a zone, in microseconds.
+    Timestamp,
+    /// An instant, in microseconds.
+    Timestamptz,
+    /// A day.
+    Date,
+    /// A UUID.
+    Uuid,
+    /// Parsed JSON.
+    Jsonb,
+}
+
+impl ColumnType {
+    /// The name in SQL.
+    pub const fn sql(self) -> &'static str {
+        match self {
+            Self::Bigint => "bigint",
+            Self::Double => "double precision",
+            Self::Numeric => "numeric",
+            Self::Boolean => "boolean",
+            Self::Text => "text",
+            Self::Bytea => "bytea",
+            Self::Timestamp => "timestamp",
+            Self::Timestamptz => "timestamptz",
+            Self::Date => "date",
+            Self::Uuid => "uuid",
+            Self::Jsonb => "jsonb",
+        }
+    }
+}
+
+/// How values get from what is stored to the type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conversion {
+    /// ISO text is read as a time.
+    IsoText,
+    /// Seconds since 1970.
+    UnixSeconds,
+    /// Milliseconds since 1970.
+    UnixMillis,
+    /// Microseconds since 1970.
+    UnixMicros,
+    /// Real seconds since 1970.
+    RealSeconds,
+    /// Julian days, in UTC.
+    JulianDays,
+    /// Each value by its own form, times without a zone taken as UTC.
+    EachByItsForm,
+    /// 0 and 1, and words for true and false.
+    TruthValues,
+    /// Text of a UUID, or its 16 bytes.
+    Uuid,
+    /// JSON from text, numbers, blobs or SQLite's binary form.
+    Json,
+    /// The text that SQLite's binary JSON stands for.
+    JsonText,
+    /// Digits are read as a number.
+    TextToNumber,
+    /// Numbers are written as text that reads back the same.
+    NumberToText,
+    /// Text becomes its bytes.
+    TextToBytes,
+    /// Blobs that are UTF-8 become their text.
+    BlobToText,
+    /// Blobs become `\x` and their bytes in hexadecimal.
+    BlobToHex,
+}
+
+impl Conversion {
+    /// What is done, in a few words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::IsoText => "read from ISO text",
+            Self::UnixSeconds => "from Unix seconds",
+            Self::UnixMillis => "from Unix milliseconds",
+            Self::UnixMicros => "from Unix microseconds",
+            Self::RealSeconds => "from Unix seconds with a fraction",
+            Self::JulianDays => "from Julian days",
+            Self::EachByItsForm => "each value by its own form",
+            Self::TruthValues => "from values for true and false",
+            Self::Uuid => "read as UUID",
+            Self::Json => "read as JSON",
+            Self::JsonText => "binary JSON decoded to text",
+            Self::TextToNumber => "digits read as numbers",
+            Self::NumberToText => "numbers written as text",
+            Self::TextToBytes => "text as its bytes",
+            Self::BlobToText => "blobs as the text they hold",
+            Self::BlobToHex => "blobs in hexadecimal",
+        }
+    }
+}
+
+/// What a column would become.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The type.
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+    /// What is done to the values; none when they go over as they are.
+    pub conversion: Option<Conversion>,
+    /// Why this type.
+    pub reason: String,
+    /// Other types that come into question.
+    pub others: Vec<OtherType>,
+}
+
+/// Another type that comes into question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherType {
+    /// The type.
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+    /// What would be done to the values.
+    pub conversion: Option<Conversion>,
+    /// The values that would not fit; none when all would.
+    pub against: Places,
+}

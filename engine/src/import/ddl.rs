@@ -1,0 +1,211 @@
+//! Reading what SQLite tells only in the statement that made a table: checks, generated columns, collations.
+
+/// What stands in a `CREATE TABLE` statement beyond what SQLite's pragmas tell.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Definition {
+    /// Expressions of `CHECK` constraints.
+    pub checks: Vec<String>,
+    /// Columns with the expression that computes them.
+    pub generated: Vec<(String, String)>,
+    /// Columns with their collation.
+    pub collations: Vec<(String, String)>,
+    /// Whether a key is `AUTOINCREMENT`.
+    pub autoincrement: bool,
+}
+
+/// Reads a `CREATE TABLE` statement.
+pub(super) fn table(sql: &str) -> Definition {
+    let mut definition = Definition::default();
+    let tokens = tokens(sql);
+    let Some(open) = tokens.iter().position(|token| token.is("(")) else {
+        return definition;
+    };
+    let mut depth = 0_usize;
+    let mut column: Option<String> = None;
+    let mut begins = true;
+    for (at, token) in tokens.iter().enumerate().skip(open) {
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+        if depth > 1 || at == open {
+            continue;
+        }
+        if token.is(",") {
+            begins = true;
+            continue;
+        }
+        if std::mem::take(&mut begins) {
+            let of_table = ["constraint", "primary", "unique", "check", "foreign"];
+            column = (!of_table.iter().any(|word| token.is(word))).then(|| token.name());
+            if column.is_some() {
+                continue;
+            }
+        }
+        let inner = || inside(sql, &tokens[at + 1..]);
+        if token.is("check") {
+            definition.checks.extend(inner());
+        } else if token.is("as") {
+            definition.generated.extend(column.clone().zip(inner()));
+        } else if token.is("autoincrement") {
+            definition.autoincrement = true;
+        } else if token.is("collate")
+            && let (Some(column), Some(next)) = (&column, tokens.get(at + 1))
+        {
+            definition.collations.push((column.clone(), next.name()));
+        }
+    }
+    definition
+}
+
+/// The module in a `CREATE VIRTUAL TABLE` statement.
+pub(super) fn module(sql: &str) -> Option<String> {
+    let tokens = tokens(sql);
+    let using = tokens.iter().position(|token| token.is("using"))?;
+    tokens.get(using + 1).map(Token::name)
+}
+
+/// What stands in the brackets with which these tokens begin.
+fn inside(sql: &str, tokens: &[Token<'_>]) -> Option<String> {
+    let first = tokens.first().filter(|token| token.is("("))?;
+    let mut depth = 0_usize;
+    for token in tokens {
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return sql
+                .get(first.at + 1..token.at)
+                .map(|inner| inner.trim().to_owned());
+        }
+    }
+    None
+}
+
+struct Token<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Token<'_> {
+    /// Whether it is this word or sign, unquoted.
+    fn is(&self, word: &str) -> bool {
+        self.text.eq_ignore_ascii_case(word)
+    }
+
+    /// The name it stands for.
+    fn name(&self) -> String {
+        let text = self.text;
+        let (open, close) = match text.bytes().next() {
+            Some(quote @ (b'"' | b'`' | b'\'')) => (char::from(quote), char::from(quote)),
+            Some(b'[') => ('[', ']'),
+            _ => return text.to_owned(),
+        };
+        let bare = text.strip_prefix(open).unwrap_or(text);
+        let bare = bare.strip_suffix(close).unwrap_or(bare);
+        if open == '[' {
+            return bare.to_owned();
+        }
+        bare.replace(&format!("{close}{close}"), &close.to_string())
+    }
+}
+
+fn tokens(sql: &str) -> Vec<Token<'_>> {
+    let bytes = sql.as_bytes();
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    let find = |from: usize, what: &str| {
+        sql.get(from..)
+            .and_then(|rest| rest.find(what))
+            .map_or(bytes.len(), |found| from + found + what.len())
+    };
+    while let Some(&byte) = bytes.get(at) {
+        let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || *byte >= 0x80;
+        let end = match byte {
+            _ if byte.is_ascii_whitespace() => {
+                at += 1;
+                continue;
+            }
+            b'-' if bytes.get(at + 1) == Some(&b'-') => {
+                at = find(at, "\n");
+                continue;
+            }
+            b'/' if bytes.get(at + 1) == Some(&b'*') => {
+                at = find(at + 2, "*/");
+                continue;
+            }
+            b'[' => find(at, "]"),
+            b'"' | b'`' | b'\'' => quoted(bytes, at),
+            _ if word(&byte) => at + bytes[at..].iter().take_while(|byte| word(byte)).count(),
+            _ => at + 1,
+        };
+        let Some(text) = sql.get(at..end) else { break };
+        tokens.push(Token { text, at });
+        at = end;
+    }
+    tokens
+}
+
+/// Where a quoted text ends; a doubled quote is part of it.
+fn quoted(bytes: &[u8], begin: usize) -> usize {
+    let quote = bytes[begin];
+    let mut at = begin + 1;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        if byte == quote {
+            if bytes.get(at) != Some(&quote) {
+                return at;
+            }
+            at += 1;
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_generated_columns_and_collations_are_found() {
+        let read = table(
+            r#"CREATE TABLE "a (b" ( -- check (no)
+                 id integer primary key autoincrement,
+                 "na""me" text collate NOCASE default ('check (x)'),
+                 [two words] int check ([two words] in (1, ')')), /* check (no) */
+                 sum generated always as (id + 1) stored,
+                 twice as (id * 2),
+                 constraint c check (length("na""me") > 0),
+                 unique (id)
+               ) strict"#,
+        );
+        assert_eq!(
+            read.checks,
+            ["[two words] in (1, ')')", "length(\"na\"\"me\") > 0"]
+        );
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(read.generated, [pair("sum", "id + 1"), pair("twice", "id * 2")]);
+        assert_eq!(read.collations, [pair("na\"me", "NOCASE")]);
+        assert!(read.autoincrement);
+    }
+
+    #[test]
+    fn words_in_texts_and_names_mean_nothing() {
+        let read = table("create table t (autoincrement_ int default 'autoincrement', \"check\" int)");
+        assert_eq!(read, Definition::default());
+        assert_eq!(table("create table t"), Definition::default());
+        assert_eq!(table("create table t (a check (1"), Definition::default());
+    }
+
+    #[test]
+    fn the_module_of_a_virtual_table_is_found() {
+        let sql = "CREATE VIRTUAL TABLE \"using\" USING fts5(a)";
+        assert_eq!(module(sql).as_deref(), Some("fts5"));
+    }
+}

@@ -1,0 +1,229 @@
+//! One inspection, from opening the file to the findings.
+
+use std::{collections::HashSet, path::Path, time::Instant};
+
+use contract::{
+    Code, Fault,
+    import::{ColumnFacts, ColumnType, FileFacts, Finding, Inspection, TableFacts},
+};
+
+use super::{
+    affinity::affinity,
+    check, findings,
+    propose::{Part, propose},
+    scan,
+    schema::{self, Table},
+    source::Source,
+    stop::{Stop, is_interrupted},
+};
+use crate::{Error, Result};
+
+/// Looks at a file; a private copy, when one is needed, goes into `room`.
+pub(super) fn run(file: &Path, room: &Path, stop: &Stop) -> Result<Inspection> {
+    let begun = Instant::now();
+    stop.check()?;
+    let source = Source::open(file, room)?;
+    stop.watch(&source.connection);
+    let connection = &source.connection;
+    let integrity = check::integrity(connection, stop)?;
+    let failed = |error: rusqlite::Error| match is_interrupted(&error) {
+        true => Error::Cancelled,
+        false => unreadable(&source.name, &error),
+    };
+    let facts = file_facts(&source, integrity).map_err(failed)?;
+    let mut found = findings::of_file(&facts);
+    let mut tables = Vec::new();
+    for table in schema::tables(connection).map_err(failed)? {
+        tables.push(one_table(&source, table, stop, &mut found)?);
+    }
+    agree(&mut tables);
+    let views = schema::objects(connection, "view").map_err(failed)?;
+    let triggers = schema::objects(connection, "trigger").map_err(failed)?;
+    // What was read while someone wrote is neither the old state nor the new one.
+    source.unchanged()?;
+    findings::of_tables(&tables, &mut found);
+    findings::of_objects(&views, &triggers, &mut found);
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    tracing::info!(
+        file = source.name,
+        bytes = source.bytes,
+        tables = tables.len(),
+        duration_ms = begun.elapsed().as_millis() as u64,
+        "inspected a SQLite file"
+    );
+    Ok(Inspection {
+        file: facts,
+        tables,
+        views,
+        triggers,
+        findings: found,
+    })
+}
+
+fn file_facts(source: &Source, integrity: Vec<String>) -> rusqlite::Result<FileFacts> {
+    let connection = &source.connection;
+    let number = |name: &str| connection.query_row(&format!("pragma {name}"), [], |row| row.get::<_, i64>(0));
+    Ok(FileFacts {
+        name: source.name.clone(),
+        bytes: source.bytes,
+        page_size: source.header.page_size,
+        encoding: connection.query_row("pragma encoding", [], |row| row.get(0))?,
+        journal: if source.header.wal { "wal" } else { "rollback" }.to_owned(),
+        wal_bytes: source.wal_bytes,
+        journal_bytes: source.journal_bytes,
+        application_id: number("application_id")?,
+        user_version: number("user_version")?,
+        integrity,
+    })
+}
+
+fn one_table(source: &Source, mut table: Table, stop: &Stop, found: &mut Vec<Finding>) -> Result<TableFacts> {
+    let mut facts = TableFacts {
+        rows_by: table.rows_by(),
+        name: table.name.clone(),
+        kind: table.kind.clone(),
+        sql: table.sql.clone(),
+        rows: 0,
+        columns: Vec::new(),
+        primary_key: std::mem::take(&mut table.primary_key),
+        identity: table.identity.take(),
+        foreign_keys: std::mem::take(&mut table.foreign_keys),
+        indexes: std::mem::take(&mut table.indexes),
+        checks: std::mem::take(&mut table.checks),
+    };
+    if facts.kind.skipped().is_some() {
+        return Ok(facts);
+    }
+    let scanned = scan::scan(&source.connection, &source.name, &table, stop)?;
+    facts.rows = scanned.rows;
+    if let Some(why) = &scanned.uncomputed {
+        found.extend(findings::uncomputed(&table, why));
+    }
+    if let Some(why) = check::checks(&source.connection, &table, &mut facts.checks, stop)? {
+        found.push(findings::unchecked(&table.name, "checks", &why));
+    }
+    let unchecked = check::orphans(&source.connection, &table.name, &mut facts.foreign_keys, stop)?;
+    if let Some(why) = unchecked {
+        found.push(findings::unchecked(&table.name, "foreign keys", &why));
+    }
+    let strict = table.strict;
+    for (column, stored) in table.columns.into_iter().zip(scanned.columns) {
+        let stored = stored.unwrap_or_default();
+        let key = facts.primary_key.contains(&column.name);
+        let in_unique = facts
+            .indexes
+            .iter()
+            .filter(|index| index.unique)
+            .flat_map(|index| &index.columns)
+            // An expression may be over any column.
+            .any(|part| part.name.as_ref().is_none_or(|name| *name == column.name));
+        let part = Part {
+            unique: key || in_unique,
+            key,
+        };
+        facts.columns.push(ColumnFacts {
+            proposal: propose(&column.declared, part, &stored),
+            affinity: affinity(&column.declared, strict),
+            name: column.name,
+            declared: column.declared,
+            not_null: column.not_null,
+            default: column.default,
+            generated: column.generated,
+            collation: column.collation,
+            stored,
+        });
+    }
+    Ok(facts)
+}
+
+/// A foreign key needs one type on both sides. Where only one of them would be a UUID, a side without values follows the
+/// other; else both stay text.
+fn agree(tables: &mut [TableFacts]) {
+    let mut followed = HashSet::new();
+    loop {
+        let mut changes = Vec::new();
+        for table in tables.iter() {
+            for (child, parent, key) in pairs(table, tables) {
+                for (one, other) in [(child, parent), (parent, child)] {
+                    let types = [one, other].map(|(_, column)| column.proposal.column_type);
+                    if types[0] != ColumnType::Uuid || types[1] == ColumnType::Uuid {
+                        continue;
+                    }
+                    let follows = other.1.stored.values() == 0 && !followed.contains(&name(other));
+                    changes.push((name(if follows { other } else { one }), follows, key.clone()));
+                }
+            }
+        }
+        if changes.is_empty() {
+            return;
+        }
+        for (place, follows, key) in changes {
+            let table = tables.iter_mut().find(|table| table.name == place.0);
+            let column =
+                table.and_then(|table| table.columns.iter_mut().find(|column| column.name == place.1));
+            let Some(proposal) = column.map(|column| &mut column.proposal) else {
+                continue;
+            };
+            proposal.conversion = None;
+            if follows {
+                proposal.column_type = ColumnType::Uuid;
+                proposal.reason = format!("no values, so it follows the foreign key {key}");
+                followed.insert(place);
+            } else {
+                proposal.column_type = ColumnType::Text;
+                proposal.reason =
+                    format!("UUIDs, but the foreign key {key} ties it to a column that is none");
+                proposal
+                    .others
+                    .retain(|other| other.column_type != ColumnType::Text);
+            }
+        }
+    }
+}
+
+fn name((table, column): Place<'_>) -> (String, String) {
+    (table.name.clone(), column.name.clone())
+}
+
+type Place<'a> = (&'a TableFacts, &'a ColumnFacts);
+
+/// The columns that foreign keys of a table tie together, with the key in words.
+pub(super) fn pairs<'a>(
+    table: &'a TableFacts,
+    tables: &'a [TableFacts],
+) -> Vec<(Place<'a>, Place<'a>, String)> {
+    let column = |table: &'a TableFacts, name: &str| {
+        table
+            .columns
+            .iter()
+            .find(|it| it.name.eq_ignore_ascii_case(name))
+            .map(|it| (table, it))
+    };
+    let mut pairs = Vec::new();
+    for key in &table.foreign_keys {
+        let Some(parent) = tables.iter().find(|it| it.name.eq_ignore_ascii_case(&key.parent)) else {
+            continue;
+        };
+        let named = match key.parent_columns.is_empty() {
+            true => &parent.primary_key,
+            false => &key.parent_columns,
+        };
+        for (from, to) in key.columns.iter().zip(named) {
+            if let (Some(child), Some(to)) = (column(table, from), column(parent, to)) {
+                let words = format!("{}.{} → {}.{}", table.name, child.1.name, parent.name, to.1.name);
+                pairs.push((child, to, words));
+            }
+        }
+    }
+    pairs
+}
+
+fn unreadable(name: &str, error: &rusqlite::Error) -> Error {
+    Error::Refused(
+        Fault::new(
+            Code::Invalid,
+            format!("The list of tables of {name} cannot be read whole: {error}."),
+        )
+        .hint("Take another copy of the file; sqlite3 FILE .recover may save some of its rows."),
+    )
+}

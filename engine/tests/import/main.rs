@@ -1,0 +1,11 @@
+//! What an inspection says of SQLite files: of one file for each trap, of real ones, and of those that it must refuse.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod expected;
+mod refused;
+mod samples;
+#[expect(dead_code, reason = "other test files use the rest")]
+#[path = "../support/mod.rs"]
+mod support;
+mod traps;
+mod world;
