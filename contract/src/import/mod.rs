@@ -5,12 +5,25 @@
 
 mod column;
 mod form;
+mod mapping;
+mod plan;
+mod record;
+mod report;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     column::{Affinity, ColumnFacts, ColumnType, Conversion, OtherType, Proposal, Stored},
     form::{Form, FormFacts, Places},
+    mapping::{
+        ColumnChoice, Destination, Mapping, NamePolicy, OnCancel, OnConflict, TableChoice, TextPolicy,
+    },
+    plan::{ImportPlan, Obstacle, PlannedColumn, PlannedStatement, PlannedTable, Room, Stage},
+    record::{
+        FileEntry, ImportDetail, ImportFile, ImportFiles, ImportId, ImportState, ImportView, NewImport,
+        UploadView,
+    },
+    report::{Difference, ForeignKeyReport, IdentityReport, ImportReport, Side, TableReport, Verdict},
 };
 
 /// Everything that an inspection found.
@@ -209,6 +222,21 @@ pub struct Finding {
     pub column: Option<String>,
     /// What was found, in a sentence.
     pub words: String,
+    /// The SQL that it is about, if it is about some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+}
+
+impl Finding {
+    /// Where it is: table and column, or nothing when it is about the whole file.
+    pub fn place(&self) -> String {
+        [&self.table, &self.column]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(".")
+    }
 }
 
 /// How much a finding matters.

@@ -231,6 +231,7 @@ fn finding(
         table: table.map(str::to_owned),
         column: column.map(str::to_owned),
         words,
+        sql: None,
     }
 }
 

@@ -69,6 +69,7 @@ fn renamed(table: &str, column: Option<&str>, words: &str) -> Finding {
         table: Some(table.to_owned()),
         column: column.map(str::to_owned),
         words: words.to_owned(),
+        sql: None,
     }
 }
 

@@ -1,0 +1,164 @@
+//! Imports as the console keeps them.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{ImportReport, Inspection, Mapping, Verdict};
+use crate::{Instant, jobs::JobId};
+
+/// An import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ImportId(pub Uuid);
+
+impl std::fmt::Display for ImportId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for ImportId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// Where an import is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportState {
+    /// The file is being looked at, or that ended badly: its job says so.
+    Inspecting,
+    /// The file is known; nothing is in the target.
+    Ready,
+    /// A job is at work, or ended in the middle: what is loaded is kept, and the next run goes on from there.
+    Loading,
+    /// Done and verified.
+    Done,
+}
+
+impl ImportState {
+    /// The name in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inspecting => "inspecting",
+            Self::Ready => "ready",
+            Self::Loading => "loading",
+            Self::Done => "done",
+        }
+    }
+}
+
+impl std::str::FromStr for ImportState {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::Inspecting, Self::Ready, Self::Loading, Self::Done]
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or_else(|| format!("\"{name}\" is no state of an import"))
+    }
+}
+
+/// An import in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportView {
+    /// The import.
+    pub id: ImportId,
+    /// The managed database.
+    pub target: String,
+    /// The file's name.
+    pub file: String,
+    /// Where in its life.
+    pub state: ImportState,
+    /// Its last job.
+    pub job: Option<JobId>,
+    /// What came out, once it is done.
+    pub verdict: Option<Verdict>,
+    /// Who began it.
+    pub created_by: String,
+    /// When.
+    pub created_at: Instant,
+}
+
+/// An import with all that is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImportDetail {
+    /// The import.
+    pub import: ImportView,
+    /// What is decided so far.
+    pub mapping: Mapping,
+    /// What was found in the file, once it was looked at.
+    pub inspection: Option<Inspection>,
+    /// What was done, once it is done.
+    pub report: Option<ImportReport>,
+}
+
+/// Which file to import, and where to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewImport {
+    /// The managed database.
+    pub target: String,
+    /// The file: one of [`ImportFiles`].
+    pub file: ImportFile,
+}
+
+/// A file that can be imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportFile {
+    /// By its path below the allowed folder.
+    Server(String),
+    /// An upload.
+    Upload(Uuid),
+}
+
+/// Files that can be imported from the browser.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportFiles {
+    /// The allowed folder on the console's machine, if there is one.
+    pub folder: Option<String>,
+    /// Files below it by their path, sorted; at most 1,000.
+    pub server: Vec<FileEntry>,
+    /// Uploads, newest first.
+    pub uploads: Vec<UploadView>,
+    /// The most bytes that an upload may have.
+    pub upload_limit: i64,
+}
+
+/// A file below the allowed folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Its path below the folder.
+    pub path: String,
+    /// Its bytes.
+    pub bytes: i64,
+    /// When it was last written to.
+    pub modified_at: Instant,
+}
+
+/// An upload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadView {
+    /// The upload.
+    pub id: Uuid,
+    /// The name of the file.
+    pub name: String,
+    /// Bytes that the file has.
+    pub bytes: i64,
+    /// Bytes that are there.
+    pub received: i64,
+    /// Bytes of the `-wal` that belongs to it, and how many are there.
+    pub wal: Option<(i64, i64)>,
+    /// When it was begun.
+    pub created_at: Instant,
+}
+
+impl UploadView {
+    /// Whether everything is there.
+    pub fn is_whole(&self) -> bool {
+        self.received == self.bytes && self.wal.is_none_or(|(bytes, received)| bytes == received)
+    }
+}
