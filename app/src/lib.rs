@@ -29,6 +29,7 @@ pub mod clock;
 #[cfg(feature = "ssr")]
 pub mod document;
 pub mod frame;
+pub mod import;
 pub mod jobs;
 pub mod live;
 pub mod migration;

@@ -57,6 +57,16 @@ impl Import<'_> {
         })
         .await
     }
+
+    /// Asks whether the allowed folder, if there is one, can be read.
+    ///
+    /// # Errors
+    /// `NotFound` and `Io` when it cannot.
+    pub async fn check_folder(&self, caller: &Caller) -> Result<()> {
+        caller.permit(Permission::Import)?;
+        let config = self.0.config().clone();
+        uploads::blocking(move || Allowed::of(&config).map(drop)).await
+    }
 }
 
 /// The file to open, and the name to show for it. An upload counts as used now. Blocks; call it where blocking is allowed.

@@ -34,14 +34,21 @@ pub(super) enum Failure {
     NoDatabase(Fault),
     /// The request is refused; what other requests brought is kept.
     Refused(Fault),
-    Io(Error),
+    /// The disk does not do as it should.
+    System(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
 }
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::NoDatabase(fault) | Failure::Refused(fault) => Self::Refused(fault),
-            Failure::Io(error) => error,
+            Failure::System(error) => Self::io("An upload cannot be written")(error),
         }
     }
 }
@@ -97,14 +104,23 @@ impl Receiver {
             Ok(()) => self.file.sync_all().await,
             failed => failed,
         };
-        match (taken, synced) {
-            (Ok(()), Ok(())) => Ok(self.at > self.offset),
-            (Err(Stop::Fault(failure)), _) => Err(failure),
-            (Err(Stop::Io(error)), _) | (Ok(()), Err(error)) => Err(self.failed(upload, error)),
+        let full =
+            |error: &io::Error| matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        match taken.and(synced.map_err(Failure::System)) {
+            Ok(()) => Ok(self.at > self.offset),
+            Err(Failure::System(error)) if full(&error) => {
+                let there = upload.received(self.part);
+                Err(Failure::Refused(words::disk_full(
+                    &self.name,
+                    there,
+                    self.announced,
+                )))
+            }
+            Err(failure) => Err(failure),
         }
     }
 
-    async fn take(&mut self, chunks: &mut mpsc::Receiver<Bytes>) -> Result<(), Stop> {
+    async fn take(&mut self, chunks: &mut mpsc::Receiver<Bytes>) -> Result<(), Failure> {
         while let Some(bytes) = chunks.recv().await {
             let after = i64::try_from(bytes.len())
                 .ok()
@@ -135,7 +151,7 @@ impl Receiver {
     }
 
     /// Looks at the beginning of what is there.
-    async fn look(&mut self) -> Result<(), Stop> {
+    async fn look(&mut self) -> Result<(), Failure> {
         let mut first = Vec::with_capacity(PROBE);
         self.file.flush().await?;
         self.file.rewind().await?;
@@ -154,23 +170,20 @@ impl Receiver {
                         Ok(())
                     }
                 });
-                header.map_err(|fault| Stop::Fault(Failure::NoDatabase(fault)))
+                header.map_err(Failure::NoDatabase)
             }
             UploadPart::Wal if first.starts_with(&LOG) => Ok(()),
             UploadPart::Wal => {
                 self.cut(0).await?;
-                Err(Stop::Fault(Failure::Refused(words::no_log(&self.name))))
+                Err(Failure::Refused(words::no_log(&self.name)))
             }
         }
     }
 
     /// Takes back what the request brought: a file that does not end where it was said to is another one.
-    async fn too_much(&mut self) -> io::Result<Stop> {
+    async fn too_much(&mut self) -> io::Result<Failure> {
         self.cut(self.offset).await?;
-        Ok(Stop::Fault(Failure::Refused(words::too_much(
-            &self.name,
-            self.announced,
-        ))))
+        Ok(Failure::Refused(words::too_much(&self.name, self.announced)))
     }
 
     async fn cut(&mut self, to: i64) -> io::Result<()> {
@@ -178,26 +191,6 @@ impl Receiver {
         self.file.set_len(u64::try_from(to).unwrap_or_default()).await?;
         self.at = to;
         Ok(())
-    }
-
-    fn failed(&self, upload: &Upload, error: io::Error) -> Failure {
-        if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-            let there = upload.received(self.part);
-            return Failure::Refused(words::disk_full(&self.name, there, self.announced));
-        }
-        Failure::Io(Error::io(format!("writing {}", upload.part(self.part).display()))(error))
-    }
-}
-
-/// Why the writing ended early.
-enum Stop {
-    Fault(Failure),
-    Io(io::Error),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
     }
 }
 
@@ -246,4 +239,47 @@ pub(super) fn alone(path: &Path) -> io::Result<Option<File>> {
         return Err(ErrorKind::NotFound.into());
     }
     Ok(Some(file))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::import::uploads::{Expected, Folder};
+
+    #[tokio::test]
+    async fn a_full_disk_says_what_is_there_and_that_it_is_kept() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = Folder::new(room.path());
+        folder.make_root().unwrap();
+        let expected = Expected {
+            name: "app.db".to_owned(),
+            bytes: 9000,
+            wal_bytes: None,
+            created_by: "me".to_owned(),
+            created_at: chrono::Utc::now(),
+        };
+        let upload = folder.begin(Uuid::from_u128(1), expected).unwrap();
+        fs::write(upload.part(UploadPart::Database), [1; 5000]).unwrap();
+        let mut receiver = Receiver::open(&upload, UploadPart::Database, 5000).await.unwrap();
+        // The device on which every write finds the disk full.
+        receiver.file = tokio::fs::File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/full")
+            .await
+            .unwrap();
+        let (send, chunks) = mpsc::channel(1);
+        send.send(Bytes::from_static(&[1; 100])).await.unwrap();
+        drop(send);
+        let failure = receiver.run(&upload, chunks).await.map(drop);
+        let fault = failure.map_err(Error::from).unwrap_err().fault();
+        assert_eq!(
+            fault.message,
+            "The disk is full: 5,000 of 9,000 bytes of app.db are there."
+        );
+        assert!(fault.field.is_none() && fault.hint.is_some_and(|hint| hint.contains("is kept")));
+    }
 }

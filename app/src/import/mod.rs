@@ -1,0 +1,3 @@
+//! Bringing SQLite files into a managed database.
+
+pub mod api;
