@@ -48,6 +48,16 @@ struct Arguments {
     /// A smoke run: everything once and short
     #[arg(long)]
     quick: bool,
+    /// One part alone; the others keep what the last run wrote of them
+    #[arg(long)]
+    only: Option<Part>,
+}
+
+/// A part that can be measured by itself.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Part {
+    /// The import of SQLite files
+    Import,
 }
 
 #[tokio::main]
@@ -85,15 +95,26 @@ async fn told_to_stop() {
 
 /// Measures, prints and writes; `false` when a part could not be measured.
 async fn run(arguments: &Arguments) -> Result<bool> {
-    let plan = Plan::new(arguments.quick);
     let work = work_folder()?;
     let setup = Setup::new(&arguments.console, &arguments.site, work.path())?;
     let mut report = Report::new(Machine::look()?, arguments.quick);
-    report.add("WebAssembly", measure::wasm::size(&setup.site));
-    everyday(&setup, &plan, &mut report).await?;
-    report.add("10,000 tables", measure::tables::many(&setup, &plan).await);
+    if arguments.only.is_none() {
+        let plan = Plan::new(arguments.quick);
+        report.add("WebAssembly", measure::wasm::size(&setup.site));
+        everyday(&setup, &plan, &mut report).await?;
+        report.add("10,000 tables", measure::tables::many(&setup, &plan).await);
+    }
+    let sizes = measure::import::sizes(arguments.quick);
+    report.add(
+        "import",
+        measure::import::against_peers(&setup.program, &setup.work, &sizes).await,
+    );
     let path = place(arguments.quick)?;
-    let text = report.document(&fs::read_to_string(&path).unwrap_or_default());
+    let old = fs::read_to_string(&path).unwrap_or_default();
+    let text = match arguments.only {
+        Some(Part::Import) => report.document_with("import", &old),
+        None => report.document(&old),
+    };
     fs::write(&path, text).map_err(|error| format!("writing {}: {error}", path.display()))?;
     // A reader that has gone away, as `| head` does, is no failure.
     let _gone = writeln!(

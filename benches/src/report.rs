@@ -1,5 +1,7 @@
 //! What was measured, as a table of budgets and the notes that it needs.
 
+mod merge;
+
 use contract::format;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
@@ -133,6 +135,33 @@ impl Report {
         format!("| what | bar | measured | verdict |\n|---|---|---|---|\n{rows}")
     }
 
+    /// The old document with nothing changed but what one part says, and of which run that is. Without an old one, the whole
+    /// document.
+    pub fn document_with(&self, part: &str, old: &str) -> String {
+        let Machine {
+            date, commit, load, ..
+        } = &self.machine;
+        let sections = || self.sections.iter();
+        let mut notes: Vec<String> = sections()
+            .flat_map(|it| &it.notes)
+            .map(|note| format!("- {note}"))
+            .collect();
+        notes.push(format!(
+            "- {}{}: measured by itself on {date} at commit {commit}; load average before it {load}.",
+            part[..1].to_uppercase(),
+            &part[1..]
+        ));
+        let new = merge::New {
+            rows: sections().flat_map(|it| &it.rows).map(Row::line).collect(),
+            notes,
+            details: sections()
+                .filter_map(|it| it.detail.as_ref())
+                .map(|(heading, text)| format!("{heading}\n\n{text}"))
+                .collect(),
+        };
+        merge::merge(old, part, new).unwrap_or_else(|| self.document(old))
+    }
+
     /// The whole document; what is written by hand is taken over from the old one.
     pub fn document(&self, old: &str) -> String {
         let Machine {
@@ -233,6 +262,21 @@ mod tests {
             "{second}"
         );
         assert_eq!(report(Vec::new()).document(&second), second);
+    }
+
+    #[test]
+    fn one_part_alone_leaves_the_rows_of_the_others() {
+        let row = |what: &str, measured: &str| Row::new(what, "", measured, true, String::new);
+        let whole = report(vec![row("pages", "2"), row("import", "5")]).document("");
+        let merged = report(vec![row("import", "4")]).document_with("import", &whole);
+        assert!(
+            merged.contains("| pages |  | 2 | met |\n| import |  | 4 | met |\n\n"),
+            "{merged}"
+        );
+        assert!(
+            merged.contains("- Import: measured by itself on today"),
+            "{merged}"
+        );
     }
 
     #[test]

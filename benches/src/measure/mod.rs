@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod cancel;
+pub mod import;
 pub mod memory;
 pub mod pages;
 pub mod tables;

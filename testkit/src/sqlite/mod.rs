@@ -2,6 +2,8 @@
 //!
 //! A trap is a name, a sentence and a small function that writes the file; what must come out of it stands in the tests.
 
+/// A large file, to measure with.
+pub mod ai_pal;
 mod files;
 mod json;
 mod keys;
