@@ -201,7 +201,11 @@ fn truth(value: ValueRef<'_>) -> Option<bool> {
         ValueRef::Real(number) if number == 0.0 => Some(false),
         ValueRef::Real(number) if number == 1.0 => Some(true),
         ValueRef::Text(text) => {
-            let is = |words: [&str; 4]| words.iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()));
+            let is = |words: [&str; 4]| {
+                words
+                    .iter()
+                    .any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
+            };
             match () {
                 () if is(["0", "f", "n", "false"]) => Some(false),
                 () if is(["1", "t", "y", "true"]) => Some(true),
@@ -292,11 +296,23 @@ mod tests {
         };
         let text = |text: &'static str| ValueRef::Text(text.as_bytes());
         assert_eq!(at(ColumnType::Timestamp, text("2000-01-01 00:00:00")), Ok(0));
-        assert_eq!(at(ColumnType::Timestamp, text("2000-01-01T00:00:01.5")), Ok(1_500_000));
+        assert_eq!(
+            at(ColumnType::Timestamp, text("2000-01-01T00:00:01.5")),
+            Ok(1_500_000)
+        );
         assert_eq!(at(ColumnType::Timestamp, text("1999-12-31")), Ok(-86_400_000_000));
-        assert_eq!(at(ColumnType::Timestamptz, text("2000-01-01 02:00:00+02:00")), Ok(0));
-        assert_eq!(at(ColumnType::Timestamp, text("2000-01-01 02:00:00+02:00")), Err(Misfit));
-        assert_eq!(at(ColumnType::Timestamptz, text("2000-01-01 02:00:00")), Err(Misfit));
+        assert_eq!(
+            at(ColumnType::Timestamptz, text("2000-01-01 02:00:00+02:00")),
+            Ok(0)
+        );
+        assert_eq!(
+            at(ColumnType::Timestamp, text("2000-01-01 02:00:00+02:00")),
+            Err(Misfit)
+        );
+        assert_eq!(
+            at(ColumnType::Timestamptz, text("2000-01-01 02:00:00")),
+            Err(Misfit)
+        );
         assert_eq!(
             at(ColumnType::Timestamptz, ValueRef::Integer(1_700_000_000)),
             Ok(753_315_200_000_000)
@@ -335,10 +351,16 @@ mod tests {
                 Ok(expected.as_bytes().to_vec())
             );
         }
-        assert_eq!(write(ColumnType::Double, ValueRef::Integer((1 << 53) + 1)), Err(Misfit));
+        assert_eq!(
+            write(ColumnType::Double, ValueRef::Integer((1 << 53) + 1)),
+            Err(Misfit)
+        );
         assert_eq!(write(ColumnType::Boolean, ValueRef::Integer(2)), Err(Misfit));
         assert_eq!(
-            write(ColumnType::Uuid, ValueRef::Text(b"00000000-0000-0000-0000-00000000000g")),
+            write(
+                ColumnType::Uuid,
+                ValueRef::Text(b"00000000-0000-0000-0000-00000000000g")
+            ),
             Err(Misfit)
         );
     }

@@ -2,7 +2,9 @@
 
 use contract::{
     format,
-    import::{ColumnFacts, ColumnType, FileFacts, Finding, FindingKind, ObjectFacts, RowsBy, Severity, TableFacts},
+    import::{
+        ColumnFacts, ColumnType, FileFacts, Finding, FindingKind, ObjectFacts, RowsBy, Severity, TableFacts,
+    },
 };
 
 use super::{

@@ -46,6 +46,8 @@ pub(super) struct Layout {
     pub bytes: i64,
     /// The last rows of all parts but the last one.
     pub cuts: Vec<i64>,
+    /// Columns that cannot be computed outside of the program that made the file.
+    pub uncomputed: Vec<String>,
 }
 
 /// Looks at a file; a private copy, when one is needed, goes into `room`.
@@ -184,15 +186,28 @@ fn one_table(
         return Ok((facts, None));
     }
     let scanned = scan::scan(connection, &source.name, &table, stop, seen)?;
-    let layout = Layout {
-        rowid: table.rowid.map(str::to_owned),
-        bytes: scanned.bytes,
-        cuts: scanned.cuts,
-    };
     facts.rows = scanned.rows;
     if let Some(why) = &scanned.uncomputed {
         found.extend(findings::uncomputed(&table, why));
     }
+    let layout = Layout {
+        rowid: table.rowid_alone.map(str::to_owned),
+        bytes: scanned.bytes,
+        // Positions say nothing to a query by rowid.
+        cuts: match table.rowid == table.rowid_alone {
+            true => scanned.cuts,
+            false => Vec::new(),
+        },
+        uncomputed: match scanned.uncomputed {
+            Some(_) => table
+                .columns
+                .iter()
+                .filter(|it| it.is_virtual)
+                .map(|it| it.name.clone())
+                .collect(),
+            None => Vec::new(),
+        },
+    };
     if let Some(why) = check::checks(connection, &table, &mut facts.checks, stop)? {
         found.push(findings::unchecked(&table.name, "checks", &why));
     }

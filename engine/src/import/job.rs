@@ -5,9 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 use chrono::Utc;
 use contract::{
     format,
-    import::{
-        Finding, FindingKind, ImportId, ImportReport, ImportState, Severity, Verdict,
-    },
+    import::{Finding, FindingKind, ImportId, ImportReport, ImportState, Severity, Verdict},
     jobs::{JobKind, JobState, LogLevel, Phase},
 };
 use serde::{Deserialize, Serialize};
@@ -83,10 +81,9 @@ async fn look(context: &JobContext, path: PathBuf, name: String) -> Result<Inspe
     let bytes = std::fs::metadata(&path).map_or(0, |found| found.len());
     let room = context.engine.config().data_dir.clone();
     let (reading_stop, reading_seen) = (stop.clone(), Arc::clone(&seen));
-    let reading =
-        tokio::task::spawn_blocking(move || {
-            inspect::run(&path, Some(&name), &room, &reading_stop, &reading_seen)
-        });
+    let reading = tokio::task::spawn_blocking(move || {
+        inspect::run(&path, Some(&name), &room, &reading_stop, &reading_seen)
+    });
     tokio::pin!(reading);
     loop {
         tokio::select! {
@@ -190,7 +187,10 @@ impl Job for LoadImport {
                 .map_err(|source| load.target.error(source))?;
         }
         if report.verdict == Verdict::Differs {
-            return Err(Error::conflict(report.summary(), "The import's page lists what differs."));
+            return Err(Error::conflict(
+                report.summary(),
+                "The import's page lists what differs.",
+            ));
         }
         Ok(report.summary())
     }
@@ -216,7 +216,9 @@ impl Job for LoadImport {
             .await?
             .is_some_and(|job| job.state == JobState::Cancelling);
         if asked && !plan.keep {
-            undo(&context, &mut connection, &ledger, plan).await.map_err(failed)?;
+            undo(&context, &mut connection, &ledger, plan)
+                .await
+                .map_err(failed)?;
             store::back_to_ready(context.engine.store(), self.import).await?;
         } else if ledger.read(&mut connection).await.map_err(failed)?.is_none() {
             context.info("Nothing of it is in the target.");
@@ -286,7 +288,9 @@ async fn prove(
     let plan = &load.plan;
     let mut connection = load.target.connect("verify").await?;
     let identities = verify::identities(&mut connection, plan).await.map_err(failed)?;
-    let foreign_keys = verify::foreign_keys(&mut connection, plan).await.map_err(failed)?;
+    let foreign_keys = verify::foreign_keys(&mut connection, plan)
+        .await
+        .map_err(failed)?;
     let mut items = plan.items.clone();
     let lost = outcomes(plan, done, &mut items);
     // What was read while someone wrote is neither the old state nor the new one.
@@ -324,7 +328,12 @@ fn outcomes(plan: &Plan, done: &Done, items: &mut Vec<Finding>) -> bool {
     use super::load::{INSTEAD, LOST};
     let mut lost = false;
     for (place, how) in &done.steps {
-        let Some(step) = usize::try_from(*place).ok().and_then(|place| plan.steps.get(place)) else { continue };
+        let Some(step) = usize::try_from(*place)
+            .ok()
+            .and_then(|place| plan.steps.get(place))
+        else {
+            continue;
+        };
         let why = match how.as_str() {
             INSTEAD => None,
             other => match other.strip_prefix(LOST) {
@@ -334,7 +343,11 @@ fn outcomes(plan: &Plan, done: &Done, items: &mut Vec<Finding>) -> bool {
         };
         let mut item = step.or_else.clone();
         if let Some(why) = why {
-            item.words = format!("{} ({}).", item.words.trim_end_matches('.'), why.trim_end_matches('.'));
+            item.words = format!(
+                "{} ({}).",
+                item.words.trim_end_matches('.'),
+                why.trim_end_matches('.')
+            );
         }
         if item.sql.is_none() {
             item.sql = step.sql.first().cloned();
@@ -343,7 +356,9 @@ fn outcomes(plan: &Plan, done: &Done, items: &mut Vec<Finding>) -> bool {
         items.push(item);
     }
     for (place, made) in done.parents.iter().filter(|(_, made)| **made > 0) {
-        let table = usize::try_from(*place).ok().and_then(|place| plan.tables.get(place));
+        let table = usize::try_from(*place)
+            .ok()
+            .and_then(|place| plan.tables.get(place));
         items.push(Finding {
             severity: Severity::Warning,
             kind: FindingKind::Changed,

@@ -44,9 +44,7 @@ use std::path::Path;
 
 use contract::{
     audit::Severity,
-    import::{
-        ImportDetail, ImportId, ImportPlan, ImportState, ImportView, Inspection, Mapping, NewImport,
-    },
+    import::{ImportDetail, ImportId, ImportPlan, ImportState, ImportView, Inspection, Mapping, NewImport},
     jobs::JobId,
     session::Permission,
 };
@@ -175,7 +173,8 @@ impl Import<'_> {
         let record = self.find(id).await?;
         match record.view.state {
             ImportState::Inspecting | ImportState::Ready => {
-                self.look(caller, &record.view.target, id, &record.view.file).await
+                self.look(caller, &record.view.target, id, &record.view.file)
+                    .await
             }
             ImportState::Loading | ImportState::Done => Err(Error::conflict(
                 "The file of this import was looked at, and rows were loaded as it was then.",
@@ -232,7 +231,9 @@ impl Import<'_> {
         schema: &str,
     ) -> Result<Option<ImportView>> {
         caller.permit(Permission::Import)?;
-        let Ok(path) = std::fs::canonicalize(file) else { return Ok(None) };
+        let Ok(path) = std::fs::canonicalize(file) else {
+            return Ok(None);
+        };
         for id in store::of_file(self.0.store(), target, &path.to_string_lossy()).await? {
             let record = self.find(id).await?;
             let goes_on = match record.view.state {
@@ -340,7 +341,10 @@ impl Import<'_> {
                 1 => String::new(),
                 many => format!(" There are {} more obstacles.", many - 1),
             };
-            return Err(Error::conflict(format!("{}{more}", obstacle.words), obstacle.hint.clone()));
+            return Err(Error::conflict(
+                format!("{}{more}", obstacle.words),
+                obstacle.hint.clone(),
+            ));
         }
         let room = plan::room(&draft.plan, &target, &mut connection).await;
         connection.close().await.ok();
@@ -430,9 +434,12 @@ impl Import<'_> {
     }
 
     async fn find(&self, id: ImportId) -> Result<Record> {
-        store::find(self.0.store(), id)
-            .await?
-            .ok_or_else(|| Error::not_found(format!("There is no import {id}."), "Look for it on the Import page."))
+        store::find(self.0.store(), id).await?.ok_or_else(|| {
+            Error::not_found(
+                format!("There is no import {id}."),
+                "Look for it on the Import page.",
+            )
+        })
     }
 }
 

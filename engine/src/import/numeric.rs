@@ -9,7 +9,11 @@ const NEGATIVE: u16 = 0x4000;
 /// Writes a finite or infinite double by its shortest digits that read back the same.
 pub(super) fn from_double(value: f64, out: &mut Vec<u8>) -> Option<()> {
     if value.is_infinite() {
-        let sign = if value > 0.0 { POSITIVE_INFINITY } else { NEGATIVE_INFINITY };
+        let sign = if value > 0.0 {
+            POSITIVE_INFINITY
+        } else {
+            NEGATIVE_INFINITY
+        };
         head(0, 0, sign, 0, out);
         return Some(());
     }
@@ -28,10 +32,15 @@ pub(super) fn from_text(text: &str, out: &mut Vec<u8>) -> Option<()> {
     if whole.is_empty() || !plain(whole) || !plain(fraction) {
         return None;
     }
-    let scale = u16::try_from(fraction.len()).ok().filter(|scale| *scale <= 16_383)?;
+    let scale = u16::try_from(fraction.len())
+        .ok()
+        .filter(|scale| *scale <= 16_383)?;
     let groups_before = whole.len().div_ceil(4);
     let mut groups: Vec<i16> = Vec::with_capacity(groups_before + fraction.len().div_ceil(4));
-    let value = |part: &str| part.bytes().fold(0_i16, |sum, byte| sum * 10 + i16::from(byte - b'0'));
+    let value = |part: &str| {
+        part.bytes()
+            .fold(0_i16, |sum, byte| sum * 10 + i16::from(byte - b'0'))
+    };
     let first = whole.len() - (groups_before - 1) * 4;
     groups.push(value(&whole[..first]));
     for at in (first..whole.len()).step_by(4) {
@@ -73,7 +82,11 @@ mod tests {
     fn words(text: &str) -> Option<Vec<u16>> {
         let mut out = Vec::new();
         from_text(text, &mut out)?;
-        Some(out.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect())
+        Some(
+            out.chunks(2)
+                .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+                .collect(),
+        )
     }
 
     #[test]

@@ -137,7 +137,10 @@ impl Seen {
 
     /// Bytes of values and rows.
     pub fn so_far(&self) -> (i64, i64) {
-        (self.bytes.load(Ordering::Relaxed), self.rows.load(Ordering::Relaxed))
+        (
+            self.bytes.load(Ordering::Relaxed),
+            self.rows.load(Ordering::Relaxed),
+        )
     }
 }
 

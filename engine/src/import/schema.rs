@@ -22,8 +22,10 @@ pub(super) struct Table {
     pub foreign_keys: Vec<ForeignKey>,
     pub indexes: Vec<IndexFacts>,
     pub checks: Vec<CheckFacts>,
-    /// The name under which a query gets the rowid, if there is one.
+    /// The name under which a query over all columns gets the rowid, if there is one.
     pub rowid: Option<&'static str>,
+    /// The name under which a query over fewer columns gets it.
+    pub rowid_alone: Option<&'static str>,
 }
 
 /// A column before its values are read.
@@ -110,6 +112,7 @@ fn table(
         indexes: Vec::new(),
         checks: Vec::new(),
         rowid: None,
+        rowid_alone: None,
     };
     if table.kind.skipped().is_some() {
         return Ok(table);
@@ -118,14 +121,15 @@ fn table(
     columns(connection, &mut table, &definition)?;
     table.indexes = indexes(connection, &table.name)?;
     table.foreign_keys = foreign_keys(connection, &table.name)?;
-    if table.kind == TableKind::Ordinary && table.columns.len() < WIDEST {
+    if table.kind == TableKind::Ordinary {
         let taken = |name: &&str| {
             table
                 .columns
                 .iter()
                 .any(|column| column.name.eq_ignore_ascii_case(name))
         };
-        table.rowid = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name));
+        table.rowid_alone = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name));
+        table.rowid = table.rowid_alone.filter(|_| table.columns.len() < WIDEST);
     }
     table.identity = identity(connection, &table, &definition)?;
     table.checks = definition

@@ -3,10 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate};
 use contract::import::ColumnType;
 
-use super::{
-    plan::TablePlan,
-    wire::Fields,
-};
+use super::{plan::TablePlan, wire::Fields};
 
 /// The most characters of a value that are shown.
 const LONGEST: usize = 60;
@@ -35,7 +32,11 @@ fn value(bytes: &[u8], of: ColumnType) -> String {
     let number = |bytes: &[u8]| bytes.try_into().map(i64::from_be_bytes).ok();
     let words = match of {
         ColumnType::Bigint => number(bytes).map(|number| number.to_string()),
-        ColumnType::Double => bytes.try_into().map(f64::from_be_bytes).ok().map(|number| number.to_string()),
+        ColumnType::Double => bytes
+            .try_into()
+            .map(f64::from_be_bytes)
+            .ok()
+            .map(|number| number.to_string()),
         ColumnType::Boolean => Some((bytes == [1]).to_string()),
         ColumnType::Text => Some(short(&String::from_utf8_lossy(bytes))),
         ColumnType::Uuid => uuid::Uuid::from_slice(bytes).ok().map(|uuid| uuid.to_string()),
@@ -60,7 +61,11 @@ fn value(bytes: &[u8], of: ColumnType) -> String {
 }
 
 fn short(text: &str) -> String {
-    let mut out: String = text.chars().take(LONGEST).map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect();
+    let mut out: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|char| if char.is_control() { '\u{fffd}' } else { char })
+        .collect();
     if text.chars().nth(LONGEST).is_some() {
         out.push('…');
     }

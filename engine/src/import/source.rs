@@ -81,7 +81,10 @@ impl Source {
         let parts = Parts::of(file, &name)?;
         let mut database = File::open(&parts.database).map_err(|error| unusable(file, &error))?;
         // Only uploads are cleared away, and they lie in the console's own folder.
-        let parts_held = match parts.database.starts_with(fs::canonicalize(room).unwrap_or_default()) {
+        let parts_held = match parts
+            .database
+            .starts_with(fs::canonicalize(room).unwrap_or_default())
+        {
             true => File::open(&parts.database)
                 .ok()
                 .filter(|file| file.try_lock_shared().is_ok()),
@@ -149,7 +152,11 @@ impl Source {
             .iter()
             .map(|state| match state {
                 None => "-".to_owned(),
-                Some(State { bytes, modified: (seconds, nanos), .. }) => format!("{bytes}@{seconds}.{nanos:09}"),
+                Some(State {
+                    bytes,
+                    modified: (seconds, nanos),
+                    ..
+                }) => format!("{bytes}@{seconds}.{nanos:09}"),
             })
             .collect();
         words.join(" ")

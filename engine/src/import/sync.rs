@@ -53,14 +53,21 @@ pub(super) async fn run(load: &Arc<Load>, inspected: &Inspected) -> Result<(Arc<
         .read(&mut stream)
         .await
         .map_err(failed)?
-        .ok_or_else(|| Error::conflict(
-            "This import is not followed: what it would compare with is not in the target any more.",
-            "Import the file again, with following switched on.",
-        ))?;
-    load.context.phase(Phase::Inspecting, Some("comparing with the file".to_owned()));
+        .ok_or_else(|| {
+            Error::conflict(
+                "This import is not followed: what it would compare with is not in the target any more.",
+                "Import the file again, with following switched on.",
+            )
+        })?;
+    load.context
+        .phase(Phase::Inspecting, Some("comparing with the file".to_owned()));
     let changed = compare(load, &done).await?;
     load.source.unchanged()?;
-    let rows: i64 = changed.iter().flat_map(|table| &table.parts).map(|(_, sum)| sum.rows).sum();
+    let rows: i64 = changed
+        .iter()
+        .flat_map(|table| &table.parts)
+        .map(|(_, sum)| sum.rows)
+        .sum();
     load.context.info(format!(
         "{} tables changed; {} rows lie in parts that differ.",
         changed.len(),
@@ -68,7 +75,8 @@ pub(super) async fn run(load: &Arc<Load>, inspected: &Inspected) -> Result<(Arc<
     ));
     let mut plan = (*load.plan).clone();
     let identities = identities(load, &changed).await?;
-    load.context.phase(Phase::Loading, Some("bringing over what changed".to_owned()));
+    load.context
+        .phase(Phase::Loading, Some("bringing over what changed".to_owned()));
     apply(load, &mut stream, &changed, &identities).await?;
     for table in &changed {
         plan.tables[table.place].rows = table.rows;
@@ -103,13 +111,18 @@ fn same_schema(load: &Load, inspected: &Inspected) -> Result<()> {
     let unreadable = |error: rusqlite::Error| {
         Error::invalid(
             "file",
-            format!("The list of tables of {} cannot be read: {error}.", load.source.name),
+            format!(
+                "The list of tables of {} cannot be read: {error}.",
+                load.source.name
+            ),
             "Take another copy of the file.",
         )
     };
     let now = schema::tables(&load.source.connect()?).map_err(unreadable)?;
-    let now: Vec<(&str, Option<&str>)> =
-        now.iter().map(|table| (table.name.as_str(), table.sql.as_deref())).collect();
+    let now: Vec<(&str, Option<&str>)> = now
+        .iter()
+        .map(|table| (table.name.as_str(), table.sql.as_deref()))
+        .collect();
     let then: Vec<(&str, Option<&str>)> = inspected
         .inspection
         .tables
@@ -125,7 +138,10 @@ fn same_schema(load: &Load, inspected: &Inspected) -> Result<()> {
         .or_else(|| then.iter().find(|table| !now.contains(table)))
         .map_or("the order of tables", |(name, _)| name);
     Err(Error::conflict(
-        format!("{} has another schema than when it was loaded: {other} changed.", load.source.name),
+        format!(
+            "{} has another schema than when it was loaded: {other} changed.",
+            load.source.name
+        ),
         "Import the file anew: into another schema, or after dropping the tables.",
     ))
 }
@@ -134,7 +150,9 @@ fn same_schema(load: &Load, inspected: &Inspected) -> Result<()> {
 async fn compare(load: &Arc<Load>, done: &Done) -> Result<Vec<Changed>> {
     let mut changed = Vec::new();
     let places: Vec<usize> = (0..load.plan.tables.len()).collect();
-    let streams = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 4);
+    let streams = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(1, 4);
     let next = Arc::new(std::sync::Mutex::new(
         places
             .iter()
@@ -149,14 +167,26 @@ async fn compare(load: &Arc<Load>, done: &Done) -> Result<Vec<Changed>> {
             load.stop.watch(&connection);
             let mut found = Vec::new();
             loop {
-                let taken = next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
-                let Some((place, part)) = taken else { return Ok(found) };
+                let taken = next
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .next();
+                let Some((place, part)) = taken else {
+                    return Ok(found);
+                };
                 let table = &load.plan.tables[place];
                 let mut adding = Adding {
                     hasher: RowHasher::new(&table.types()),
                     sum: Sum::default(),
                 };
-                read(&connection, &load.source.name, table, Range::part(table, part), &load.stop, &mut adding)?;
+                read(
+                    &connection,
+                    &load.source.name,
+                    table,
+                    Range::part(table, part),
+                    &load.stop,
+                    &mut adding,
+                )?;
                 found.push((place, part, adding.sum));
             }
         })
@@ -213,7 +243,12 @@ async fn identities(load: &Arc<Load>, changed: &[Changed]) -> Result<Vec<(usize,
         .filter_map(|table| {
             let planned = &load.plan.tables[table.place];
             let identity = planned.identity.as_ref()?;
-            let next = now.iter().find(|it| it.name == planned.source)?.identity.as_ref()?.next;
+            let next = now
+                .iter()
+                .find(|it| it.name == planned.source)?
+                .identity
+                .as_ref()?
+                .next;
             Some((
                 table.place,
                 IdentityPlan {
@@ -237,7 +272,12 @@ async fn apply(
     let name = |place: usize| quote::qualified(&plan.schema, &plan.tables[place].name);
     for table in &order {
         // The file's own triggers have had their say in the file.
-        execute(load, session, &format!("alter table {} disable trigger user", name(table.place))).await?;
+        execute(
+            load,
+            session,
+            &format!("alter table {} disable trigger user", name(table.place)),
+        )
+        .await?;
     }
     let mut gone = Vec::new();
     for table in &order {
@@ -257,7 +297,12 @@ async fn apply(
         restart(load, session, &name(*place), identity).await?;
     }
     for table in &order {
-        execute(load, session, &format!("alter table {} enable trigger user", name(table.place))).await?;
+        execute(
+            load,
+            session,
+            &format!("alter table {} enable trigger user", name(table.place)),
+        )
+        .await?;
         for (part, sum) in &table.parts {
             let done = Part {
                 sent: *sum,
@@ -278,7 +323,11 @@ async fn bring_over(load: &Arc<Load>, session: &mut PgConnection, table: &Change
     let planned = &plan.tables[table.place];
     let name = quote::qualified(&plan.schema, &planned.name);
     let columns: Vec<String> = planned.sent().map(|column| quote::ident(&column.name)).collect();
-    let key: Vec<String> = planned.key.iter().map(|at| quote::ident(&planned.columns[*at].name)).collect();
+    let key: Vec<String> = planned
+        .key
+        .iter()
+        .map(|at| quote::ident(&planned.columns[*at].name))
+        .collect();
     execute(
         load,
         session,
@@ -288,16 +337,31 @@ async fn bring_over(load: &Arc<Load>, session: &mut PgConnection, table: &Change
         ),
     )
     .await?;
-    let copy = format!("copy pgsteward_stage ({}) from stdin (format binary)", columns.join(", "));
+    let copy = format!(
+        "copy pgsteward_stage ({}) from stdin (format binary)",
+        columns.join(", ")
+    );
     for (part, _) in &table.parts {
         send(load, session, planned, Range::part(planned, *part), &copy).await?;
     }
     execute(load, session, "analyze pgsteward_stage").await?;
-    let same: Vec<String> = key.iter().map(|key| format!("t.{key} is not distinct from s.{key}")).collect();
+    let same: Vec<String> = key
+        .iter()
+        .map(|key| format!("t.{key} is not distinct from s.{key}"))
+        .collect();
     let others: Vec<&String> = columns.iter().filter(|column| !key.contains(column)).collect();
     if !others.is_empty() {
-        let sets: Vec<String> = others.iter().map(|column| format!("{column} = s.{column}")).collect();
-        let list = |side: &str| others.iter().map(|column| format!("{side}.{column}")).collect::<Vec<_>>().join(", ");
+        let sets: Vec<String> = others
+            .iter()
+            .map(|column| format!("{column} = s.{column}"))
+            .collect();
+        let list = |side: &str| {
+            others
+                .iter()
+                .map(|column| format!("{side}.{column}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         execute(
             load,
             session,
@@ -337,12 +401,20 @@ async fn remove_gone(load: &Arc<Load>, session: &mut PgConnection, table: &Chang
     let planned = &plan.tables[table.place];
     let name = quote::qualified(&plan.schema, &planned.name);
     let keys = TablePlan {
-        columns: planned.key.iter().map(|at| planned.columns[*at].clone()).collect(),
+        columns: planned
+            .key
+            .iter()
+            .map(|at| planned.columns[*at].clone())
+            .collect(),
         cuts: Vec::new(),
         key: Vec::new(),
         ..planned.clone()
     };
-    let columns: Vec<String> = keys.columns.iter().map(|column| quote::ident(&column.name)).collect();
+    let columns: Vec<String> = keys
+        .columns
+        .iter()
+        .map(|column| quote::ident(&column.name))
+        .collect();
     execute(
         load,
         session,
@@ -352,10 +424,16 @@ async fn remove_gone(load: &Arc<Load>, session: &mut PgConnection, table: &Chang
         ),
     )
     .await?;
-    let copy = format!("copy pgsteward_stage ({}) from stdin (format binary)", columns.join(", "));
+    let copy = format!(
+        "copy pgsteward_stage ({}) from stdin (format binary)",
+        columns.join(", ")
+    );
     send(load, session, &keys, Range::ALL, &copy).await?;
     execute(load, session, "analyze pgsteward_stage").await?;
-    let same: Vec<String> = columns.iter().map(|key| format!("t.{key} is not distinct from s.{key}")).collect();
+    let same: Vec<String> = columns
+        .iter()
+        .map(|key| format!("t.{key} is not distinct from s.{key}"))
+        .collect();
     execute(
         load,
         session,
@@ -368,7 +446,12 @@ async fn remove_gone(load: &Arc<Load>, session: &mut PgConnection, table: &Chang
     execute(load, session, "drop table pgsteward_stage").await
 }
 
-async fn restart(load: &Load, session: &mut PgConnection, table: &str, identity: &IdentityPlan) -> Result<()> {
+async fn restart(
+    load: &Load,
+    session: &mut PgConnection,
+    table: &str,
+    identity: &IdentityPlan,
+) -> Result<()> {
     let (value, called) = match identity.next {
         Some(next) => (next, false),
         None => (i64::MAX, true),
@@ -389,10 +472,9 @@ async fn restart(load: &Load, session: &mut PgConnection, table: &str, identity:
 fn parents_first<'a>(plan: &Plan, changed: &'a [Changed]) -> Vec<&'a Changed> {
     let refers = |child: usize, parent: usize| {
         child != parent
-            && plan
-                .steps
-                .iter()
-                .any(|step| step.stage == Stage::Relate && step.table == Some(child) && step.other == Some(parent))
+            && plan.steps.iter().any(|step| {
+                step.stage == Stage::Relate && step.table == Some(child) && step.other == Some(parent)
+            })
     };
     let mut left: Vec<&Changed> = changed.iter().collect();
     let mut order = Vec::new();
@@ -420,7 +502,14 @@ async fn send(
         let connection = reading_load.source.connect()?;
         reading_load.stop.watch(&connection);
         let name = &reading_load.source.name;
-        read(&connection, name, &reading_table, range, &reading_load.stop, &mut sender)?;
+        read(
+            &connection,
+            name,
+            &reading_table,
+            range,
+            &reading_load.stop,
+            &mut sender,
+        )?;
         sender.finish()?;
         Ok(sender.sum)
     });

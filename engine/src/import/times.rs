@@ -107,7 +107,8 @@ pub(super) fn micros(text: &[u8]) -> Option<(i64, bool)> {
 /// Days since 2000 of a day.
 pub(super) fn day(text: &[u8]) -> Option<i32> {
     let (year, month, day) = calendar(text)?;
-    let exists = text.len() == 10 && year > 0 && (1..=12).contains(&month) && (1..=days(year, month)).contains(&day);
+    let exists =
+        text.len() == 10 && year > 0 && (1..=12).contains(&month) && (1..=days(year, month)).contains(&day);
     if !exists {
         return None;
     }

@@ -258,7 +258,10 @@ mod tests {
         assert_eq!(rows.finish(), Err(Garbled));
         stream.extend_from_slice(b"more");
         assert_eq!(Rows::default().take(&stream, |_| ()), Err(Garbled));
-        assert_eq!(Rows::default().take(b"no copy at all, but words", |_| ()), Err(Garbled));
+        assert_eq!(
+            Rows::default().take(b"no copy at all, but words", |_| ()),
+            Err(Garbled)
+        );
     }
 
     #[test]

@@ -55,7 +55,9 @@ pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) ->
         JobKind::VerifyBackup => {
             Box::pin(read::<crate::backup::verify::VerifyBackup>(spec)?.clean_up(context)).await
         }
-        JobKind::InspectFile => Box::pin(read::<crate::import::job::InspectFile>(spec)?.clean_up(context)).await,
+        JobKind::InspectFile => {
+            Box::pin(read::<crate::import::job::InspectFile>(spec)?.clean_up(context)).await
+        }
         JobKind::Import => Box::pin(read::<crate::import::job::LoadImport>(spec)?.clean_up(context)).await,
         #[cfg(feature = "test-jobs")]
         JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.clean_up(context)).await,

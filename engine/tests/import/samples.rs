@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::world::{World, column, hashes, table};
 
 /// The folder of samples, which lies beside the repository.
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples");
     assert!(
         folder.is_dir(),
@@ -21,7 +21,7 @@ fn folder() -> PathBuf {
     folder
 }
 
-fn files() -> Vec<PathBuf> {
+pub fn files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())

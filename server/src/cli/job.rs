@@ -41,11 +41,7 @@ pub(super) async fn wait_quietly(
 }
 
 /// The job once it is over, and whether it was asked to stop here.
-async fn until_over(
-    session: &Session<'_>,
-    console: &Console,
-    id: JobId,
-) -> Result<(JobView, bool), Failure> {
+async fn until_over(session: &Session<'_>, console: &Console, id: JobId) -> Result<(JobView, bool), Failure> {
     let caller = session.caller(console);
     let jobs = console.engine.jobs();
     let mut values = Box::pin(console.engine.watch(&caller)?);

@@ -220,15 +220,35 @@ impl Ledger {
     }
 
     /// Notes that a table's missing parents are made.
-    pub async fn parents(&self, connection: &mut PgConnection, place: usize, rows: i64) -> Result<(), sqlx::Error> {
-        self.insert(connection, "place, kind, rows", &format!("{place}, 'parents', {rows}"), None)
-            .await
+    pub async fn parents(
+        &self,
+        connection: &mut PgConnection,
+        place: usize,
+        rows: i64,
+    ) -> Result<(), sqlx::Error> {
+        self.insert(
+            connection,
+            "place, kind, rows",
+            &format!("{place}, 'parents', {rows}"),
+            None,
+        )
+        .await
     }
 
     /// Notes how a statement after the rows ended.
-    pub async fn stepped(&self, connection: &mut PgConnection, place: usize, how: &str) -> Result<(), sqlx::Error> {
-        self.insert(connection, "place, kind, hash", &format!("{place}, 'step', $2"), Some(how))
-            .await
+    pub async fn stepped(
+        &self,
+        connection: &mut PgConnection,
+        place: usize,
+        how: &str,
+    ) -> Result<(), sqlx::Error> {
+        self.insert(
+            connection,
+            "place, kind, hash",
+            &format!("{place}, 'step', $2"),
+            Some(how),
+        )
+        .await
     }
 
     async fn insert(
@@ -273,7 +293,9 @@ impl Ledger {
         .await?;
         for names in made.chunks(100) {
             let sql = format!("drop table {} cascade", names.join(", "));
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await?;
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut *connection)
+                .await?;
         }
         self.forget(connection).await?;
         Ok(made)
@@ -284,13 +306,19 @@ impl Ledger {
         if !self.exists(connection).await? {
             return Ok(());
         }
-        sqlx::query(AssertSqlSafe(format!("delete from {} where import = $1", self.table)))
-            .bind(self.import.0)
-            .execute(&mut *connection)
-            .await?;
-        let empty: bool = sqlx::query_scalar(AssertSqlSafe(format!("select not exists (select from {})", self.table)))
-            .fetch_one(&mut *connection)
-            .await?;
+        sqlx::query(AssertSqlSafe(format!(
+            "delete from {} where import = $1",
+            self.table
+        )))
+        .bind(self.import.0)
+        .execute(&mut *connection)
+        .await?;
+        let empty: bool = sqlx::query_scalar(AssertSqlSafe(format!(
+            "select not exists (select from {})",
+            self.table
+        )))
+        .fetch_one(&mut *connection)
+        .await?;
         if empty {
             sqlx::raw_sql(AssertSqlSafe(format!("drop table {}", self.table)))
                 .execute(connection)

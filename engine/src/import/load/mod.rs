@@ -13,13 +13,13 @@ use contract::{import::Destination, jobs::Phase};
 use rusqlite::Connection;
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use self::schedule::{Schedule, Task};
 pub(super) use self::{
     ledger::{Done, Ledger, Part},
     part::send,
-    step::{INSTEAD, LOST},
+    step::{INSTEAD, LOST, refusal},
     watch::Watch,
 };
-use self::schedule::{Schedule, Task};
 use super::{plan::Plan, source::Source, stop::Stop};
 use crate::{Error, Result, jobs::JobContext, target::Target};
 
@@ -65,11 +65,21 @@ impl Stream {
 
     /// Begins a piece of work that is done as a whole or not at all. Dropping the stream undoes it.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        self.tell(if self.whole { "savepoint pgsteward" } else { "begin" }).await
+        self.tell(if self.whole {
+            "savepoint pgsteward"
+        } else {
+            "begin"
+        })
+        .await
     }
 
     async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        self.tell(if self.whole { "release savepoint pgsteward" } else { "commit" }).await
+        self.tell(if self.whole {
+            "release savepoint pgsteward"
+        } else {
+            "commit"
+        })
+        .await
     }
 
     async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
@@ -110,7 +120,9 @@ impl Load {
         let schedule = Schedule::new(&self.plan, &done);
         let streams = match whole {
             true => 1,
-            false => std::thread::available_parallelism().map_or(2, usize::from).clamp(2, MOST_STREAMS),
+            false => std::thread::available_parallelism()
+                .map_or(2, usize::from)
+                .clamp(2, MOST_STREAMS),
         };
         let mut work = vec![self.work(first, &schedule)];
         for _ in 1..streams.min(schedule.tasks()) {
@@ -167,7 +179,8 @@ impl Load {
 
     /// Makes what is not made yet, some statements at a time, each time together with its note in the ledger.
     async fn create(&self, stream: &mut Stream, done: &Done) -> Result<()> {
-        self.context.phase(Phase::Preparing, Some("making tables".to_owned()));
+        self.context
+            .phase(Phase::Preparing, Some("making tables".to_owned()));
         let failed = |source| self.target.error(source);
         let due: Vec<(usize, &super::plan::Create)> = self
             .plan

@@ -52,27 +52,33 @@ impl Load {
         };
         let (watch, each) = (Arc::clone(&self.watch), table.existing.is_some());
         let (mut sender, chunks) = Sender::new(table, each, move |rows, bytes| watch.saw(place, rows, bytes));
-        let (plan, source, stop) = (Arc::clone(&self.plan), Arc::clone(&self.source), self.stop.clone());
+        let (plan, source, stop) = (
+            Arc::clone(&self.plan),
+            Arc::clone(&self.source),
+            self.stop.clone(),
+        );
         let reading = tokio::task::spawn_blocking(move || {
             let table = &plan.tables[place];
-            let ended = read(&reader, &source.name, table, range, &stop, &mut sender).and_then(|()| sender.finish());
-            (reader, sender, ended)
+            let ended =
+                read(&reader, &source.name, table, range, &stop, &mut sender).and_then(|()| sender.finish());
+            // The sender goes here: the other end waits for that.
+            (reader, ended.map(|()| (sender.sum, sender.each)))
         });
         let sending = send(session, &copy, chunks);
         let (read, sent) = tokio::join!(reading, sending);
-        let (reader, sender, ended) = read.map_err(|error| Error::internal("reading a SQLite file", error))?;
+        let (reader, ended) = read.map_err(|error| Error::internal("reading a SQLite file", error))?;
         stream.reader = Some(reader);
         // The reader ends as cancelled when the server takes no more: then the server knows why.
-        match (ended, sent) {
-            (Err(Error::Cancelled) | Ok(()), Err(error)) => return Err(self.target.error(error)),
+        let (sum, each) = match (ended, sent) {
+            (Err(Error::Cancelled) | Ok(_), Err(error)) => return Err(self.target.error(error)),
             (Err(error), _) => return Err(error),
-            (Ok(()), Ok(())) => {}
-        }
+            (Ok(read), Ok(())) => read,
+        };
         let mut done = Part {
-            sent: sender.sum,
+            sent: sum,
             ..Part::default()
         };
-        if let Some(each) = sender.each {
+        if let Some(each) = each {
             self.bring_in(session, table, each, &mut done).await?;
         }
         self.ledger
@@ -144,8 +150,15 @@ impl Load {
     }
 
     /// The first keys of staged rows that the table has already.
-    async fn already_there(&self, session: &mut PgConnection, table: &TablePlan) -> Result<Vec<String>, sqlx::Error> {
-        let conflict = table.existing.as_ref().map_or(&[][..], |existing| &existing.conflict);
+    async fn already_there(
+        &self,
+        session: &mut PgConnection,
+        table: &TablePlan,
+    ) -> Result<Vec<String>, sqlx::Error> {
+        let conflict = table
+            .existing
+            .as_ref()
+            .map_or(&[][..], |existing| &existing.conflict);
         let mut pairs = Vec::new();
         let mut shown = Vec::new();
         for name in conflict {
@@ -177,7 +190,10 @@ impl Load {
         let failed = |source| self.target.error(source);
         let plan = Arc::clone(&self.plan);
         let table = &plan.tables[place];
-        let parents = table.existing.as_ref().map_or(&[][..], |existing| &existing.parents);
+        let parents = table
+            .existing
+            .as_ref()
+            .map_or(&[][..], |existing| &existing.parents);
         let mut made = 0;
         stream.begin().await.map_err(failed)?;
         for parent in parents {
@@ -207,7 +223,11 @@ impl Load {
             .await
             .map_err(failed)?;
         let (mut sender, chunks) = Sender::new(&keys, false, |_, _| {});
-        let (connection, source, stop) = (reader.take().ok_or_else(gone)?, Arc::clone(&self.source), self.stop.clone());
+        let (connection, source, stop) = (
+            reader.take().ok_or_else(gone)?,
+            Arc::clone(&self.source),
+            self.stop.clone(),
+        );
         let name = table.source.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let ended = read(&connection, &source.name, &keys, Range::ALL, &stop, &mut sender)
@@ -246,7 +266,11 @@ impl Load {
 
 /// The referring columns of a table, as a table of their own.
 fn keys_of(table: &TablePlan, parent: &Parents) -> TablePlan {
-    let columns = parent.columns.iter().map(|at| table.columns[*at].clone()).collect();
+    let columns = parent
+        .columns
+        .iter()
+        .map(|at| table.columns[*at].clone())
+        .collect();
     TablePlan {
         columns,
         rowid: None,
@@ -259,7 +283,11 @@ fn keys_of(table: &TablePlan, parent: &Parents) -> TablePlan {
 }
 
 fn make_parents(table: &TablePlan, parent: &Parents) -> String {
-    let names: Vec<String> = parent.parent_columns.iter().map(|name| quote::ident(name)).collect();
+    let names: Vec<String> = parent
+        .parent_columns
+        .iter()
+        .map(|name| quote::ident(name))
+        .collect();
     let values: Vec<String> = parent
         .columns
         .iter()
@@ -269,7 +297,9 @@ fn make_parents(table: &TablePlan, parent: &Parents) -> String {
             format!("c{number}::{declared}")
         })
         .collect();
-    let given: Vec<String> = (0..names.len()).map(|number| format!("c{number} is not null")).collect();
+    let given: Vec<String> = (0..names.len())
+        .map(|number| format!("c{number} is not null"))
+        .collect();
     let same: Vec<String> = names
         .iter()
         .enumerate()

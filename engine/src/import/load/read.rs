@@ -78,7 +78,8 @@ pub(in crate::import) fn read(
     stop: &Stop,
     sink: &mut impl Sink,
 ) -> Result<()> {
-    let mut statement = prepare(connection, table, range).map_err(|error| unread(file, table, None, &error))?;
+    let mut statement =
+        prepare(connection, table, range).map_err(|error| unread(file, table, None, &error))?;
     let shift = usize::from(table.rowid.is_some());
     let mut fields = Vec::with_capacity(4096);
     let mut count = 0;
@@ -103,7 +104,9 @@ pub(in crate::import) fn read(
         fields.clear();
         let mut sent = 0;
         for (at, column) in (shift..).zip(&table.columns) {
-            let value = row.get_ref(at).map_err(|error| unread(file, table, last, &error))?;
+            let value = row
+                .get_ref(at)
+                .map_err(|error| unread(file, table, last, &error))?;
             column
                 .encoder
                 .write(value, &mut fields)
@@ -120,7 +123,11 @@ pub(in crate::import) fn read(
     }
 }
 
-fn prepare<'a>(connection: &'a Connection, table: &TablePlan, range: Range) -> rusqlite::Result<Statement<'a>> {
+fn prepare<'a>(
+    connection: &'a Connection,
+    table: &TablePlan,
+    range: Range,
+) -> rusqlite::Result<Statement<'a>> {
     let rowid = table.rowid.as_deref();
     let columns = table.columns.iter().map(|column| match (&column.source, rowid) {
         (Some(name), _) => schema::quote(name),
@@ -137,10 +144,13 @@ fn prepare<'a>(connection: &'a Connection, table: &TablePlan, range: Range) -> r
     match (rowid, range.after, range.upto) {
         (_, None, None) => {}
         (Some(rowid), after, upto) => {
-            let conditions: Vec<String> = [after.map(|row| format!("{rowid} > {row}")), upto.map(|row| format!("{rowid} <= {row}"))]
-                .into_iter()
-                .flatten()
-                .collect();
+            let conditions: Vec<String> = [
+                after.map(|row| format!("{rowid} > {row}")),
+                upto.map(|row| format!("{rowid} <= {row}")),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
             sql.push_str(&format!(" where {} order by {rowid}", conditions.join(" and ")));
         }
         // Positions count rows from 1.
@@ -210,7 +220,9 @@ impl Sender {
     pub fn new(table: &TablePlan, each: bool, seen: impl Fn(i64, i64) + Send + 'static) -> (Self, Chunks) {
         let (full, to_send) = mpsc::channel(2);
         let (sent, empty) = mpsc::channel(4);
-        let count = i16::try_from(table.sent().count()).unwrap_or_default().to_be_bytes();
+        let count = i16::try_from(table.sent().count())
+            .unwrap_or_default()
+            .to_be_bytes();
         let mut chunk = Vec::with_capacity(CHUNK + CHUNK / 8);
         chunk.extend_from_slice(SIGNATURE);
         let sender = Self {

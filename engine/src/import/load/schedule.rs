@@ -64,18 +64,16 @@ impl Schedule {
                     parts.push(tasks.add(Task::Part { table: place, part }, (2, -table.bytes)));
                 }
             }
-            let parents = table.existing.as_ref().is_some_and(|existing| !existing.parents.is_empty());
+            let parents = table
+                .existing
+                .as_ref()
+                .is_some_and(|existing| !existing.parents.is_empty());
             if parents && !done.parents.contains_key(&(place as i32)) {
                 let task = tasks.add(Task::Parents { table: place }, (1, 0));
                 parts.iter().for_each(|part| tasks.order(task, *part));
                 parts.push(task);
             }
             loads.push(parts);
-        }
-        for (place, table) in plan.tables.iter().enumerate() {
-            for before in table.existing.iter().flat_map(|existing| &existing.after) {
-                tasks.all_before(&loads[*before], &loads[place]);
-            }
         }
         steps(plan, done, &loads, &mut tasks);
         let left = tasks.0.len();
@@ -164,6 +162,12 @@ fn steps(plan: &Plan, done: &Done, loads: &[Vec<usize>], tasks: &mut Tasks) {
         // Each waits for those before it: they lock the table.
         tasks.all_before(&ready[table], &[task]);
         ready[table].push(task);
+    }
+    // Parents that are made on the way take numbers, which must be those after the numbers that came in.
+    for (place, table) in plan.tables.iter().enumerate() {
+        for before in table.existing.iter().flat_map(|existing| &existing.after) {
+            tasks.all_before(&ready[*before], &loads[place]);
+        }
     }
     let mut last = None;
     for (place, step) in due(Stage::Relate) {

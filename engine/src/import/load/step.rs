@@ -59,14 +59,18 @@ impl Load {
 
 async fn statements(session: &mut PgConnection, sql: &[String]) -> Result<(), sqlx::Error> {
     for sql in sql {
-        sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut *session).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+            .execute(&mut *session)
+            .await?;
     }
     Ok(())
 }
 
 /// What the server has against the statement itself; none when it could not do it for another reason.
-fn refusal(error: &sqlx::Error) -> Option<String> {
-    let sqlx::Error::Database(error) = error else { return None };
+pub(in crate::import) fn refusal(error: &sqlx::Error) -> Option<String> {
+    let sqlx::Error::Database(error) = error else {
+        return None;
+    };
     let code = error.code()?;
     // Integrity, syntax and objects, values, features, prerequisites and program limits (such as a key that is too long).
     let of_statement = ["22", "23", "42", "0A", "55006", "54", "2B", "P0"];

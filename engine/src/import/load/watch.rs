@@ -15,7 +15,10 @@ use contract::{
     jobs::{Phase, StepState},
 };
 
-use super::{super::plan::{Plan, Step}, Done};
+use super::{
+    super::plan::{Plan, Step},
+    Done,
+};
 use crate::jobs::JobContext;
 
 /// Between two looks at the counters.
@@ -83,7 +86,10 @@ impl Watch {
     /// Begins with what is done already.
     pub fn begin(&self, plan: &Plan, done: &Done) {
         for ((place, _), part) in &done.parts {
-            if let Some(counter) = usize::try_from(*place).ok().and_then(|place| self.tables.get(place)) {
+            if let Some(counter) = usize::try_from(*place)
+                .ok()
+                .and_then(|place| self.tables.get(place))
+            {
                 counter.loaded_rows.fetch_add(part.sent.rows, Ordering::Relaxed);
                 counter.loaded_bytes.fetch_add(part.sent.bytes, Ordering::Relaxed);
                 counter.entered.store(true, Ordering::Relaxed);
@@ -116,7 +122,10 @@ impl Watch {
             Stage::Constrain | Stage::Relate => Phase::Constraining,
             Stage::Finish => Phase::Analyzing,
         };
-        let loading = self.tables.iter().any(|table| table.loaded_rows.load(Ordering::Relaxed) < table.rows);
+        let loading = self
+            .tables
+            .iter()
+            .any(|table| table.loaded_rows.load(Ordering::Relaxed) < table.rows);
         // While rows still come in, that is what goes on.
         if !loading {
             context.phase(phase, Some(step.about.clone()));
@@ -155,9 +164,17 @@ impl Watch {
 
     fn show(&self, context: &JobContext) {
         let verifying = self.verifying.load(Ordering::Relaxed);
-        let bytes: i64 = self.tables.iter().map(|it| it.loaded_bytes.load(Ordering::Relaxed)).sum();
+        let bytes: i64 = self
+            .tables
+            .iter()
+            .map(|it| it.loaded_bytes.load(Ordering::Relaxed))
+            .sum();
         let rows: i64 = self.tables.iter().map(|it| it.rows).sum();
-        let loaded: i64 = self.tables.iter().map(|it| it.loaded_rows.load(Ordering::Relaxed)).sum();
+        let loaded: i64 = self
+            .tables
+            .iter()
+            .map(|it| it.loaded_rows.load(Ordering::Relaxed))
+            .sum();
         let share = |part: i64, whole: i64| match whole {
             0 => 1.0,
             whole => (part as f64 / whole as f64).min(1.0),
@@ -180,7 +197,9 @@ impl Watch {
             }
             for (at, place) in self.shown.iter().enumerate() {
                 let counter = &self.tables[*place];
-                let Some(step) = progress.steps.get_mut(at) else { continue };
+                let Some(step) = progress.steps.get_mut(at) else {
+                    continue;
+                };
                 let loaded = counter.loaded_rows.load(Ordering::Relaxed);
                 let back = counter.back_rows.load(Ordering::Relaxed);
                 let of = if verifying { back } else { loaded };

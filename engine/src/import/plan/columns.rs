@@ -46,7 +46,9 @@ pub(super) fn encoder(
                 let places = [&column.stored.invalid_utf8, &column.stored.with_nul]
                     .into_iter()
                     .find(|places| places.count > 0);
-                let where_ = places.map(|places| rows(places, table.rows_by)).unwrap_or_default();
+                let where_ = places
+                    .map(|places| rows(places, table.rows_by))
+                    .unwrap_or_default();
                 draft.obstacle(
                     Some(&table.name),
                     Some(&column.name),

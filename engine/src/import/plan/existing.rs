@@ -17,8 +17,23 @@ use crate::{import::inspect::Inspected, quote};
 /// Types that take a value of the staging column's type when it is assigned, with an error when it does not fit. A cast
 /// would cut a text that is too long.
 const ASSIGNED: [&str; 17] = [
-    "int2", "int4", "int8", "float4", "float8", "numeric", "bool", "bytea", "date", "timestamp", "timestamptz",
-    "uuid", "jsonb", "text", "varchar", "bpchar", "name",
+    "int2",
+    "int4",
+    "int8",
+    "float4",
+    "float8",
+    "numeric",
+    "bool",
+    "bytea",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "uuid",
+    "jsonb",
+    "text",
+    "varchar",
+    "bpchar",
+    "name",
 ];
 
 pub(super) fn plan(inspected: &Inspected, mapping: &Mapping, there: &There, draft: &mut Draft) {
@@ -28,9 +43,13 @@ pub(super) fn plan(inspected: &Inspected, mapping: &Mapping, there: &There, draf
         if facts.kind.skipped().is_some() || choice.is_some_and(|choice| choice.skip) {
             continue;
         }
-        let wanted = choice.and_then(|choice| choice.name.as_deref()).unwrap_or(&facts.name);
-        let Some((name, table)) = by_name(wanted, there.tables.iter().map(|(name, table)| (name.as_str(), table)))
-        else {
+        let wanted = choice
+            .and_then(|choice| choice.name.as_deref())
+            .unwrap_or(&facts.name);
+        let Some((name, table)) = by_name(
+            wanted,
+            there.tables.iter().map(|(name, table)| (name.as_str(), table)),
+        ) else {
             match facts.rows {
                 0 => draft.plan.items.push(finding(
                     Severity::Note,
@@ -96,7 +115,11 @@ fn one(
     mapping: &Mapping,
     draft: &mut Draft,
 ) {
-    let Some(columns) = matched(facts, name, table, mapping, draft) else { return };
+    let layout = inspected.layout.get(&facts.name);
+    let uncomputed = layout.map_or(&[][..], |layout| &layout.uncomputed);
+    let Some(columns) = matched(facts, uncomputed, name, table, mapping, draft) else {
+        return;
+    };
     let named = |wanted: &String| columns.iter().any(|column| column.name == *wanted);
     let conflict = table
         .keys
@@ -117,7 +140,10 @@ fn one(
             Severity::Note,
             FindingKind::Changed,
             &facts.name,
-            format!("For each new row of {name} its triggers run: {}.", table.triggers.join(", ")),
+            format!(
+                "For each new row of {name} its triggers run: {}.",
+                table.triggers.join(", ")
+            ),
         ));
     }
     let identities = table
@@ -126,7 +152,6 @@ fn one(
         .filter(|column| column.numbers && !column.always && named(&column.name))
         .map(|column| column.name.clone())
         .collect();
-    let layout = inspected.layout.get(&facts.name);
     let key = match conflict.is_empty() {
         false => conflict.clone(),
         true => facts.primary_key.clone(),
@@ -158,6 +183,7 @@ fn one(
 /// The columns of the file that have a place in the table; none when something stands in the way.
 fn matched(
     facts: &TableFacts,
+    uncomputed: &[String],
     name: &str,
     table: &TableThere,
     mapping: &Mapping,
@@ -166,13 +192,27 @@ fn matched(
     let choices = mapping.tables.get(&facts.name);
     let before = draft.obstacles.len();
     let mut found: Vec<ColumnPlan> = Vec::new();
-    for column in &facts.columns {
+    for column in facts
+        .columns
+        .iter()
+        .filter(|column| !uncomputed.contains(&column.name))
+    {
         let choice = choices.and_then(|choice| choice.columns.get(&column.name));
         if choice.is_some_and(|choice| choice.skip) {
-            draft.plan.items.push(item(facts, column, Severity::Warning, format!("Left out by choice, with {} values.", format::exact(column.stored.values()))));
+            draft.plan.items.push(item(
+                facts,
+                column,
+                Severity::Warning,
+                format!(
+                    "Left out by choice, with {} values.",
+                    format::exact(column.stored.values())
+                ),
+            ));
             continue;
         }
-        let wanted = choice.and_then(|choice| choice.name.as_deref()).unwrap_or(&column.name);
+        let wanted = choice
+            .and_then(|choice| choice.name.as_deref())
+            .unwrap_or(&column.name);
         let place = by_name(wanted, table.columns.iter().map(|it| (it.name.as_str(), it)));
         match place {
             None if column.stored.values() == 0 => draft.plan.items.push(item(
@@ -194,7 +234,10 @@ fn matched(
                 facts,
                 column,
                 Severity::Warning,
-                format!("PostgreSQL computes {} itself; the file's values are not carried over.", there.name),
+                format!(
+                    "PostgreSQL computes {} itself; the file's values are not carried over.",
+                    there.name
+                ),
             )),
             Some((_, there)) => found.extend(fitted(facts, column, there, mapping, draft)),
         }
@@ -205,7 +248,10 @@ fn matched(
             draft.obstacle(
                 Some(&facts.name),
                 None,
-                format!("{name}.{} must have a value, has no default, and the file has no such column.", there.name),
+                format!(
+                    "{name}.{} must have a value, has no default, and the file has no such column.",
+                    there.name
+                ),
                 "Give it a default, or name the column of the file that belongs there.",
             );
         }
@@ -226,7 +272,11 @@ fn fitted(
         draft.obstacle(
             Some(&facts.name),
             Some(&column.name),
-            format!("{} rows hold NULL, which {} does not allow.", format::exact(column.stored.nulls), there.name),
+            format!(
+                "{} rows hold NULL, which {} does not allow.",
+                format::exact(column.stored.nulls),
+                there.name
+            ),
             "Mend the rows in the file, or allow NULL in the table first.",
         );
     }
@@ -241,7 +291,12 @@ fn fitted(
         draft.obstacle(
             Some(&facts.name),
             Some(&column.name),
-            format!("Holds {} to {}, more than {} can.", format::exact(least), format::exact(most), there.declared),
+            format!(
+                "Holds {} to {}, more than {} can.",
+                format::exact(least),
+                format::exact(most),
+                there.declared
+            ),
             "Widen the column to bigint first.",
         );
     }
@@ -285,7 +340,9 @@ fn order(there: &There, draft: &mut Draft) {
         .collect();
     let schema = draft.plan.schema.clone();
     for (name, place) in &places {
-        let Some(table) = there.tables.get(name) else { continue };
+        let Some(table) = there.tables.get(name) else {
+            continue;
+        };
         let (mut after, mut parents, mut of_itself) = (Vec::new(), Vec::new(), false);
         for key in &table.foreign_keys {
             let here = key.parent_schema == schema;
@@ -332,14 +389,23 @@ fn order(there: &There, draft: &mut Draft) {
         .plan
         .tables
         .iter()
-        .map(|table| table.existing.as_ref().map(|it| it.after.clone()).unwrap_or_default())
+        .map(|table| {
+            table
+                .existing
+                .as_ref()
+                .map(|it| it.after.clone())
+                .unwrap_or_default()
+        })
         .collect();
     if let Some(place) = (0..graph.len()).find(|place| reaches(&graph, *place, *place)) {
         let table = &draft.plan.tables[place];
         draft.obstacles.push(Obstacle {
             table: Some(table.source.clone()),
             column: None,
-            words: format!("The foreign keys of {} lead in a circle, so no table can be filled first.", table.name),
+            words: format!(
+                "The foreign keys of {} lead in a circle, so no table can be filled first.",
+                table.name
+            ),
             hint: "Drop one of the keys for the import, or leave a table out.".to_owned(),
         });
     }
@@ -413,7 +479,11 @@ impl TablePlan {
 
     /// The statement that brings the waiting rows into the table, and gives what became of them in the staging types.
     pub(in crate::import) fn bring_in(&self, schema: &str, on_conflict: OnConflict) -> String {
-        let names: Vec<String> = self.columns.iter().map(|column| quote::ident(&column.name)).collect();
+        let names: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| quote::ident(&column.name))
+            .collect();
         let values: Vec<String> = self
             .columns
             .iter()
@@ -445,7 +515,11 @@ impl TablePlan {
                     .filter(|name| !keys.contains(name) || keys.len() == names.len())
                     .map(|name| format!("{name} = excluded.{name}"))
                     .collect();
-                format!(" on conflict ({}) do update set {}", keys.join(", "), sets.join(", "))
+                format!(
+                    " on conflict ({}) do update set {}",
+                    keys.join(", "),
+                    sets.join(", ")
+                )
             }
         };
         format!(
@@ -496,7 +570,13 @@ mod tests {
 
     #[test]
     fn only_types_that_refuse_what_does_not_fit_are_assigned() {
-        for declared in ["character varying(36)", "integer", "timestamp(3) without time zone", "numeric(10,2)", "text"] {
+        for declared in [
+            "character varying(36)",
+            "integer",
+            "timestamp(3) without time zone",
+            "numeric(10,2)",
+            "text",
+        ] {
             assert!(is_assigned(declared), "{declared}");
         }
         for declared in ["inet", "json", "\"Mood\"", "xml"] {

@@ -1,8 +1,6 @@
 //! Primary keys, unique keys and indexes of tables that the plan makes.
 
-use contract::import::{
-    ColumnType, FindingKind, IndexFacts, Severity, Stage,
-};
+use contract::import::{ColumnType, FindingKind, IndexFacts, Severity, Stage};
 
 use super::{
     Draft, Step, finding,
@@ -23,7 +21,8 @@ pub(super) fn plan(source: &Source<'_>, schema: &translate::Schema, names: &mut 
     for index in &facts.indexes {
         // Behind the primary key stands one of its own, which `primary_key` has made.
         let parts: Option<Vec<&String>> = index.columns.iter().map(|part| part.name.as_ref()).collect();
-        let of_key = index.of_constraint && parts.is_some_and(|parts| parts.into_iter().eq(&facts.primary_key));
+        let of_key =
+            index.of_constraint && parts.is_some_and(|parts| parts.into_iter().eq(&facts.primary_key));
         if of_key {
             continue;
         }
@@ -38,7 +37,11 @@ fn primary_key(place: usize, source: &Source<'_>, names: &mut Names, draft: &mut
     let by_rowid = table.columns.first().filter(|column| column.source.is_none());
     let columns: Vec<String> = match by_rowid {
         Some(column) => vec![quote::ident(&column.name)],
-        None => table.key.iter().map(|at| quote::ident(&table.columns[*at].name)).collect(),
+        None => table
+            .key
+            .iter()
+            .map(|at| quote::ident(&table.columns[*at].name))
+            .collect(),
     };
     if columns.is_empty() {
         return;
@@ -49,7 +52,13 @@ fn primary_key(place: usize, source: &Source<'_>, names: &mut Names, draft: &mut
     });
     let name = quote::qualified(&draft.plan.schema, &table.name);
     let index = names.take(&format!("{}_pkey", table.name), "pkey");
-    let build = |keys: &[String]| format!("create unique index {} on {name} ({})", quote::ident(&index), keys.join(", "));
+    let build = |keys: &[String]| {
+        format!(
+            "create unique index {} on {name} ({})",
+            quote::ident(&index),
+            keys.join(", ")
+        )
+    };
     let about = index.clone();
     let constraint = !nullable_key(facts) && !long;
     let keys = match long {
@@ -134,7 +143,9 @@ fn one(
     draft: &mut Draft,
 ) {
     let facts = source.facts;
-    let Some(&place) = source.places.first() else { return };
+    let Some(&place) = source.places.first() else {
+        return;
+    };
     let plain = !index.partial && index.columns.iter().all(|part| part.name.is_some());
     let mut notes = Vec::new();
     let keys = if plain {
@@ -161,11 +172,15 @@ fn one(
     let (keys, predicate) = match keys {
         Ok(found) => found,
         Err(why) => {
-            let severity = if index.unique { Severity::Error } else { Severity::Warning };
-            draft
-                .plan
-                .items
-                .push(lost(severity, format!("The index {} is not carried over: {why}.", index.name)));
+            let severity = if index.unique {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
+            draft.plan.items.push(lost(
+                severity,
+                format!("The index {} is not carried over: {why}.", index.name),
+            ));
             return;
         }
     };
@@ -173,7 +188,11 @@ fn one(
     let wanted = match index.sql {
         Some(_) => index.name.clone(),
         None => {
-            let parts: Vec<&str> = index.columns.iter().filter_map(|part| part.name.as_deref()).collect();
+            let parts: Vec<&str> = index
+                .columns
+                .iter()
+                .filter_map(|part| part.name.as_deref())
+                .collect();
             format!("{}_{}_key", table.name, parts.join("_"))
         }
     };
@@ -200,10 +219,16 @@ fn one(
     let or_else = if index.unique {
         lost(
             Severity::Error,
-            format!("The values of {} are not unique in PostgreSQL: it becomes an index that does not forbid it.", index.name),
+            format!(
+                "The values of {} are not unique in PostgreSQL: it becomes an index that does not forbid it.",
+                index.name
+            ),
         )
     } else {
-        lost(Severity::Warning, format!("The index {} could not be built.", index.name))
+        lost(
+            Severity::Warning,
+            format!("The index {} could not be built.", index.name),
+        )
     };
     draft.plan.steps.push(Step {
         stage: Stage::Index,

@@ -6,8 +6,8 @@ mod existing;
 mod indexes;
 mod naming;
 mod new;
-mod relations;
 mod rehearse;
+mod relations;
 mod room;
 mod target;
 mod view;
@@ -224,7 +224,10 @@ pub(super) async fn make(
         Destination::Existing => existing::plan(inspected, mapping, &there, &mut draft),
     }
     rehearse::rehearse(&mut draft, &there, target, connection).await?;
-    draft.plan.items.sort_by_key(|item| std::cmp::Reverse(item.severity));
+    draft
+        .plan
+        .items
+        .sort_by_key(|item| std::cmp::Reverse(item.severity));
     Ok(draft)
 }
 
@@ -273,7 +276,9 @@ fn unknown_choices(inspection: &Inspection, mapping: &Mapping, draft: &mut Draft
                 draft.obstacle(
                     Some(name),
                     Some(column),
-                    format!("The mapping speaks of a column {column} of {name}, which the file does not have."),
+                    format!(
+                        "The mapping speaks of a column {column} of {name}, which the file does not have."
+                    ),
                     "Take it out of the mapping, or correct its name; capitals count.",
                 );
             }

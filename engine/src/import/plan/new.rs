@@ -1,10 +1,8 @@
 //! A plan that makes the tables.
 
 use contract::{
-    import::{
-        ColumnFacts, ColumnType, Finding, FindingKind, Mapping, Severity, Stage, TableFacts,
-    },
     format,
+    import::{ColumnFacts, ColumnType, Finding, FindingKind, Mapping, Severity, Stage, TableFacts},
 };
 
 use super::{
@@ -59,7 +57,11 @@ pub(super) fn plan(inspected: &Inspected, mapping: &Mapping, there: &There, draf
         let name = names.take(&wanted, "table");
         if name != facts.name {
             let mut renamed = finding(
-                if name == wanted { Severity::Note } else { Severity::Warning },
+                if name == wanted {
+                    Severity::Note
+                } else {
+                    Severity::Warning
+                },
                 FindingKind::Renamed,
                 &facts.name,
                 format!("Becomes {name}."),
@@ -67,7 +69,13 @@ pub(super) fn plan(inspected: &Inspected, mapping: &Mapping, there: &There, draf
             renamed.sql = None;
             draft.plan.items.push(renamed);
         }
-        let Some(columns) = all_columns(facts, mapping, draft) else { continue };
+        let uncomputed = inspected
+            .layout
+            .get(&facts.name)
+            .map_or(&[][..], |layout| &layout.uncomputed);
+        let Some(columns) = all_columns(facts, uncomputed, mapping, draft) else {
+            continue;
+        };
         let places = tables(inspected, facts, &name, columns, &mut names, draft);
         sources.push(Source { facts, places });
     }
@@ -90,12 +98,22 @@ pub(super) fn plan(inspected: &Inspected, mapping: &Mapping, there: &There, draf
 }
 
 /// The columns of a table, in its order; none when something stands in the way.
-fn all_columns(facts: &TableFacts, mapping: &Mapping, draft: &mut Draft) -> Option<Vec<ColumnPlan>> {
+fn all_columns(
+    facts: &TableFacts,
+    uncomputed: &[String],
+    mapping: &Mapping,
+    draft: &mut Draft,
+) -> Option<Vec<ColumnPlan>> {
     let choices = mapping.tables.get(&facts.name);
     let mut names = Names::of_columns();
     let mut found = Vec::new();
     let mut whole = true;
-    for column in &facts.columns {
+    // The inspection reports those that nobody can compute here.
+    for column in facts
+        .columns
+        .iter()
+        .filter(|column| !uncomputed.contains(&column.name))
+    {
         let choice = choices.and_then(|choice| choice.columns.get(&column.name));
         if choice.is_some_and(|choice| choice.skip) {
             left_out(facts, column, draft);
@@ -109,7 +127,11 @@ fn all_columns(facts: &TableFacts, mapping: &Mapping, draft: &mut Draft) -> Opti
             draft.plan.items.push(Finding {
                 column: Some(column.name.clone()),
                 ..finding(
-                    if name == wanted { Severity::Note } else { Severity::Warning },
+                    if name == wanted {
+                        Severity::Note
+                    } else {
+                        Severity::Warning
+                    },
                     FindingKind::Renamed,
                     &facts.name,
                     format!("Becomes {name}."),
@@ -141,7 +163,10 @@ fn left_out(facts: &TableFacts, column: &ColumnFacts, draft: &mut Draft) {
             Severity::Warning,
             FindingKind::NotCarried,
             &facts.name,
-            format!("Left out by choice, with {} values.", format::exact(column.stored.values())),
+            format!(
+                "Left out by choice, with {} values.",
+                format::exact(column.stored.values())
+            ),
         )
     });
 }
@@ -156,7 +181,12 @@ fn tables(
     draft: &mut Draft,
 ) -> Vec<usize> {
     let layout = inspected.layout.get(&facts.name);
-    let stored = |column: &ColumnPlan| facts.columns.iter().find(|it| Some(&it.name) == column.source.as_ref());
+    let stored = |column: &ColumnPlan| {
+        facts
+            .columns
+            .iter()
+            .find(|it| Some(&it.name) == column.source.as_ref())
+    };
     let widths: Vec<i64> = columns
         .iter()
         .map(|column| stored(column).map_or(8, |facts| width(column.encoder.to, facts)))
@@ -178,12 +208,16 @@ fn tables(
                 .position(|column| column.source.as_deref() == Some(wanted))
         };
         let key: Option<Vec<usize>> = facts.primary_key.iter().map(|part| place_of(part)).collect();
-        let identity = facts.identity.as_ref().filter(|_| number == 0).and_then(|identity| {
-            place_of(&identity.column).map(|place| IdentityPlan {
-                column: columns[place].name.clone(),
-                next: identity.next,
-            })
-        });
+        let identity = facts
+            .identity
+            .as_ref()
+            .filter(|_| number == 0)
+            .and_then(|identity| {
+                place_of(&identity.column).map(|place| IdentityPlan {
+                    column: columns[place].name.clone(),
+                    next: identity.next,
+                })
+            });
         places.push(draft.plan.tables.len());
         draft.plan.tables.push(TablePlan {
             source: facts.name.clone(),
@@ -211,10 +245,12 @@ fn tables(
             "Wider than a table of PostgreSQL can be: it is split into {}, joined by {by}.",
             list.join(", ")
         );
-        draft
-            .plan
-            .items
-            .push(finding(Severity::Warning, FindingKind::Changed, &facts.name, words));
+        draft.plan.items.push(finding(
+            Severity::Warning,
+            FindingKind::Changed,
+            &facts.name,
+            words,
+        ));
     }
     places
 }
@@ -307,7 +343,10 @@ fn create(place: usize, source: &Source<'_>, schema: &translate::Schema, draft: 
             .as_ref()
             .and_then(|name| facts.columns.iter().find(|it| it.name == *name));
         let parts = translated.and_then(|table| {
-            let column = table.columns.iter().find(|it| Some(&it.source) == column.source.as_ref())?;
+            let column = table
+                .columns
+                .iter()
+                .find(|it| Some(&it.source) == column.source.as_ref())?;
             Some((table, column))
         });
         let mut line = format!("{} {}", quote::ident(&column.name), column.encoder.to.sql());
@@ -350,12 +389,24 @@ fn create(place: usize, source: &Source<'_>, schema: &translate::Schema, draft: 
                         Severity::Warning,
                         FindingKind::Broken,
                         &facts.name,
-                        format!("Is NOT NULL, but {} rows hold NULL: it becomes nullable.", format::exact(found.stored.nulls)),
+                        format!(
+                            "Is NOT NULL, but {} rows hold NULL: it becomes nullable.",
+                            format::exact(found.stored.nulls)
+                        ),
                     )
                 });
             }
             if let (Some(default), Some((_, part)), false) = (&found.default, parts, column.generated) {
-                default_of(default, part, &column.name, facts, &draft.plan.schema, &table.name, &mut later, &mut items);
+                default_of(
+                    default,
+                    part,
+                    &column.name,
+                    facts,
+                    &draft.plan.schema,
+                    &table.name,
+                    &mut later,
+                    &mut items,
+                );
             }
         }
         lines.push(line);
@@ -372,7 +423,11 @@ fn create(place: usize, source: &Source<'_>, schema: &translate::Schema, draft: 
     remap_key(table, facts);
     draft.plan.create.extend(later);
     draft.plan.items.extend(items);
-    if let Some(identity) = draft.plan.tables[place].identity.clone().filter(|it| it.next.is_none()) {
+    if let Some(identity) = draft.plan.tables[place]
+        .identity
+        .clone()
+        .filter(|it| it.next.is_none())
+    {
         exhausted(place, &identity, &name, draft);
     }
 }
@@ -399,7 +454,10 @@ fn remap_key(table: &mut TablePlan, facts: &TableFacts) {
     table.key = key.unwrap_or_default();
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one of the two ends of a statement")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one of the two ends of a statement"
+)]
 fn default_of(
     default: &str,
     part: &translate::Column,

@@ -7,7 +7,7 @@ use contract::import::{Destination, FindingKind, OnConflict, Severity, Stage};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{Draft, finding, target::There};
-use crate::{Result, quote, target::Target};
+use crate::{Result, import::load::refusal, quote, target::Target};
 
 /// More tables than this are not rehearsed together: each takes locks until the end of the transaction, and the server
 /// has room for some thousands.
@@ -38,7 +38,10 @@ pub(super) async fn rehearse(
                 "Choose the schema that has the tables.",
             ),
             Destination::New => {
-                if let Err(why) = attempt(&mut transaction, std::slice::from_ref(&sql)).await.map_err(failed)? {
+                if let Err(why) = attempt(&mut transaction, std::slice::from_ref(&sql))
+                    .await
+                    .map_err(failed)?
+                {
                     draft.obstacle(
                         None,
                         None,
@@ -46,7 +49,14 @@ pub(super) async fn rehearse(
                         "Choose a schema that is there, or give the console's role the right: grant create on database …",
                     );
                 } else {
-                    draft.plan.create.insert(0, super::Create { table: String::new(), sql, or_else: None });
+                    draft.plan.create.insert(
+                        0,
+                        super::Create {
+                            table: String::new(),
+                            sql,
+                            or_else: None,
+                        },
+                    );
                 }
             }
         }
@@ -78,7 +88,10 @@ async fn new_tables(draft: &mut Draft, connection: &mut PgConnection, target: &T
             kept.push(create);
             continue;
         }
-        match attempt(connection, std::slice::from_ref(&create.sql)).await.map_err(failed)? {
+        match attempt(connection, std::slice::from_ref(&create.sql))
+            .await
+            .map_err(failed)?
+        {
             Ok(()) => kept.push(create),
             Err(why) => match &create.or_else {
                 Some(instead) => {
@@ -116,10 +129,14 @@ async fn new_tables(draft: &mut Draft, connection: &mut PgConnection, target: &T
         } else if step.stage == Stage::Finish {
             waiting.push(step);
         } else {
-            try_step(step, &mut steps, draft, connection).await.map_err(failed)?;
+            try_step(step, &mut steps, draft, connection)
+                .await
+                .map_err(failed)?;
         }
     }
-    views(waiting, &mut steps, draft, connection).await.map_err(failed)?;
+    views(waiting, &mut steps, draft, connection)
+        .await
+        .map_err(failed)?;
     steps.sort_by_key(|step| step.stage);
     draft.plan.steps = steps;
     Ok(())
@@ -192,18 +209,30 @@ async fn existing_tables(draft: &mut Draft, connection: &mut PgConnection, targe
         if let Err(why) = attempt(connection, &sql).await.map_err(failed)? {
             let (source, name) = (table.source.clone(), table.name.clone());
             let hint = match on_conflict {
-                OnConflict::Upsert => "Give the console's role the rights to insert and update there, or change the mapping.",
+                OnConflict::Upsert => {
+                    "Give the console's role the rights to insert and update there, or change the mapping."
+                }
                 OnConflict::Fail | OnConflict::Skip => {
                     "Give the console's role the right to insert there, or change the mapping."
                 }
             };
-            draft.obstacle(Some(&source), None, format!("Rows cannot be brought into {name}: {why}."), hint);
+            draft.obstacle(
+                Some(&source),
+                None,
+                format!("Rows cannot be brought into {name}: {why}."),
+                hint,
+            );
         }
     }
     if draft.plan.tables.is_empty() {
         draft.plan.items.push(contract::import::Finding {
             table: None,
-            ..finding(Severity::Warning, FindingKind::NotCarried, "", "No table gets rows.")
+            ..finding(
+                Severity::Warning,
+                FindingKind::NotCarried,
+                "",
+                "No table gets rows.",
+            )
         });
     }
     Ok(())
@@ -213,14 +242,18 @@ async fn existing_tables(draft: &mut Draft, connection: &mut PgConnection, targe
 async fn attempt(connection: &mut PgConnection, sql: &[String]) -> Result<Result<(), String>, sqlx::Error> {
     let mut savepoint = connection.begin().await?;
     for sql in sql {
-        match sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut *savepoint).await {
+        match sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+            .execute(&mut *savepoint)
+            .await
+        {
             Ok(_) => {}
-            Err(sqlx::Error::Database(error)) => {
-                savepoint.rollback().await?;
-                let why = error.message().trim_end_matches('.').to_owned();
-                return Ok(Err(why));
-            }
-            Err(error) => return Err(error),
+            Err(error) => match refusal(&error) {
+                Some(why) => {
+                    savepoint.rollback().await?;
+                    return Ok(Err(why.trim_end_matches('.').to_owned()));
+                }
+                None => return Err(error),
+            },
         }
     }
     savepoint.commit().await?;

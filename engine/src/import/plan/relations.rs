@@ -11,8 +11,12 @@ use crate::{import::translate, quote};
 /// Adds the checks of one table.
 pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mut Draft) {
     let facts = source.facts;
-    let Some(&place) = source.places.first() else { return };
-    let Some(table) = schema.tables.iter().find(|table| table.source == facts.name) else { return };
+    let Some(&place) = source.places.first() else {
+        return;
+    };
+    let Some(table) = schema.tables.iter().find(|table| table.source == facts.name) else {
+        return;
+    };
     for (number, check) in facts.checks.iter().enumerate() {
         let lost = |severity, words: String| Finding {
             sql: Some(format!("check ({})", check.expression)),
@@ -23,7 +27,8 @@ pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mu
                 let planned = &draft.plan.tables[place];
                 let name = quote::qualified(&draft.plan.schema, &planned.name);
                 let constraint = quote::ident(&constraint_name(&planned.name, "check", number));
-                let add = |how: &str| format!("alter table {name} add constraint {constraint} check ({sql}){how}");
+                let add =
+                    |how: &str| format!("alter table {name} add constraint {constraint} check ({sql}){how}");
                 let broken = check.broken.count;
                 draft.plan.steps.push(Step {
                     stage: Stage::Constrain,
@@ -34,7 +39,8 @@ pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mu
                     instead: vec![add(" not valid")],
                     or_else: lost(
                         Severity::Warning,
-                        "Rows break a check as PostgreSQL reads it: it holds for new rows alone (NOT VALID).".to_owned(),
+                        "Rows break a check as PostgreSQL reads it: it holds for new rows alone (NOT VALID)."
+                            .to_owned(),
                     ),
                     foreign_key: None,
                 });
@@ -48,10 +54,10 @@ pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mu
                     ));
                 }
             }
-            Err(why) => draft
-                .plan
-                .items
-                .push(lost(Severity::Warning, format!("A check is not carried over: {why}."))),
+            Err(why) => draft.plan.items.push(lost(
+                Severity::Warning,
+                format!("A check is not carried over: {why}."),
+            )),
         }
     }
 }
@@ -107,7 +113,13 @@ fn foreign_key(
         .iter()
         .find(|it| it.facts.name.eq_ignore_ascii_case(&key.parent))
         .ok_or_else(|| format!("{} is not carried over", key.parent))?;
-    let first = |source: &Source<'_>| source.places.first().copied().ok_or("a table is missing".to_owned());
+    let first = |source: &Source<'_>| {
+        source
+            .places
+            .first()
+            .copied()
+            .ok_or("a table is missing".to_owned())
+    };
     let (place, other) = (first(source)?, first(parent)?);
     let (child_table, parent_table) = (&plan.tables[place], &plan.tables[other]);
     let parent_columns = match key.parent_columns.is_empty() {
@@ -121,7 +133,11 @@ fn foreign_key(
         table
             .columns
             .iter()
-            .find(|it| it.source.as_ref().is_some_and(|source| source.eq_ignore_ascii_case(name)))
+            .find(|it| {
+                it.source
+                    .as_ref()
+                    .is_some_and(|source| source.eq_ignore_ascii_case(name))
+            })
             .map(|it| (quote::ident(&it.name), it.encoder.to))
             .ok_or_else(|| format!("{}.{name} is not carried over", table.source))
     };
@@ -138,7 +154,11 @@ fn foreign_key(
         pairs.push((from, to));
     }
     let list = |side: fn(&(String, String)) -> &String| {
-        pairs.iter().map(|pair| side(pair).as_str()).collect::<Vec<_>>().join(", ")
+        pairs
+            .iter()
+            .map(|pair| side(pair).as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let constraint = constraint_name(&child_table.name, "fkey", number);
     let deferred = source
@@ -156,7 +176,11 @@ fn foreign_key(
             list(|pair| &pair.1),
             action("update", &key.on_update),
             action("delete", &key.on_delete),
-            if deferred { " deferrable initially deferred" } else { "" },
+            if deferred {
+                " deferrable initially deferred"
+            } else {
+                ""
+            },
         )
     };
     let words = words(&source.facts.name, key);
@@ -183,7 +207,9 @@ fn foreign_key(
 
 fn action(when: &str, what: &str) -> String {
     match what.to_ascii_uppercase().as_str() {
-        "CASCADE" | "RESTRICT" | "SET NULL" | "SET DEFAULT" => format!(" on {when} {}", what.to_ascii_lowercase()),
+        "CASCADE" | "RESTRICT" | "SET NULL" | "SET DEFAULT" => {
+            format!(" on {when} {}", what.to_ascii_lowercase())
+        }
         _ => String::new(),
     }
 }
@@ -205,16 +231,22 @@ pub(super) fn objects(
     draft: &mut Draft,
 ) {
     if mapping.skip_views {
-        draft.plan.items.extend(inspection.views.iter().map(|view| {
-            lost(view, "view", "left out by choice")
-        }));
+        draft.plan.items.extend(
+            inspection
+                .views
+                .iter()
+                .map(|view| lost(view, "view", "left out by choice")),
+        );
     } else {
         views(&inspection.views, mapping, schema, draft);
     }
     if mapping.skip_triggers {
-        draft.plan.items.extend(inspection.triggers.iter().map(|trigger| {
-            lost(trigger, "trigger", "left out by choice")
-        }));
+        draft.plan.items.extend(
+            inspection
+                .triggers
+                .iter()
+                .map(|trigger| lost(trigger, "trigger", "left out by choice")),
+        );
     } else {
         for trigger in &inspection.triggers {
             match translate::trigger(&trigger.sql, schema) {

@@ -31,7 +31,9 @@ pub(in crate::import) async fn look(plan: &Plan, target: &Target, connection: &m
             let columns = i64::try_from(table.columns.len()).unwrap_or(1).max(1);
             let longest = table.columns.iter().map(|column| match column.encoder.to {
                 ColumnType::Uuid => 16,
-                ColumnType::Text | ColumnType::Bytea | ColumnType::Jsonb => table.bytes / table.rows.max(1) / columns,
+                ColumnType::Text | ColumnType::Bytea | ColumnType::Jsonb => {
+                    table.bytes / table.rows.max(1) / columns
+                }
                 _ => 8,
             });
             table.rows * (PER_ENTRY + longest.max().unwrap_or(8).min(200))

@@ -86,13 +86,21 @@ pub(super) async fn look(connection: &mut PgConnection, schema: &str) -> Result<
     .await?;
     let mut tables: BTreeMap<String, TableThere> = BTreeMap::new();
     for column in columns(connection, schema).await? {
-        tables.entry(column.table_name.clone()).or_default().columns.push(column);
+        tables
+            .entry(column.table_name.clone())
+            .or_default()
+            .columns
+            .push(column);
     }
     for (table, key) in keys(connection, schema).await? {
         tables.entry(table).or_default().keys.push(key);
     }
     for key in foreign_keys(connection, schema).await? {
-        tables.entry(key.table_name.clone()).or_default().foreign_keys.push(key);
+        tables
+            .entry(key.table_name.clone())
+            .or_default()
+            .foreign_keys
+            .push(key);
     }
     for (table, trigger) in triggers(connection, schema).await? {
         tables.entry(table).or_default().triggers.push(trigger);

@@ -14,7 +14,11 @@ pub(in crate::import) fn view(draft: Draft, target: &str, room: Room) -> ImportP
         .iter()
         .map(|create| PlannedStatement {
             stage: Stage::Create,
-            about: if create.table.is_empty() { plan.schema.clone() } else { create.table.clone() },
+            about: if create.table.is_empty() {
+                plan.schema.clone()
+            } else {
+                create.table.clone()
+            },
             sql: create.sql.clone(),
         })
         .collect();
@@ -39,7 +43,11 @@ pub(in crate::import) fn view(draft: Draft, target: &str, room: Room) -> ImportP
         schema: plan.schema.clone(),
         into: plan.into,
         rows: plan.tables.iter().map(|table| table.rows).sum(),
-        tables: plan.tables.iter().map(|table| table_view(table, plan.into)).collect(),
+        tables: plan
+            .tables
+            .iter()
+            .map(|table| table_view(table, plan.into))
+            .collect(),
         statements,
         items: plan.items,
         obstacles,
@@ -78,7 +86,10 @@ fn load_sql(table: &super::TablePlan, schema: &str, on_conflict: OnConflict) -> 
 impl super::TablePlan {
     /// The statement that takes rows into a table that the plan makes.
     pub(in crate::import) fn copy_in(&self, schema: &str) -> String {
-        let columns: Vec<String> = self.sent().map(|column| crate::quote::ident(&column.name)).collect();
+        let columns: Vec<String> = self
+            .sent()
+            .map(|column| crate::quote::ident(&column.name))
+            .collect();
         format!(
             "copy {} ({}) from stdin (format binary)",
             crate::quote::qualified(schema, &self.name),
@@ -88,7 +99,11 @@ impl super::TablePlan {
 
     /// The statement that reads all rows back, of the pages from one up to another where they are given.
     pub(in crate::import) fn copy_out(&self, schema: &str, pages: Option<(i64, i64)>) -> String {
-        let columns: Vec<String> = self.columns.iter().map(|column| crate::quote::ident(&column.name)).collect();
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| crate::quote::ident(&column.name))
+            .collect();
         let pages = pages
             .map(|(from, to)| format!(" where ctid >= '({from},0)' and ctid < '({to},0)'"))
             .unwrap_or_default();

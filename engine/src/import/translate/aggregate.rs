@@ -9,7 +9,8 @@ use sqlparser::ast::{
 use super::{
     Outcome,
     expression::Translator,
-    value::{Level, Literal, Value, quoted},
+    spelling::quoted,
+    value::{Level, Literal, Value},
 };
 
 /// Whether the call runs over rows.

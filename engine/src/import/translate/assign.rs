@@ -4,8 +4,9 @@ use contract::import::{Affinity, ColumnType, Conversion};
 
 use super::{
     Column, Outcome,
-    time::time_literal,
-    value::{Level, Literal, Value, quoted, to_char_form},
+    moment::time_literal,
+    spelling::{quoted, to_char_form},
+    value::{Level, Literal, Value},
 };
 
 /// A default: a literal in its shortest form.
@@ -136,7 +137,7 @@ fn of_literal(literal: &Literal, value: &Value, column: &Column) -> Option<Strin
             ) {
                 let text = text?;
                 time_literal(&text)?;
-                to_char_form(&super::value::pattern(&text))?;
+                to_char_form(&super::spelling::pattern(&text))?;
                 let zone = if column.column_type == ColumnType::Timestamptz {
                     "+00"
                 } else {

@@ -5,8 +5,9 @@ use contract::import::{Affinity, ColumnType, Conversion};
 use super::{
     Outcome,
     expression::Translator,
-    time,
-    value::{Level, Literal, Value, quoted},
+    moment,
+    spelling::quoted,
+    value::{Level, Literal, Value},
 };
 
 /// A comparison.
@@ -88,7 +89,7 @@ impl Translator<'_> {
         if left.is_epoch() && right.is_epoch() && left.alike(right) && left.kind == right.kind {
             return Ok(plain(left, comparison, right));
         }
-        if let Some(value) = time::compare(left, comparison, right) {
+        if let Some(value) = moment::compare(left, comparison, right) {
             return value;
         }
         let numeric = |value: &Value| value.is_number() || is_boolean(value) || value.is_epoch();

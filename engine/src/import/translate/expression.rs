@@ -1,13 +1,12 @@
 //! Expressions.
 
-use contract::import::{Affinity, ColumnType, Conversion};
+use contract::import::{Affinity, ColumnType};
 use sqlparser::ast::Value as Written;
-use sqlparser::ast::{BinaryOperator, CaseWhen, DataType, Expr, InTarget, UnaryOperator};
+use sqlparser::ast::{BinaryOperator, Expr, InTarget};
 
 use super::{
     Outcome, Schema,
     compare::Comparison,
-    function::COLLATED,
     parse,
     scope::{Scope, resolve, resolve_in, same},
     time,
@@ -28,7 +27,12 @@ pub(super) struct Translator<'a> {
     pub(super) random: bool,
     /// Whether case is folded by the locale, as queries of PostgreSQL write it, and not for ASCII letters alone.
     pub(super) any_letters: bool,
+    /// How deep in the tree it is.
+    depth: usize,
 }
+
+/// How deep a tree may be: what the stack holds, and more than people write.
+const DEEPEST: usize = 400;
 
 impl<'a> Translator<'a> {
     pub(super) const fn new(schema: Option<&'a Schema>, scopes: Vec<Scope>) -> Self {
@@ -39,6 +43,7 @@ impl<'a> Translator<'a> {
             unsteady: false,
             random: false,
             any_letters: false,
+            depth: 0,
         }
     }
 
@@ -67,6 +72,16 @@ impl<'a> Translator<'a> {
 
     /// Any expression.
     pub(super) fn expression(&mut self, expression: &Expr) -> Outcome<Value> {
+        if self.depth == DEEPEST {
+            return Err("The expression is nested too deeply.".to_owned());
+        }
+        self.depth += 1;
+        let value = self.any(expression);
+        self.depth -= 1;
+        value
+    }
+
+    fn any(&mut self, expression: &Expr) -> Outcome<Value> {
         match expression {
             Expr::Nested(inner) => self.expression(inner),
             Expr::Value(value) => literal(&value.value),
@@ -229,252 +244,6 @@ impl<'a> Translator<'a> {
             Level::Comparison,
         ))
     }
-
-    fn unary(&mut self, op: UnaryOperator, operand: &Expr) -> Outcome<Value> {
-        match op {
-            UnaryOperator::Not => {
-                let value = self.condition(operand)?;
-                Ok(Value::truth_value(
-                    format!("not {}", value.within(Level::Comparison)),
-                    Level::Not,
-                ))
-            }
-            UnaryOperator::Plus => {
-                // It changes nothing but the affinity.
-                let value = self.expression(operand)?;
-                if value.literal.is_none() && (value.affinity != Affinity::Blob || value.nocase) {
-                    return Err(format!("+{} takes its affinity away.", value.sql));
-                }
-                Ok(value)
-            }
-            UnaryOperator::Minus => {
-                let value = self.expression(operand)?;
-                match &value.literal {
-                    Some(Literal::Integer(number)) => Ok(Value::integer(-number)),
-                    Some(Literal::Real(spelled)) if !spelled.starts_with('-') => {
-                        // The one integer whose positive half does not fit.
-                        if spelled == "9223372036854775808" {
-                            Ok(Value::integer(i64::MIN))
-                        } else {
-                            Ok(Value::real(&format!("-{spelled}")))
-                        }
-                    }
-                    _ => {
-                        let number = value.number()?;
-                        let kind = number.kind.unwrap_or(ColumnType::Bigint);
-                        Ok(Value::new(
-                            format!("-{}", number.tight()),
-                            kind,
-                            Level::Arithmetic,
-                        ))
-                    }
-                }
-            }
-            UnaryOperator::BitwiseNot => {
-                let number = self.whole(operand)?;
-                Ok(Value::new(
-                    format!("~ {number}"),
-                    ColumnType::Bigint,
-                    Level::Arithmetic,
-                ))
-            }
-            other => Err(format!("The operator {other} has no counterpart.")),
-        }
-    }
-
-    fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Outcome<Value> {
-        let comparison = match op {
-            BinaryOperator::And | BinaryOperator::Or => {
-                let (word, level) = if *op == BinaryOperator::And {
-                    ("and", Level::And)
-                } else {
-                    ("or", Level::Or)
-                };
-                let (left, right) = (self.condition(left)?, self.condition(right)?);
-                return Ok(Value::truth_value(
-                    format!("{} {word} {}", left.within(level), right.within(level)),
-                    level,
-                ));
-            }
-            BinaryOperator::Eq => Comparison::Equal,
-            BinaryOperator::NotEq => Comparison::NotEqual,
-            BinaryOperator::Is => Comparison::Is,
-            BinaryOperator::IsNot => Comparison::IsNot,
-            BinaryOperator::Lt => Comparison::Less,
-            BinaryOperator::LtEq => Comparison::LessEqual,
-            BinaryOperator::Gt => Comparison::Greater,
-            BinaryOperator::GtEq => Comparison::GreaterEqual,
-            BinaryOperator::StringConcat => return self.concat(left, right),
-            BinaryOperator::Glob => return self.glob(left, right),
-            BinaryOperator::Arrow | BinaryOperator::LongArrow => {
-                let root = self.expression(left)?;
-                return self.arrow(&root, right, *op == BinaryOperator::LongArrow);
-            }
-            BinaryOperator::BitwiseAnd => return self.bits(left, "&", right),
-            BinaryOperator::BitwiseOr => return self.bits(left, "|", right),
-            BinaryOperator::Plus
-            | BinaryOperator::Minus
-            | BinaryOperator::Multiply
-            | BinaryOperator::Divide
-            | BinaryOperator::Modulo => {
-                let (left, right) = (self.expression(left)?, self.expression(right)?);
-                return arithmetic(&left, op, &right);
-            }
-            other => return Err(format!("The operator {other} has no counterpart.")),
-        };
-        let (left, right) = (self.expression(left)?, self.expression(right)?);
-        self.compare(&left, comparison, &right)
-    }
-
-    fn bits(&mut self, left: &Expr, op: &str, right: &Expr) -> Outcome<Value> {
-        let (left, right) = (self.whole(left)?, self.whole(right)?);
-        Ok(Value::new(
-            format!("{left} {op} {right}"),
-            ColumnType::Bigint,
-            Level::Arithmetic,
-        ))
-    }
-
-    /// An integer.
-    pub(super) fn whole(&mut self, expression: &Expr) -> Outcome<String> {
-        let number = self.expression(expression)?.number()?;
-        if number.kind == Some(ColumnType::Bigint) {
-            return Ok(number.tight());
-        }
-        Err(format!("{} is no integer.", number.sql))
-    }
-
-    fn concat(&mut self, left: &Expr, right: &Expr) -> Outcome<Value> {
-        let (left, right) = (self.expression(left)?, self.expression(right)?);
-        if left.collated || right.collated {
-            return Err(COLLATED.to_owned());
-        }
-        let side = |value: &Value| -> Outcome<String> {
-            let text = value.text()?;
-            // Text that is itself joined, or plain text, stands as it is.
-            let ready = text != value.sql || matches!(value.level, Level::Atom | Level::Arithmetic);
-            Ok(if ready { text } else { format!("({text})") })
-        };
-        self.unsteady |= [&left, &right]
-            .iter()
-            .any(|value| value.spelling.is_some() && value.column);
-        Ok(Value::new(
-            format!("{} || {}", side(&left)?, side(&right)?),
-            ColumnType::Text,
-            Level::Arithmetic,
-        ))
-    }
-
-    fn between(&mut self, operand: &Expr, negated: bool, low: &Expr, high: &Expr) -> Outcome<Value> {
-        let (value, low, high) = (
-            self.expression(operand)?,
-            self.expression(low)?,
-            self.expression(high)?,
-        );
-        let from = self.compare(&value, Comparison::GreaterEqual, &low)?;
-        let to = self.compare(&value, Comparison::LessEqual, &high)?;
-        let not = if negated { "not " } else { "" };
-        if let (Some((side, low)), Some((other, high))) =
-            (from.sql.split_once(" >= "), to.sql.split_once(" <= "))
-            && side == other
-            && ![side, low, high].iter().any(|part| part.contains(" and "))
-        {
-            return Ok(Value::truth_value(
-                format!("{side} {not}between {low} and {high}"),
-                Level::Comparison,
-            ));
-        }
-        let both = format!("{} and {}", from.within(Level::And), to.within(Level::And));
-        Ok(if negated {
-            Value::truth_value(format!("not ({both})"), Level::Not)
-        } else {
-            Value::truth_value(both, Level::And)
-        })
-    }
-
-    fn in_list(&mut self, operand: &Expr, items: &[Expr], negated: bool) -> Outcome<Value> {
-        if items.is_empty() {
-            // Even NULL is not in an empty list.
-            return Ok(Value::truth_value(
-                if negated { "true" } else { "false" },
-                Level::Atom,
-            ));
-        }
-        let mut value = self.expression(operand)?;
-        let mut parts = Vec::new();
-        for item in items {
-            let mut item = self.expression(item)?;
-            // The left side alone decides affinity and collation.
-            if item.affinity != Affinity::Real {
-                item.affinity = Affinity::Blob;
-            }
-            item.collated = false;
-            value.collated = true;
-            parts.push(self.compare(&value, Comparison::Equal, &item)?);
-        }
-        let not = if negated { "not " } else { "" };
-        let start = parts
-            .first()
-            .and_then(|part| part.sql.split_once(" = "))
-            .map(|(side, _)| format!("{side} = "));
-        if let Some(start) = start
-            && let Some(listed) = parts
-                .iter()
-                .map(|part| part.sql.strip_prefix(&start))
-                .collect::<Option<Vec<_>>>()
-        {
-            let side = start.trim_end_matches(" = ");
-            return Ok(Value::truth_value(
-                format!("{side} {not}in ({})", listed.join(", ")),
-                Level::Comparison,
-            ));
-        }
-        let any = parts
-            .iter()
-            .map(|part| part.within(Level::And))
-            .collect::<Vec<_>>()
-            .join(" or ");
-        Ok(Value::truth_value(
-            format!("{not}({any})"),
-            if negated { Level::Not } else { Level::Atom },
-        ))
-    }
-
-    fn case(
-        &mut self,
-        operand: Option<&Expr>,
-        conditions: &[CaseWhen],
-        otherwise: Option<&Expr>,
-    ) -> Outcome<Value> {
-        let operand = operand.map(|operand| self.expression(operand)).transpose()?;
-        let mut tests = Vec::new();
-        let mut results = Vec::new();
-        for when in conditions {
-            let test = self.expression(&when.condition)?;
-            tests.push(match &operand {
-                Some(operand) => self.compare(operand, Comparison::Equal, &test)?.sql,
-                None => test.truth()?.sql,
-            });
-            results.push(self.expression(&when.result)?);
-        }
-        results.push(otherwise.map_or_else(|| Ok(Value::null()), |otherwise| self.expression(otherwise))?);
-        let (results, like) = self.unified(results)?;
-        let mut sql = "case".to_owned();
-        for (test, result) in tests.iter().zip(&results) {
-            sql.push_str(&format!(" when {test} then {result}"));
-        }
-        if otherwise.is_some()
-            && let Some(last) = results.last()
-        {
-            sql.push_str(&format!(" else {last}"));
-        }
-        sql.push_str(" end");
-        Ok(Value {
-            sql,
-            level: Level::Atom,
-            ..like
-        })
-    }
 }
 
 /// A value as it is written.
@@ -502,58 +271,6 @@ fn literal(written: &Written) -> Outcome<Value> {
     }
 }
 
-/// `+`, `-`, `*`, `/` and `%`.
-fn arithmetic(left: &Value, op: &BinaryOperator, right: &Value) -> Outcome<Value> {
-    let (mut left, mut right) = (left.number()?, right.number()?);
-    let kinds = (left.kind, right.kind);
-    let divides = matches!(op, BinaryOperator::Divide | BinaryOperator::Modulo);
-    let kind = if kinds.0 == Some(ColumnType::Double) || kinds.1 == Some(ColumnType::Double) {
-        ColumnType::Double
-    } else if kinds.0 == Some(ColumnType::Numeric) || kinds.1 == Some(ColumnType::Numeric) {
-        // Each value may be an integer or a real in SQLite, which divide differently.
-        if divides {
-            return Err(format!(
-                "{} {op} {} divides integers and reals differently in SQLite.",
-                left.sql, right.sql
-            ));
-        }
-        ColumnType::Numeric
-    } else {
-        ColumnType::Bigint
-    };
-    if *op == BinaryOperator::Modulo && kind != ColumnType::Bigint {
-        return Err("The remainder of reals is computed from their integer parts in SQLite.".to_owned());
-    }
-    if kind == ColumnType::Bigint {
-        if left.narrow && right.narrow {
-            left = Value::atom(format!("{}::bigint", left.tight()), ColumnType::Bigint);
-        }
-    } else {
-        // SQLite computes with doubles, so the same roundings come out.
-        for side in [&mut left, &mut right] {
-            let whole = matches!(side.literal, Some(Literal::Integer(_)));
-            if side.kind != Some(ColumnType::Double) && !whole || side.narrow && !whole {
-                side.sql = format!("{}::double precision", side.tight());
-                side.level = Level::Atom;
-            }
-        }
-    }
-    let divisor = match &right.literal {
-        Some(Literal::Integer(number)) if *number != 0 => right.tight(),
-        Some(Literal::Real(spelled)) if spelled.parse::<f64>().is_ok_and(|number| number != 0.0) => {
-            right.tight()
-        }
-        // SQLite gives NULL where PostgreSQL fails.
-        _ if divides => format!("nullif({}, 0)", right.sql),
-        _ => right.tight(),
-    };
-    Ok(Value::new(
-        format!("{} {op} {divisor}", left.tight()),
-        kind,
-        Level::Arithmetic,
-    ))
-}
-
 /// The start of a long piece of SQL.
 pub(super) fn short(sql: &str) -> String {
     let mut start: String = sql.chars().take(60).collect();
@@ -561,70 +278,4 @@ pub(super) fn short(sql: &str) -> String {
         start.push('…');
     }
     start
-}
-
-impl Translator<'_> {
-    fn cast(&mut self, operand: &Expr, data_type: &DataType) -> Outcome<Value> {
-        let value = self.expression(operand)?;
-        let name = data_type.to_string().to_ascii_uppercase();
-        if value.kind.is_none() {
-            return Ok(Value::null());
-        }
-        let affinity = affinity_of(&name);
-        let converted = match affinity {
-            Affinity::Text => {
-                self.unsteady |= value.spelling.is_some();
-                Value::atom(value.text()?, ColumnType::Text)
-            }
-            Affinity::Integer => {
-                let number = value.number()?;
-                match number.kind {
-                    Some(ColumnType::Bigint) => Value::atom(number.tight(), ColumnType::Bigint),
-                    // SQLite cuts towards zero where PostgreSQL rounds.
-                    _ => Value::atom(format!("trunc({})::bigint", number.sql), ColumnType::Bigint),
-                }
-            }
-            Affinity::Real => Value::atom(
-                format!("{}::double precision", value.number()?.tight()),
-                ColumnType::Double,
-            ),
-            Affinity::Numeric if value.is_number() => value.clone(),
-            Affinity::Blob if value.kind == Some(ColumnType::Bytea) => value.clone(),
-            _ => {
-                return Err(format!(
-                    "A cast to {name} gives what each value looks like in SQLite."
-                ));
-            }
-        };
-        if value.conversion == Some(Conversion::TruthValues) && affinity == Affinity::Text {
-            return Err(format!(
-                "{} has another type than in SQLite, so its text there is not known.",
-                value.sql
-            ));
-        }
-        Ok(Value {
-            affinity,
-            literal: None,
-            column: value.column,
-            nocase: value.nocase,
-            collated: value.collated,
-            ..converted
-        })
-    }
-}
-
-/// The affinity of a declared type, by the substrings that SQLite looks for.
-fn affinity_of(name: &str) -> Affinity {
-    let has = |part: &str| name.contains(part);
-    if has("INT") {
-        Affinity::Integer
-    } else if has("CHAR") || has("CLOB") || has("TEXT") {
-        Affinity::Text
-    } else if has("BLOB") || name.is_empty() {
-        Affinity::Blob
-    } else if has("REAL") || has("FLOA") || has("DOUB") {
-        Affinity::Real
-    } else {
-        Affinity::Numeric
-    }
 }

@@ -6,7 +6,8 @@ use sqlparser::ast::Expr;
 use super::{
     Outcome,
     expression::Translator,
-    value::{Level, Literal, Value, quoted},
+    spelling::quoted,
+    value::{Level, Literal, Value},
 };
 
 impl Translator<'_> {

@@ -6,22 +6,33 @@
 
 mod aggregate;
 mod assign;
+mod case;
 mod compare;
 mod expression;
 mod function;
+mod join;
 mod json;
+mod membership;
+mod moment;
+mod operator;
+mod order;
 mod parse;
 mod pattern;
 mod query;
+mod raise;
 mod scope;
 mod select;
+mod spelling;
 mod statement;
+mod subquery;
 #[cfg(test)]
 mod tests;
 mod text;
 mod time;
 mod trigger;
 mod value;
+mod view;
+mod written;
 
 use contract::import::{Affinity, ColumnType, Conversion};
 use sqlparser::ast::{Expr, OrderBySort, Statement};
@@ -95,14 +106,16 @@ pub struct View {
     pub table: Table,
 }
 
-pub use self::trigger::trigger;
-
 /// An expression for `default …` of the column's type; none when it means NULL.
 ///
 /// # Errors
 ///
 /// Says why the default cannot be carried over.
 pub fn default(sql: &str, column: &Column) -> Outcome<Option<String>> {
+    roomy(|| default_here(sql, column))
+}
+
+fn default_here(sql: &str, column: &Column) -> Outcome<Option<String>> {
     let expression = parse::expression(sql)?;
     let mut translator = Translator::new(None, Vec::new());
     // SQLite takes a bare word as text.
@@ -126,6 +139,10 @@ pub fn default(sql: &str, column: &Column) -> Outcome<Option<String>> {
 ///
 /// Says why the condition cannot be carried over.
 pub fn check(expression: &str, table: &Table) -> Outcome<String> {
+    roomy(|| check_here(expression, table))
+}
+
+fn check_here(expression: &str, table: &Table) -> Outcome<String> {
     let mut translator = Translator::of_table(table);
     let condition = translator.condition(&parse::expression(expression)?)?;
     translator.refuse_random("A check")?;
@@ -138,9 +155,16 @@ pub fn check(expression: &str, table: &Table) -> Outcome<String> {
 ///
 /// Says why the expression cannot be carried over.
 pub fn generated(expression: &str, column: &Column, table: &Table) -> Outcome<String> {
+    roomy(|| generated_here(expression, column, table))
+}
+
+fn generated_here(expression: &str, column: &Column, table: &Table) -> Outcome<String> {
     let mut translator = Translator::of_table(table);
     let value = translator.expression(&parse::expression(expression)?)?;
     let sql = assign::assigned(&value, column)?;
+    if value.instant.as_ref() == Some(&sql) {
+        translator.settle(&sql);
+    }
     translator.refuse_unsteady("A generated column")?;
     Ok(sql)
 }
@@ -151,6 +175,10 @@ pub fn generated(expression: &str, column: &Column, table: &Table) -> Outcome<St
 ///
 /// Says why the index cannot be carried over.
 pub fn index(create_index_sql: &str, table: &Table) -> Outcome<IndexSql> {
+    roomy(|| index_here(create_index_sql, table))
+}
+
+fn index_here(create_index_sql: &str, table: &Table) -> Outcome<IndexSql> {
     let Statement::CreateIndex(index) = parse::statement(create_index_sql)? else {
         return Err("This is no CREATE INDEX.".to_owned());
     };
@@ -183,7 +211,31 @@ pub fn index(create_index_sql: &str, table: &Table) -> Outcome<IndexSql> {
 ///
 /// Says why the view cannot be carried over.
 pub fn view(create_view_sql: &str, schema: &Schema, name: &str) -> Outcome<View> {
-    query::view(create_view_sql, schema, name)
+    roomy(|| view::view(create_view_sql, schema, name))
+}
+
+/// `create function` and `create trigger`, in this order.
+///
+/// # Errors
+///
+/// Says why the trigger cannot be carried over.
+pub fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Vec<String>> {
+    roomy(|| trigger::trigger(create_trigger_sql, schema))
+}
+
+/// Room for a deep tree, which the stack of a worker need not have: the SQL of a file may be anybody's.
+const STACK: usize = 16 << 20;
+
+fn roomy<T: Send>(work: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| format!("There is no room to translate it: {error}."))?;
+        thread
+            .join()
+            .unwrap_or_else(|_| Err("Its SQL could not be read.".to_owned()))
+    })
 }
 
 impl<'a> Translator<'a> {
@@ -196,6 +248,11 @@ impl<'a> Translator<'a> {
                 aliases: Vec::new(),
             }],
         )
+    }
+
+    /// A time that is used as one and not as text depends on no setting, unless it is the present.
+    fn settle(&mut self, instant: &str) {
+        self.unsteady = instant.contains("statement_timestamp()");
     }
 
     /// One key of an index: a column, or an expression in parentheses.
@@ -227,7 +284,7 @@ impl<'a> Translator<'a> {
         }
         // A text that stands for a time is indexed as the time.
         if let Some(instant) = &value.instant {
-            self.unsteady = false;
+            self.settle(instant);
             return Ok(format!("({instant})"));
         }
         let callable = value.level == Level::Atom && value.sql.ends_with(')') && !value.sql.contains("::");

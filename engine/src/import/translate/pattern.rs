@@ -7,7 +7,8 @@ use super::{
     Outcome,
     expression::Translator,
     function::exact,
-    value::{Level, Literal, Value, quoted},
+    spelling::quoted,
+    value::{Level, Literal, Value},
 };
 
 impl Translator<'_> {

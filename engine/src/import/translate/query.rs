@@ -1,17 +1,13 @@
 //! Views and queries: common table expressions, compounds, order and limits.
 
 use contract::import::ColumnType;
-use sqlparser::ast::{
-    Expr, LimitClause, OrderByExpr, OrderByKind, OrderBySort, Query, SetExpr, SetOperator, SetQuantifier,
-    Statement,
-};
+use sqlparser::ast::{LimitClause, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier};
 
 use super::{
-    Column, Outcome, Schema, Table, View,
+    Column, Outcome, Table,
     expression::Translator,
-    parse,
-    scope::{Scope, Source, same},
-    value::{Level, Literal, Value, identifier},
+    spelling::identifier,
+    value::{Literal, Value},
 };
 
 /// A translated query and what its columns are.
@@ -44,60 +40,6 @@ impl Translated {
     }
 }
 
-/// `create view` for the SQL of one in SQLite.
-pub(super) fn view(sql: &str, schema: &Schema, name: &str) -> Outcome<View> {
-    let Statement::CreateView(view) = parse::statement(sql)? else {
-        return Err("This is no CREATE VIEW.".to_owned());
-    };
-    let mut translator = Translator::new(Some(schema), Vec::new());
-    let query = translator.query(&view.query)?;
-    translator.refuse_random("A view that is read twice")?;
-    let mut names: Vec<String> = if view.columns.is_empty() {
-        query.columns.iter().map(|(name, _)| name.clone()).collect()
-    } else {
-        view.columns
-            .iter()
-            .map(|column| column.name.value.clone())
-            .collect()
-    };
-    if names.len() != query.columns.len() {
-        return Err("The view names another number of columns than it has.".to_owned());
-    }
-    distinguish(&mut names);
-    if names.iter().any(|name| name.is_empty() || name.len() > 63) {
-        return Err("A column of the view has a name that PostgreSQL does not keep.".to_owned());
-    }
-    let listed: Vec<String> = names.iter().map(|name| identifier(name)).collect();
-    let source = parse::last(&view.name)?.value.clone();
-    Ok(View {
-        sql: format!(
-            "create view {}.{} ({}) as\n{}",
-            identifier(&schema.name),
-            identifier(name),
-            listed.join(", "),
-            query.sql
-        ),
-        table: Table {
-            name: name.to_owned(),
-            ..query.table(&source, &names)
-        },
-    })
-}
-
-/// Names that occur twice get a number, as SQLite gives them.
-fn distinguish(names: &mut [String]) {
-    for at in 1..names.len() {
-        let (before, rest) = names.split_at_mut(at);
-        let Some(name) = rest.first_mut() else { continue };
-        let plain = name.clone();
-        let mut number = 0;
-        while before.iter().any(|other| same(other, name)) {
-            number += 1;
-            *name = format!("{plain}:{number}");
-        }
-    }
-}
-
 impl Translator<'_> {
     /// A whole query.
     pub(super) fn query(&mut self, query: &Query) -> Outcome<Translated> {
@@ -106,6 +48,9 @@ impl Translator<'_> {
 
     /// A query whose columns are written into others.
     pub(super) fn query_into(&mut self, query: &Query, targets: Option<&[Column]>) -> Outcome<Translated> {
+        if self.schema.is_none() {
+            return Err("A query stands where PostgreSQL allows none.".to_owned());
+        }
         if query.fetch.is_some() || !query.locks.is_empty() || !query.pipe_operators.is_empty() {
             return Err("The query has a clause that SQLite does not know.".to_owned());
         }
@@ -282,95 +227,6 @@ impl Translator<'_> {
         }
     }
 
-    /// The rows of a compound, or distinct ones, in an order of their columns.
-    pub(super) fn wrapped(&mut self, inner: Translated, order: &[OrderByExpr]) -> Outcome<Translated> {
-        let alias = "ordered";
-        let table = inner.table(alias, &[]);
-        let listed: Vec<String> = table
-            .columns
-            .iter()
-            .map(|column| format!("{}.{}", identifier(alias), identifier(&column.name)))
-            .collect();
-        let scope = Scope {
-            sources: vec![Source::new(alias, &table)],
-            aliases: Vec::new(),
-        };
-        let outer = std::mem::replace(&mut self.scopes, vec![scope]);
-        let terms = self.terms(
-            order,
-            &inner
-                .columns
-                .iter()
-                .zip(&table.columns)
-                .map(|((name, _), column)| {
-                    (
-                        name.clone(),
-                        Value::of_column(column, &format!("{}.", identifier(alias))),
-                    )
-                })
-                .collect::<Vec<_>>(),
-        );
-        self.scopes = outer;
-        Ok(Translated {
-            sql: format!(
-                "select {} from (\n{}\n) as {} order by {}",
-                listed.join(", "),
-                inner.sql,
-                identifier(alias),
-                terms?
-            ),
-            columns: inner.columns,
-        })
-    }
-
-    /// Terms of ORDER BY without a select list.
-    pub(super) fn order_terms(&mut self, order: &[OrderByExpr]) -> Outcome<String> {
-        self.terms(order, &[])
-    }
-
-    /// Terms of ORDER BY, each a name or a place in the select list before it is an expression.
-    pub(super) fn terms(&mut self, order: &[OrderByExpr], items: &[(String, Value)]) -> Outcome<String> {
-        let mut terms = Vec::new();
-        for term in order {
-            let (expression, collation) = match parse::unnested(&term.expr) {
-                Expr::Collate { expr, collation } => (
-                    parse::unnested(expr),
-                    Some(parse::bare_name(&collation.to_string())),
-                ),
-                other => (other, None),
-            };
-            let item = match expression {
-                Expr::Identifier(name) => items.iter().find(|(item, _)| same(item, &name.value)),
-                other => match self.expression(other).map(|value| value.literal) {
-                    Ok(Some(Literal::Integer(place))) => {
-                        usize::try_from(place - 1).ok().and_then(|place| items.get(place))
-                    }
-                    _ => None,
-                },
-            };
-            let value = match item {
-                Some((_, value)) => value.clone(),
-                None => self.expression(expression)?,
-            };
-            if value.literal.is_some() && item.is_none() {
-                return Err("The order is by something that is the same for each row.".to_owned());
-            }
-            let fold = collation
-                .as_deref()
-                .map_or(value.nocase, |collation| same(collation, "nocase"));
-            let key = ordered(self, &value, fold)?;
-            let descending = matches!(term.options.sort, Some(OrderBySort::Desc));
-            // NULL is the smallest in SQLite.
-            let nulls_first = term.options.nulls_first.unwrap_or(!descending);
-            terms.push(format!(
-                "{key}{} nulls {}",
-                if descending { " desc" } else { "" },
-                if nulls_first { "first" } else { "last" }
-            ));
-        }
-        Ok(terms.join(", "))
-    }
-
     fn limit(&mut self, query: &Query) -> Outcome<String> {
         let (limit, offset) = match &query.limit_clause {
             None => return Ok(String::new()),
@@ -390,29 +246,6 @@ impl Translator<'_> {
             }
         }
         Ok(sql)
-    }
-}
-
-/// The key by which SQLite's order comes about.
-fn ordered(translator: &Translator<'_>, value: &Value, fold: bool) -> Outcome<String> {
-    match value.kind {
-        Some(ColumnType::Text) if value.taken.is_none() => {
-            if fold {
-                let any = Translator {
-                    any_letters: false,
-                    ..Translator::new(translator.schema, Vec::new())
-                };
-                return Ok(any.folded(value, "lower").sql);
-            }
-            Ok(format!("{} collate \"C\"", value.tight()))
-        }
-        Some(ColumnType::Jsonb | ColumnType::Text) => {
-            Err(format!("The order is by {}, which is JSON.", value.sql))
-        }
-        Some(ColumnType::Bigint | ColumnType::Numeric) if value.conversion.is_some() && !value.is_epoch() => {
-            Ok(format!("{} collate \"C\"", value.text()?))
-        }
-        _ => Ok(value.within(Level::Or)),
     }
 }
 

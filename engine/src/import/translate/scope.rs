@@ -1,7 +1,7 @@
 //! Which column a name means.
 
-use super::value::{Value, identifier};
 use super::{Column, Outcome, Table};
+use super::{spelling::identifier, value::Value};
 
 /// The tables of one FROM clause.
 #[derive(Clone, Debug, Default)]

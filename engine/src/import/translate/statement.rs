@@ -12,7 +12,7 @@ use super::{
     parse,
     query::Translated,
     scope::{Scope, Source, same},
-    value::identifier,
+    spelling::identifier,
 };
 
 /// What a statement does to a table.

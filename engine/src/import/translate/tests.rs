@@ -155,7 +155,7 @@ fn defaults_that_do_not_fit_are_refused() {
 fn checks_keep_their_meaning() {
     for (sql, expected) in [
         ("a", "\"a\" <> 0"),
-        ("flag in (0, 1)", "(\"flag\" = false or \"flag\" = true)"),
+        ("flag in (0, 1)", "\"flag\" in (false, true)"),
         ("b in ('x', \"y\")", "\"b\" in ('x', 'y')"),
         ("a >= '0'", "\"a\" >= 0"),
         ("[x y] > 0 and `b` <> ''", "\"Renamed\" > 0 and \"b\" <> ''"),
@@ -178,7 +178,7 @@ fn checks_keep_their_meaning() {
         ),
         ("b like 'a%'", "\"b\" collate \"C\" ilike 'a%'"),
         ("b glob '[0-9]*'", "\"b\" collate \"C\" ~ '^(?:[0-9].*)$'"),
-        ("not (a between 1 and 5)", "not (\"a\" between 1 and 5)"),
+        ("not (a between 1 and 5)", "not \"a\" between 1 and 5"),
         ("a / r > 1", "\"a\"::double precision / nullif(\"r\", 0) > 1"),
         (
             "email = 'X'",
@@ -312,4 +312,48 @@ fn a_view_tells_its_columns_to_the_next() {
     );
     assert!(view("create view w as select gone from v", &schema, "w").is_err());
     assert!(view("create view w as select name from sqlite_master", &schema, "w").is_err());
+}
+
+#[test]
+fn deep_trees_are_refused_before_the_stack_ends() {
+    let chain = |count: usize| vec!["a = 1"; count].join(" or ");
+    let run = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+        assert!(check(&chain(390), &table()).is_ok());
+        assert!(check(&chain(1000), &table()).is_err());
+        let nested = |depth: usize| format!("{}a{} > 0", "abs(".repeat(depth), ")".repeat(depth));
+        assert!(check(&nested(10), &table()).is_ok());
+        assert!(check(&nested(900), &table()).is_err());
+    });
+    run.unwrap().join().unwrap();
+}
+
+#[test]
+fn what_files_have_in_the_field_is_known_or_refused() {
+    let number = column("g", ColumnType::Bigint, None);
+    assert_eq!(generated("abs(a)", &number, &table()).unwrap(), "abs(\"a\")");
+    assert!(
+        generated("their_own(a)", &number, &table())
+            .unwrap_err()
+            .contains("their_own()")
+    );
+    let schema = Schema {
+        name: "s".into(),
+        tables: vec![table()],
+    };
+    assert!(
+        view("create view w as select * from gone", &schema, "w")
+            .unwrap_err()
+            .contains("gone")
+    );
+    assert!(view("create view w as select ifnull(a, 0) as v from t", &schema, "w").is_ok());
+    let made = trigger(
+        "create trigger no_minus before insert on t when new.a < 0 begin select raise(abort, 'no'); end",
+        &schema,
+    );
+    let [function, called] = made.unwrap().try_into().unwrap();
+    assert!(
+        function.contains("raise exception using message = 'no';"),
+        "{function}"
+    );
+    assert!(called.contains("when (new.\"a\" < 0)"), "{called}");
 }

@@ -105,11 +105,10 @@ impl Translator<'_> {
     /// A start below zero counts from the end, and characters before the first take up length, as in PostgreSQL.
     pub(super) fn substring(&mut self, text: &Expr, start: &Expr, length: Option<&Expr>) -> Outcome<Value> {
         let value = self.expression(text)?;
-        let (text, kind) = if value.kind == Some(ColumnType::Bytea) && value.conversion.is_none() {
-            (value.sql, ColumnType::Bytea)
-        } else {
-            (self.as_text(text)?.sql, ColumnType::Text)
-        };
+        if value.kind == Some(ColumnType::Bytea) {
+            return Err("A part of an empty blob is NULL in SQLite.".to_owned());
+        }
+        let text = self.as_text(text)?.sql;
         let start = self.expression(start)?;
         let from = match &start.literal {
             Some(Literal::Integer(number)) if *number >= 0 => number.to_string(),
@@ -143,7 +142,7 @@ impl Translator<'_> {
                 format!("substr({text}, {from}, {count})")
             }
         };
-        Ok(Value::atom(sql, kind))
+        Ok(Value::atom(sql, ColumnType::Text))
     }
 }
 

@@ -1,46 +1,19 @@
 //! Triggers, as a function and what calls it.
 
-use sqlparser::{
-    ast::{Expr, Function, GroupByExpr, SelectItem, SetExpr, Statement},
-    keywords::Keyword,
-    parser::Parser,
-    tokenizer::Token,
-};
+use sqlparser::ast::Statement;
 
 use super::{
     Outcome, Schema, Table,
     expression::Translator,
-    function::arguments,
-    parse::{self, unread},
+    raise::{LEAVE, raised},
     scope::{Scope, Source, same},
+    spelling::identifier,
     statement::{Change, has_query},
-    value::{Literal, identifier, quoted},
+    written::{Timing, Written, read},
 };
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Timing {
-    Before,
-    After,
-    Instead,
-}
-
-/// A trigger as it is written.
-struct Written {
-    name: String,
-    timing: Timing,
-    event: Change,
-    columns: Vec<String>,
-    table: String,
-    when: Option<Expr>,
-    body: Vec<Statement>,
-}
-
 /// `create function` and `create trigger` for the SQL of a trigger in SQLite.
-///
-/// # Errors
-///
-/// Says why the trigger cannot be carried over.
-pub fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Vec<String>> {
+pub(super) fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Vec<String>> {
     let written = read(create_trigger_sql)?;
     let table = schema
         .tables
@@ -139,77 +112,6 @@ pub fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Vec<String>
     ])
 }
 
-/// Stands for leaving the trigger without the row, until it is known what leaving takes.
-const LEAVE: &str = "\u{0}leave\u{0}";
-
-fn read(sql: &str) -> Outcome<Written> {
-    let mut parser = parse::parser(sql)?;
-    read_with(&mut parser).map_err(|error| unread(&error))?
-}
-
-/// The outer result is what the parser could not read, the inner one what has no counterpart.
-fn read_with(parser: &mut Parser<'_>) -> Result<Outcome<Written>, sqlparser::parser::ParserError> {
-    parser.expect_keyword(Keyword::CREATE)?;
-    if parser.parse_keyword(Keyword::TEMP) || parser.parse_keyword(Keyword::TEMPORARY) {
-        return Ok(Err("A temporary trigger is not part of the file.".to_owned()));
-    }
-    parser.expect_keyword(Keyword::TRIGGER)?;
-    let _ = parser.parse_keywords(&[Keyword::IF, Keyword::NOT, Keyword::EXISTS]);
-    let name = parser.parse_object_name(false)?;
-    let timing = if parser.parse_keyword(Keyword::AFTER) {
-        Timing::After
-    } else if parser.parse_keywords(&[Keyword::INSTEAD, Keyword::OF]) {
-        Timing::Instead
-    } else {
-        let _ = parser.parse_keyword(Keyword::BEFORE);
-        Timing::Before
-    };
-    let mut columns = Vec::new();
-    let event = if parser.parse_keyword(Keyword::DELETE) {
-        Change::Delete
-    } else if parser.parse_keyword(Keyword::INSERT) {
-        Change::Insert
-    } else {
-        parser.expect_keyword(Keyword::UPDATE)?;
-        if parser.parse_keyword(Keyword::OF) {
-            loop {
-                columns.push(parser.parse_identifier()?.value);
-                if !parser.consume_token(&Token::Comma) {
-                    break;
-                }
-            }
-        }
-        Change::Update
-    };
-    parser.expect_keyword(Keyword::ON)?;
-    let table = parser.parse_object_name(false)?;
-    let _ = parser.parse_keywords(&[Keyword::FOR, Keyword::EACH, Keyword::ROW]);
-    let when = if parser.parse_keyword(Keyword::WHEN) {
-        Some(parser.parse_expr()?)
-    } else {
-        None
-    };
-    parser.expect_keyword(Keyword::BEGIN)?;
-    let mut body = Vec::new();
-    while !parser.parse_keyword(Keyword::END) {
-        body.push(parser.parse_statement()?);
-        parser.expect_token(&Token::SemiColon)?;
-    }
-    let (Ok(name), Ok(table)) = (parse::last(&name), parse::last(&table)) else {
-        return Ok(Err("The names of the trigger cannot be read.".to_owned()));
-    };
-    let (name, table) = (name.value.clone(), table.value.clone());
-    Ok(Ok(Written {
-        name,
-        timing,
-        event,
-        columns,
-        table,
-        when,
-        body,
-    }))
-}
-
 /// NEW and OLD, as far as the event has them.
 fn rows(written: &Written, table: &Table) -> Scope {
     let mut sources = Vec::new();
@@ -222,105 +124,6 @@ fn rows(written: &Written, table: &Table) -> Scope {
     Scope {
         sources,
         aliases: Vec::new(),
-    }
-}
-
-/// `SELECT RAISE(…)`, with a WHERE or within a CASE.
-fn raised(translator: &mut Translator<'_>, query: &sqlparser::ast::Query, timing: Timing) -> Outcome<String> {
-    let unsure = || "A SELECT in it does not raise an error in a way that is known.".to_owned();
-    let SetExpr::Select(select) = query.body.as_ref() else {
-        return Err(unsure());
-    };
-    let [SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. }] =
-        select.projection.as_slice()
-    else {
-        return Err(unsure());
-    };
-    if query.with.is_some()
-        || select.having.is_some()
-        || !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty())
-    {
-        return Err(unsure());
-    }
-    let mut branches: Vec<(Option<String>, String)> = Vec::new();
-    match parse::unnested(expression) {
-        Expr::Function(function) => branches.push((None, raise(translator, function, timing)?)),
-        Expr::Case {
-            operand: None,
-            conditions,
-            else_result,
-            ..
-        } if select.from.is_empty() => {
-            for when in conditions {
-                let Expr::Function(function) = parse::unnested(&when.result) else {
-                    return Err(unsure());
-                };
-                let test = translator.condition(&when.condition)?.sql;
-                branches.push((Some(test), raise(translator, function, timing)?));
-            }
-            if else_result
-                .as_deref()
-                .is_some_and(|otherwise| !matches!(parse::unnested(otherwise), Expr::Value(_)))
-            {
-                return Err(unsure());
-            }
-        }
-        _ => return Err(unsure()),
-    }
-    let mut sql = String::new();
-    for (at, (test, action)) in branches.iter().enumerate() {
-        let Some(test) = test else {
-            return Ok(match (&select.selection, select.from.as_slice()) {
-                (None, []) => action.clone(),
-                (Some(selection), []) => format!(
-                    "if {} then {action} end if;",
-                    translator.condition(selection)?.sql
-                ),
-                _ => {
-                    let mut rows = select.as_ref().clone();
-                    rows.projection = vec![SelectItem::UnnamedExpr(Expr::value(
-                        sqlparser::ast::Value::Number("1".into(), false),
-                    ))];
-                    format!(
-                        "if exists ({}) then {action} end if;",
-                        translator.select(&rows, None, None)?.sql
-                    )
-                }
-            });
-        };
-        sql.push_str(&format!(
-            "{} {test} then {action} ",
-            if at == 0 { "if" } else { "elsif" }
-        ));
-    }
-    sql.push_str("end if;");
-    Ok(match &select.selection {
-        Some(selection) => format!("if {} then {sql} end if;", translator.condition(selection)?.sql),
-        None => sql,
-    })
-}
-
-fn raise(translator: &mut Translator<'_>, function: &Function, timing: Timing) -> Outcome<String> {
-    if !same(&parse::last(&function.name)?.value, "raise") {
-        return Err("A SELECT in it calls a function and drops what it gives.".to_owned());
-    }
-    let (args, _) = arguments(function)?;
-    let kind = args
-        .first()
-        .map(|kind| kind.to_string().to_ascii_lowercase())
-        .unwrap_or_default();
-    match (kind.as_str(), args.get(1)) {
-        ("ignore", None) if timing != Timing::After => Ok(LEAVE.to_owned()),
-        ("abort" | "rollback", Some(message)) => match translator.expression(message)?.literal {
-            Some(Literal::Text(message)) => {
-                Ok(format!("raise exception using message = {};", quoted(&message)))
-            }
-            _ => Err("The message of RAISE is not written out.".to_owned()),
-        },
-        _ => Err(format!(
-            "RAISE({}) keeps what was done before it, which PostgreSQL cannot.",
-            kind.to_uppercase()
-        )),
     }
 }
 

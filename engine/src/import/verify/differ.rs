@@ -59,11 +59,16 @@ pub(super) async fn find(load: &Arc<Load>, place: usize) -> Result<Vec<Differenc
     })
     .await?;
     let wanted = Arc::clone(&differ);
-    let sent = from_file(load, place, HashMap::<u128, Vec<u8>>::new(), move |kept, hash, row| {
-        if wanted.contains(&bucket(hash)) && kept.len() < KEPT {
-            kept.insert(hash, row.to_vec());
-        }
-    })
+    let sent = from_file(
+        load,
+        place,
+        HashMap::<u128, Vec<u8>>::new(),
+        move |kept, hash, row| {
+            if wanted.contains(&bucket(hash)) && kept.len() < KEPT {
+                kept.insert(hash, row.to_vec());
+            }
+        },
+    )
     .await?;
     let only = |one: &HashMap<u128, Vec<u8>>, other: &HashMap<u128, Vec<u8>>| -> BTreeMap<String, Vec<u8>> {
         one.iter()
@@ -118,7 +123,14 @@ async fn from_file<T: Send + 'static>(
             into,
             fold,
         };
-        read(&connection, &load.source.name, table, Range::ALL, &load.stop, &mut folding)?;
+        read(
+            &connection,
+            &load.source.name,
+            table,
+            Range::ALL,
+            &load.stop,
+            &mut folding,
+        )?;
         Ok(folding.into)
     });
     reading

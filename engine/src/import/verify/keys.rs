@@ -13,7 +13,10 @@ pub(in crate::import) async fn identities(
     let mut found = Vec::new();
     for table in &plan.tables {
         let name = quote::qualified(&plan.schema, &table.name);
-        let made = table.identity.iter().map(|identity| (identity.column.clone(), Some(identity.next)));
+        let made = table
+            .identity
+            .iter()
+            .map(|identity| (identity.column.clone(), Some(identity.next)));
         let there = table
             .existing
             .iter()
@@ -32,7 +35,10 @@ pub(in crate::import) async fn identities(
                     .fetch_one(&mut *connection)
                     .await?;
                     let expected = largest.map_or(Some(1), |largest| largest.checked_add(1));
-                    (expected, expected.is_none_or(|expected| next.is_none_or(|next| next >= expected)))
+                    (
+                        expected,
+                        expected.is_none_or(|expected| next.is_none_or(|next| next >= expected)),
+                    )
                 }
             };
             found.push(IdentityReport {
@@ -55,10 +61,11 @@ async fn next(connection: &mut PgConnection, table: &str, column: &str) -> Resul
         .fetch_one(&mut *connection)
         .await?;
     let Some(sequence) = sequence else { return Ok(None) };
-    let (last, called): (i64, bool) =
-        sqlx::query_as(AssertSqlSafe(format!("select last_value, is_called from {sequence}")))
-            .fetch_one(connection)
-            .await?;
+    let (last, called): (i64, bool) = sqlx::query_as(AssertSqlSafe(format!(
+        "select last_value, is_called from {sequence}"
+    )))
+    .fetch_one(connection)
+    .await?;
     Ok(if called { last.checked_add(1) } else { Some(last) })
 }
 

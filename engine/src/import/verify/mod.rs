@@ -38,7 +38,9 @@ pub(super) async fn tables(load: &Arc<Load>, done: &Done) -> Result<Vec<TableRep
     let mut sent = vec![Sum::default(); plan.tables.len()];
     let mut back = vec![Sum::default(); plan.tables.len()];
     for ((place, _), part) in &done.parts {
-        let Some(place) = usize::try_from(*place).ok().filter(|place| *place < sent.len()) else { continue };
+        let Some(place) = usize::try_from(*place).ok().filter(|place| *place < sent.len()) else {
+            continue;
+        };
         sent[place].join(part.sent);
         // Rows that went into a table that was there were compared as they went in, each with what the table keeps.
         back[place].join(part.back.unwrap_or_default());
@@ -47,8 +49,14 @@ pub(super) async fn tables(load: &Arc<Load>, done: &Done) -> Result<Vec<TableRep
     let pieces = pieces(load, &mut connection).await?;
     let next = std::sync::Mutex::new(pieces.into_iter());
     let sums = std::sync::Mutex::new(&mut back);
-    let streams = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
-    let take = || next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+    let streams = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(2, 4);
+    let take = || {
+        next.lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .next()
+    };
     let work = (0..streams).map(|_| async {
         let mut session = None;
         while let Some(piece) = take() {
@@ -92,19 +100,36 @@ async fn pieces(load: &Load, connection: &mut PgConnection) -> Result<Vec<Piece>
         if table.existing.is_some() {
             continue;
         }
-        let pages: i64 = sqlx::query_scalar("select pg_relation_size($1::regclass) / current_setting('block_size')::int")
-            .bind(quote::qualified(&load.plan.schema, &table.name))
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failed)?;
+        let pages: i64 =
+            sqlx::query_scalar("select pg_relation_size($1::regclass) / current_setting('block_size')::int")
+                .bind(quote::qualified(&load.plan.schema, &table.name))
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(failed)?;
         if version < RANGES_SINCE || pages <= PAGES {
-            pieces.push((pages, Piece { table: place, pages: None }));
+            pieces.push((
+                pages,
+                Piece {
+                    table: place,
+                    pages: None,
+                },
+            ));
             continue;
         }
         // The last range is open, for rows that came since. A block's number has 32 bits.
         for from in (0..pages).step_by(PAGES as usize) {
-            let to = if from + PAGES >= pages { i64::from(u32::MAX) } else { from + PAGES };
-            pieces.push((PAGES, Piece { table: place, pages: Some((from, to)) }));
+            let to = if from + PAGES >= pages {
+                i64::from(u32::MAX)
+            } else {
+                from + PAGES
+            };
+            pieces.push((
+                PAGES,
+                Piece {
+                    table: place,
+                    pages: Some((from, to)),
+                },
+            ));
         }
     }
     pieces.sort_by_key(|(pages, _)| std::cmp::Reverse(*pages));

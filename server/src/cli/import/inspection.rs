@@ -115,7 +115,12 @@ pub(super) fn findings(found: &[Finding]) -> String {
             ),
         });
     }
-    let count = |severity| found.iter().filter(|finding| finding.severity == severity).count();
+    let count = |severity| {
+        found
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
     lines.push(format!(
         "{} errors, {} warnings, {} notes",
         count(Severity::Error),

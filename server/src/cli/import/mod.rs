@@ -6,8 +6,8 @@ mod words;
 use std::{collections::BTreeMap, fs::File, io::Write, path::Path};
 
 use contract::import::{
-    ColumnChoice, Destination, ImportId, ImportReport, ImportState, Inspection, Mapping, NamePolicy, OnCancel,
-    OnConflict, TableChoice, TextPolicy,
+    ColumnChoice, Destination, ImportId, ImportReport, ImportState, Inspection, Mapping, NamePolicy,
+    OnCancel, OnConflict, TableChoice, TextPolicy,
 };
 
 use super::{
@@ -34,7 +34,12 @@ pub(super) async fn run(
     done
 }
 
-async fn sqlite(session: &Session<'_>, console: &Console, what: &Sqlite, files: Files) -> Result<(), Failure> {
+async fn sqlite(
+    session: &Session<'_>,
+    console: &Console,
+    what: &Sqlite,
+    files: Files,
+) -> Result<(), Failure> {
     let caller = session.caller(console);
     let import = console.engine.import();
     if what.inspect {
@@ -53,12 +58,17 @@ async fn sqlite(session: &Session<'_>, console: &Console, what: &Sqlite, files: 
     let target = session.target(console).await?;
     let Files { mut out, mapping } = files;
     let mapping = decisions(what, mapping);
-    let earlier = import.unfinished(&caller, &target, &what.file, &mapping.schema).await?;
+    let earlier = import
+        .unfinished(&caller, &target, &what.file, &mapping.schema)
+        .await?;
     if what.discard {
-        let found = earlier.filter(|it| it.state == ImportState::Loading).ok_or_else(|| {
-            Failure::message("no interrupted import of this file is there to discard")
-        })?;
-        confirm::ask(session, &format!("Drop the tables that the import has made in {target}?"))?;
+        let found = earlier
+            .filter(|it| it.state == ImportState::Loading)
+            .ok_or_else(|| Failure::message("no interrupted import of this file is there to discard"))?;
+        confirm::ask(
+            session,
+            &format!("Drop the tables that the import has made in {target}?"),
+        )?;
         import.discard(&caller, found.id, &target).await?;
         session.out.show(&found.id, || "Discarded.".to_owned());
         return Ok(());
@@ -125,7 +135,11 @@ async fn load(
 ) -> Result<(), Failure> {
     let caller = session.caller(console);
     let import = console.engine.import();
-    let before = import.detail(&caller, id).await?.report.map(|report| report.ended_at);
+    let before = import
+        .detail(&caller, id)
+        .await?
+        .report
+        .map(|report| report.ended_at);
     let job = import.start(&caller, id, what.follow).await?;
     let ended = job::wait_quietly(session, console, job).await;
     let report = import.detail(&caller, id).await?.report;
@@ -210,12 +224,14 @@ fn write_json<T: serde::Serialize>(mut file: File, path: &Path, value: &T) -> Re
 }
 
 fn write(file: &mut File, path: &Path, text: &str) -> Result<(), Failure> {
-    writeln!(file, "{text}").and_then(|()| file.sync_all()).map_err(|error| {
-        Failure::with_hint(
-            format!("{} cannot be written: {error}", path.display()),
-            "free some room, remove the unfinished file, and try again",
-        )
-    })
+    writeln!(file, "{text}")
+        .and_then(|()| file.sync_all())
+        .map_err(|error| {
+            Failure::with_hint(
+                format!("{} cannot be written: {error}", path.display()),
+                "free some room, remove the unfinished file, and try again",
+            )
+        })
 }
 
 /// Removes a file that was opened for nothing; where that is not allowed, it stays empty.

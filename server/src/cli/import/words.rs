@@ -41,7 +41,13 @@ fn columns(plan: &ImportPlan) -> String {
     let rows: Vec<Vec<String>> = plan
         .tables
         .iter()
-        .map(|table| vec![visible(&table.name), format::exact(table.rows), table.follow.clone()])
+        .map(|table| {
+            vec![
+                visible(&table.name),
+                format::exact(table.rows),
+                table.follow.clone(),
+            ]
+        })
         .collect();
     table::lay_out(&head, &["rows"], &rows)
 }
@@ -61,7 +67,11 @@ pub(super) fn obstacles(plan: &ImportPlan) -> String {
                 true => String::new(),
                 false => format!("{}: ", place.join(".")),
             };
-            format!("obstacle: {place}{}\n  {}", visible(&obstacle.words), visible(&obstacle.hint))
+            format!(
+                "obstacle: {place}{}\n  {}",
+                visible(&obstacle.words),
+                visible(&obstacle.hint)
+            )
         })
         .collect();
     lines.join("\n")
@@ -115,7 +125,11 @@ pub(super) fn report(report: &ImportReport) -> String {
     let mut text = table::lay_out(&head, &["rows", "read back", "bytes"], &rows);
     for table in report.tables.iter().filter(|table| !table.differences.is_empty()) {
         for difference in &table.differences {
-            text.push_str(&format!("\n{}: {}", visible(&table.name), visible(&difference.words())));
+            text.push_str(&format!(
+                "\n{}: {}",
+                visible(&table.name),
+                visible(&difference.words())
+            ));
         }
     }
     for key in report.foreign_keys.iter().filter(|key| !key.validated) {
