@@ -110,7 +110,13 @@ pub enum TableKind {
     Ordinary,
     /// A table kept in the order of its primary key.
     WithoutRowid,
-    /// A virtual table, which holds nothing itself: skipped.
+    /// A virtual table that keeps what it holds itself, as those for full-text search and R-Trees do: read through its
+    /// module.
+    Searchable {
+        /// The module behind it, such as `fts5`.
+        module: String,
+    },
+    /// Another virtual table, which holds nothing itself: skipped.
     Virtual {
         /// The module behind it, such as `fts5`.
         module: String,
@@ -123,10 +129,10 @@ impl TableKind {
     /// Why a table of this kind is not read, if it is not.
     pub fn skipped(&self) -> Option<String> {
         match self {
-            Self::Ordinary | Self::WithoutRowid => None,
-            Self::Virtual { module } => Some(format!(
-                "a virtual table of {module}: its content lies in other tables"
-            )),
+            Self::Ordinary | Self::WithoutRowid | Self::Searchable { .. } => None,
+            Self::Virtual { module } => {
+                Some(format!("a virtual table of {module}: its content lies elsewhere"))
+            }
             Self::Shadow => Some("belongs to a virtual table, which keeps its index in it".to_owned()),
         }
     }

@@ -4,6 +4,7 @@ use contract::{
     format,
     import::{
         ColumnFacts, ColumnType, FileFacts, Finding, FindingKind, ObjectFacts, RowsBy, Severity, TableFacts,
+        TableKind,
     },
 };
 
@@ -92,6 +93,20 @@ pub(super) fn of_tables(tables: &[TableFacts], found: &mut Vec<Finding>) {
                 format!("Left out: {why}."),
             );
             continue;
+        }
+        if let TableKind::Searchable { module } = &table.kind {
+            let what = match module.to_ascii_lowercase().starts_with("fts") {
+                true => "what it holds becomes a table with an index for text search",
+                false => "what it holds becomes a table with its numbers",
+            };
+            say(
+                Severity::Note,
+                FindingKind::Changed,
+                None,
+                format!(
+                    "A virtual table of {module}: {what}. Queries that use the module have to be written anew."
+                ),
+            );
         }
         for column in &table.columns {
             let key = table.primary_key.contains(&column.name);

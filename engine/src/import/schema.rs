@@ -81,9 +81,7 @@ pub(super) fn tables(connection: &Connection) -> Result<Vec<Table>> {
         .map(|(name, kind, without_rowid, strict, sql)| {
             let module = sql.as_deref().and_then(ddl::module);
             let kind = match kind.as_str() {
-                "virtual" => TableKind::Virtual {
-                    module: module.unwrap_or_default(),
-                },
+                "virtual" => of_module(module.unwrap_or_default(), sql.as_deref().unwrap_or_default()),
                 "shadow" => TableKind::Shadow,
                 _ if without_rowid => TableKind::WithoutRowid,
                 _ => TableKind::Ordinary,
@@ -91,6 +89,24 @@ pub(super) fn tables(connection: &Connection) -> Result<Vec<Table>> {
             table(connection, name, kind, strict, sql)
         })
         .collect()
+}
+
+/// What a virtual table of a module is. One for full-text search may leave its content to another table, or keep none.
+fn of_module(module: String, sql: &str) -> TableKind {
+    let bare: String = sql
+        .chars()
+        .filter(|char| !char.is_whitespace())
+        .collect::<String>()
+        .to_ascii_lowercase();
+    let own = match module.to_ascii_lowercase().as_str() {
+        "fts3" | "fts4" | "fts5" => !bare.contains("content="),
+        "rtree" | "rtree_i32" => true,
+        _ => false,
+    };
+    match own {
+        true => TableKind::Searchable { module },
+        false => TableKind::Virtual { module },
+    }
 }
 
 fn table(
@@ -117,11 +133,23 @@ fn table(
     if table.kind.skipped().is_some() {
         return Ok(table);
     }
-    let definition = table.sql.as_deref().map(ddl::table).unwrap_or_default();
+    let searchable = matches!(table.kind, TableKind::Searchable { .. });
+    // The arguments of a module are no columns.
+    let definition = match &table.sql {
+        Some(sql) if !searchable => ddl::table(sql),
+        _ => Definition::default(),
+    };
     columns(connection, &mut table, &definition)?;
     table.indexes = indexes(connection, &table.name)?;
     table.foreign_keys = foreign_keys(connection, &table.name)?;
-    if table.kind == TableKind::Ordinary {
+    if let TableKind::Searchable { module } = &table.kind
+        && module.to_ascii_lowercase().starts_with("rtree")
+    {
+        table
+            .primary_key
+            .extend(table.columns.first().map(|column| column.name.clone()));
+    }
+    if table.kind == TableKind::Ordinary || searchable {
         let taken = |name: &&str| {
             table
                 .columns
@@ -159,6 +187,10 @@ fn columns(connection: &Connection, table: &mut Table, definition: &Definition) 
     while let Some(row) = rows.next()? {
         let name = text(row, 0)?;
         let (place, hidden): (i64, i64) = (row.get(4)?, row.get(5)?);
+        // A module's own, which ask it something.
+        if hidden == 1 {
+            continue;
+        }
         if place > 0 {
             key.push((place, name.clone()));
         }

@@ -176,7 +176,7 @@ async fn every_index_of_the_guide(runner: &Runner) {
         ),
         (
             "idx_patch_component_status",
-            "select * from patch_requests where component = 'c' order by status limit 5",
+            "select * from patch_requests order by component, status limit 5",
         ),
         (
             "idx_patch_status",

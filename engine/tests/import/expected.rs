@@ -313,13 +313,17 @@ pub const EXPECTED: &[Expected] = &[
     ("trigger", &[("t.v", Bigint)], &["A trigger in SQLite's language"]),
     (
         "full_text_table",
-        &[("t.v", Bigint)],
-        &["a virtual table of fts5", "belongs to a virtual table"],
+        &[("t.v", Bigint), ("f.body", Text)],
+        &[
+            "virtual table of fts5",
+            "an index for text search",
+            "belongs to a virtual table",
+        ],
     ),
     (
         "spatial_table",
-        &[("t.v", Bigint)],
-        &["a virtual table of rtree", "belongs to a virtual table"],
+        &[("t.v", Bigint), ("r.id", Bigint), ("r.low", Double)],
+        &["virtual table of rtree", "belongs to a virtual table"],
     ),
     (
         "unknown_module",

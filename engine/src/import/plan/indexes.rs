@@ -5,7 +5,7 @@ use contract::import::{ColumnType, FindingKind, IndexFacts, Severity, Stage};
 use super::{
     Draft, Step, finding,
     naming::Names,
-    new::{Source, is_long, nullable_key},
+    new::{Source, is_full_text, is_long, nullable_key},
 };
 use crate::{import::translate, quote};
 
@@ -17,6 +17,9 @@ pub(super) fn plan(source: &Source<'_>, schema: &translate::Schema, names: &mut 
     let facts = source.facts;
     for place in &source.places {
         primary_key(*place, source, names, draft);
+        if is_full_text(facts) {
+            full_text(*place, source, names, draft);
+        }
     }
     for index in &facts.indexes {
         // Behind the primary key stands one of its own, which `primary_key` has made.
@@ -100,6 +103,42 @@ fn primary_key(place: usize, source: &Source<'_>, names: &mut Names, draft: &mut
             ),
         ));
     }
+}
+
+/// An index by which words are found, as the table's module found them. The configuration `simple` takes words as they are.
+fn full_text(place: usize, source: &Source<'_>, names: &mut Names, draft: &mut Draft) {
+    let table = &draft.plan.tables[place];
+    let texts: Vec<String> = table
+        .columns
+        .iter()
+        .filter(|column| column.encoder.to == ColumnType::Text)
+        .map(|column| format!("coalesce({}, '')", quote::ident(&column.name)))
+        .collect();
+    if texts.is_empty() {
+        return;
+    }
+    let index = names.take(&format!("{}_words", table.name), "words");
+    let sql = format!(
+        "create index {} on {} using gin (to_tsvector('simple', {}))",
+        quote::ident(&index),
+        quote::qualified(&draft.plan.schema, &table.name),
+        texts.join(" || ' ' || ")
+    );
+    draft.plan.steps.push(Step {
+        stage: Stage::Index,
+        table: Some(place),
+        other: None,
+        about: index,
+        sql: vec![sql],
+        instead: Vec::new(),
+        or_else: finding(
+            Severity::Warning,
+            FindingKind::NotCarried,
+            &source.facts.name,
+            "The index for text search could not be built.",
+        ),
+        foreign_key: None,
+    });
 }
 
 /// The key with long values replaced by their sums.

@@ -2,7 +2,9 @@
 
 use contract::{
     format,
-    import::{ColumnFacts, ColumnType, Finding, FindingKind, Mapping, Severity, Stage, TableFacts},
+    import::{
+        ColumnFacts, ColumnType, Finding, FindingKind, Mapping, Severity, Stage, TableFacts, TableKind,
+    },
 };
 
 use super::{
@@ -144,6 +146,10 @@ fn all_columns(
             None => whole = false,
         }
     }
+    // Others name its rows by a number that is no column.
+    if is_full_text(facts) {
+        found.insert(0, ColumnPlan::rowid(names.take("rowid", "rowid")));
+    }
     if found.is_empty() && whole {
         draft.obstacle(
             Some(&facts.name),
@@ -154,6 +160,11 @@ fn all_columns(
         return None;
     }
     whole.then_some(found)
+}
+
+/// Whether a table is one for full-text search.
+pub(super) fn is_full_text(facts: &TableFacts) -> bool {
+    matches!(&facts.kind, TableKind::Searchable { module } if module.to_ascii_lowercase().starts_with("fts"))
 }
 
 fn left_out(facts: &TableFacts, column: &ColumnFacts, draft: &mut Draft) {
