@@ -82,7 +82,7 @@ async fn beat_once(engine: &Engine, worker: i64, holds: &watch::Sender<bool>) ->
     }
     loop {
         let known = store::heartbeat(&mut connection, worker).await?;
-        engine.runner().compare(&known);
+        engine.runner().compare(worker, &known);
         holds.send_if_modified(|held| !std::mem::replace(held, true));
         tokio::time::sleep(BEAT).await;
     }

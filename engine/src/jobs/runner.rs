@@ -48,6 +48,8 @@ enum Why {
 
 #[derive(Clone)]
 struct Handle {
+    /// Which worker of this process has the job: a command that waits for several jobs has one for each.
+    worker: i64,
     token: CancellationToken,
     why: Arc<AtomicU8>,
 }
@@ -102,9 +104,9 @@ impl Runner {
         }
     }
 
-    /// Compares what this process runs with what the store says that it has.
-    pub(super) fn compare(&self, known: &[(JobId, JobState)]) {
-        for (id, handle) in self.running().iter() {
+    /// Compares what a worker of this process runs with what the store says that it has.
+    pub(super) fn compare(&self, worker: i64, known: &[(JobId, JobState)]) {
+        for (id, handle) in self.running().iter().filter(|(_, handle)| handle.worker == worker) {
             match known.iter().find(|(known, _)| known == id) {
                 Some((_, JobState::Cancelling)) => handle.stop(Why::Cancelled),
                 Some(_) => {}
@@ -177,6 +179,7 @@ async fn run(engine: Engine, worker: i64, job: store::Claimed) {
     tracing::info!(job.id = %job.id, job.kind = job.kind.name(), target = job.target, "job begins");
     let context = JobContext::new(engine.clone(), job.id, &job.created_by, job.progress.clone());
     let handle = Handle {
+        worker,
         token: context.token().clone(),
         why: Arc::default(),
     };

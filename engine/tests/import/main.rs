@@ -1,6 +1,7 @@
 //! What an inspection says of SQLite files: of one file for each trap, of real ones, and of those that it must refuse.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod behaviour;
 mod compare;
 mod course;
 mod existing;
