@@ -139,6 +139,48 @@ pub struct FileEntry {
     pub modified_at: Instant,
 }
 
+/// A file that is about to be uploaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewUpload {
+    /// Its name; folders before it are left out.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: i64,
+    /// Bytes of the `-wal` that belongs to it, when that is uploaded too.
+    pub wal_bytes: Option<i64>,
+}
+
+/// The files of an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadPart {
+    /// The database itself.
+    Database,
+    /// Its write-ahead log.
+    Wal,
+}
+
+impl UploadPart {
+    /// The name in addresses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Wal => "wal",
+        }
+    }
+}
+
+impl std::str::FromStr for UploadPart {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::Database, Self::Wal]
+            .into_iter()
+            .find(|part| part.name() == name)
+            .ok_or_else(|| format!("\"{name}\" is no part of an upload"))
+    }
+}
+
 /// An upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadView {
