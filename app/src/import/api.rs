@@ -112,8 +112,8 @@ pub async fn import_files() -> Result<contract::import::ImportFiles, ApiError> {
 
 /// Makes room for a file that is about to be uploaded.
 #[server(prefix = "/rpc", endpoint = "begin_upload", protocol = Rpc)]
-pub async fn begin_upload(upload: NewUpload) -> Result<UploadView, ApiError> {
-    crate::rpc::call(|engine, caller| async move { engine.import().begin_upload(&caller, upload).await })
+pub async fn begin_upload(new: NewUpload) -> Result<UploadView, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.import().begin_upload(&caller, new).await })
         .await
 }
 

@@ -16,6 +16,10 @@ use crate::{import::api::begin_upload, rpc::ApiError};
 use crate::ui::{FaultView, ProgressBar, use_hydrated, whole_seconds};
 
 /// Where an upload of this tab is.
+#[cfg_attr(
+    not(feature = "hydrate"),
+    expect(dead_code, reason = "only the browser uploads")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Going {
     /// Nothing is on its way.
@@ -45,6 +49,10 @@ pub struct Upload {
     handles: StoredValue<Handles, LocalStorage>,
     #[cfg(feature = "hydrate")]
     stop: StoredValue<Option<super::send::Stop>, LocalStorage>,
+    #[cfg_attr(
+        not(feature = "hydrate"),
+        expect(dead_code, reason = "only the browser uploads")
+    )]
     create: Create,
 }
 
