@@ -18,6 +18,10 @@ pub struct EngineConfig {
     pub data_dir: PathBuf,
     /// Where backups are stored.
     pub backup_dir: PathBuf,
+    /// The folder whose SQLite files may be imported; none when there is no such folder.
+    pub import_dir: Option<PathBuf>,
+    /// The most bytes that an upload may have; 0 when there are no uploads.
+    pub upload_limit: i64,
     /// Where to look first for PostgreSQL's programs.
     pub pg_bin: Option<PathBuf>,
     /// The signing key of session tokens, when it is not the file in the data folder.

@@ -29,12 +29,14 @@ pub use source::Source;
 pub use value::ConfigError;
 
 use setting::{
-    ADDR, ADMIN_PASSWORD, BACKUP_URL, CONFIG, DATA_DIR, ECHO, JWT_SECRET, LOG, LOG_FORMAT, PG_BIN,
-    QUERY_LOGGING, SITE_ROOT, SLOW_QUERY, STORE_URL, TRUSTED_PROXY,
+    ADDR, ADMIN_PASSWORD, BACKUP_URL, CONFIG, DATA_DIR, ECHO, IMPORT_DIR, JWT_SECRET, LOG, LOG_FORMAT,
+    PG_BIN, QUERY_LOGGING, SITE_ROOT, SLOW_QUERY, STORE_URL, TRUSTED_PROXY, UPLOAD_LIMIT,
 };
 
 /// Connections to the store, for requests, events and the runner of one process.
 const STORE_CONNECTIONS: u32 = 16;
+/// The largest upload, in bytes, unless something else is set.
+const UPLOAD: i64 = 4 << 30;
 
 /// Everything the process is told, checked. Paths are absolute, since the process may leave its folder.
 pub struct Settings {
@@ -44,6 +46,10 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where backups are stored.
     pub backup_dir: PathBuf,
+    /// The folder whose SQLite files may be imported.
+    pub import_dir: Option<PathBuf>,
+    /// The most bytes of an upload; 0 turns them off.
+    pub upload_limit: i64,
     /// The folder with the browser's files.
     pub site_root: PathBuf,
     /// Proxies whose word counts.
@@ -108,7 +114,9 @@ impl Settings {
             trusted_proxies: source.read(&TRUSTED_PROXY, value::addresses)?.unwrap_or_default(),
             admin_password: source.secret(&ADMIN_PASSWORD)?,
             jwt_secret: source.secret(&JWT_SECRET)?,
-            pg_bin: programs(source)?,
+            import_dir: folder(source, &IMPORT_DIR)?,
+            upload_limit: source.read(&UPLOAD_LIMIT, value::bytes)?.unwrap_or(UPLOAD),
+            pg_bin: folder(source, &PG_BIN)?,
             query_log: QueryLog {
                 every,
                 slow: Duration::from_millis(slow.unwrap_or(1000)),
@@ -131,6 +139,8 @@ impl Settings {
             targets,
             data_dir: self.data_dir.clone(),
             backup_dir: self.backup_dir.clone(),
+            import_dir: self.import_dir.clone(),
+            upload_limit: self.upload_limit,
             pg_bin: self.pg_bin.clone(),
             jwt_secret: self.jwt_secret.clone(),
             works,
@@ -221,15 +231,16 @@ fn backup_folder(text: &str) -> Result<PathBuf, String> {
         .map_err(|()| format!("\"{rest}\" is no absolute path; write file:///folder"))
 }
 
-fn programs(source: &Source) -> Result<Option<PathBuf>, ConfigError> {
-    let Some(folder) = source.path(&PG_BIN) else {
+/// A folder that is there.
+fn folder(source: &Source, setting: &Setting) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(folder) = source.path(setting) else {
         return Ok(None);
     };
     if folder.is_dir() {
         return Ok(Some(folder));
     }
     Err(ConfigError::of(
-        &PG_BIN,
+        setting,
         format!("{} is no folder", folder.display()),
     ))
 }

@@ -16,7 +16,7 @@ use nix::unistd::{Gid, Uid, User, chown, setgid, setgroups, setuid};
 use crate::config::Settings;
 
 /// What else the console keeps in its data folder.
-const OURS: [&str; 4] = ["jwt.key", "jwt.key.previous", "backups", "lost+found"];
+const OURS: [&str; 5] = ["jwt.key", "jwt.key.previous", "backups", "uploads", "lost+found"];
 
 /// Makes sure that the process may use its folders, and is not root when it goes on.
 ///

@@ -24,20 +24,22 @@ pub struct Route {
 }
 
 /// Routes that are no pages and no server functions.
-const OTHERS: [(&str, Option<Permission>); 6] = [
-    ("/events", Some(Permission::ViewJobs)),
-    ("/download/{target}/{id}", Some(Permission::DownloadBackup)),
+const OTHERS: [(&str, &str, Option<Permission>); 7] = [
+    ("GET", "/events", Some(Permission::ViewJobs)),
+    ("GET", "/download/{target}/{id}", Some(Permission::DownloadBackup)),
     (
+        "GET",
         "/download/{target}/{id}/globals",
         Some(Permission::DownloadBackup),
     ),
-    ("/healthz", None),
-    ("/readyz", None),
-    ("/pkg/*", None),
+    ("PUT", "/import/uploads/{id}/{part}", Some(Permission::Import)),
+    ("GET", "/healthz", None),
+    ("GET", "/readyz", None),
+    ("GET", "/pkg/*", None),
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 28] = [
+const FUNCTIONS: [(&str, Option<Permission>); 40] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -66,6 +68,18 @@ const FUNCTIONS: [(&str, Option<Permission>); 28] = [
     ("/rpc/start_backup", Some(Permission::BackUp)),
     ("/rpc/verify_backup", Some(Permission::BackUp)),
     ("/rpc/delete_backup", Some(Permission::DeleteBackup)),
+    ("/rpc/import_files", Some(Permission::Import)),
+    ("/rpc/begin_upload", Some(Permission::Import)),
+    ("/rpc/find_upload", Some(Permission::Import)),
+    ("/rpc/delete_upload", Some(Permission::Import)),
+    ("/rpc/list_imports", Some(Permission::Import)),
+    ("/rpc/create_import", Some(Permission::Import)),
+    ("/rpc/view_import", Some(Permission::Import)),
+    ("/rpc/export_import", Some(Permission::Import)),
+    ("/rpc/plan_import", Some(Permission::Import)),
+    ("/rpc/inspect_again", Some(Permission::Import)),
+    ("/rpc/start_import", Some(Permission::Import)),
+    ("/rpc/discard_import", Some(Permission::Import)),
 ];
 
 /// Every route, by path.
@@ -85,7 +99,7 @@ pub fn all() -> Vec<Route> {
         .map(|(path, method)| (method.to_string(), path.to_owned(), permission_of(path).flatten()));
     let others = OTHERS
         .iter()
-        .map(|(path, permission)| ("GET".to_owned(), (*path).to_owned(), *permission));
+        .map(|(method, path, permission)| ((*method).to_owned(), (*path).to_owned(), *permission));
     let mut all: Vec<Route> = pages
         .chain(functions)
         .chain(others)

@@ -313,6 +313,30 @@ async fn config_check_tells_which_database_does_not_answer() {
 }
 
 #[tokio::test]
+async fn config_check_tells_whether_the_folder_for_imports_can_be_read() {
+    let (home, _target) = home("folder").await;
+    let folder = home.path().join("imports");
+    let home = home.with("PGSTEWARD_IMPORT_DIR", "imports");
+    let missing = home.run(&["config", "check"]);
+    assert_eq!(missing.code, 2, "{}", missing.err);
+    assert!(missing.err.contains("PGSTEWARD_IMPORT_DIR"), "{}", missing.err);
+    std::fs::create_dir(&folder).unwrap();
+    let readable = home.run(&["config", "check"]);
+    assert_eq!(readable.code, 0, "{}", readable.err);
+    assert!(readable.out.contains("ok     import folder"), "{}", readable.out);
+    // Whether root or not, the console's user is another one than the test's, or the owner who took its own right away.
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let closed = home.run(&["config", "check"]);
+    assert_eq!(closed.code, 1, "{} {}", closed.out, closed.err);
+    assert!(
+        closed.out.contains("fault  import folder") && closed.out.contains("permission denied"),
+        "{}",
+        closed.out
+    );
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+}
+
+#[tokio::test]
 async fn the_store_is_made_beside_the_managed_database() {
     let cluster = testkit::Cluster::start().await;
     let target = cluster.database("main").await;

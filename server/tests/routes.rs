@@ -13,7 +13,7 @@ use axum::{
 use contract::session::Role;
 use serde_json::json;
 use server::routes::{self, Route};
-use support::{Console, HOST, call, form, get};
+use support::{Client, Console, HOST, call, form, get};
 
 const NO_ID: &str = "00000000-0000-0000-0000-000000000001";
 
@@ -50,6 +50,18 @@ fn well_formed(path: &str) -> Request<Body> {
         "start_backup" => json!({ "spec": target }),
         "verify_backup" => json!({ "target": "main", "id": NO_ID }),
         "delete_backup" => json!({ "request": { "target": "main", "id": NO_ID, "confirm": "main" } }),
+        "import_files" => json!({}),
+        "begin_upload" => json!({ "new": { "name": "a.db", "bytes": 0, "wal_bytes": null } }),
+        "find_upload" | "delete_upload" | "inspect_again" => json!({ "id": NO_ID }),
+        "list_imports" => target,
+        "create_import" => return form(path, &[("target", "main"), ("path", "no-such-file.db")]),
+        "view_import" => {
+            json!({ "id": NO_ID, "look": { "descending": false, "page": 1, "finding_page": 1, "inspection": false } })
+        }
+        "export_import" => json!({ "id": NO_ID, "what": "Report" }),
+        "plan_import" => json!({ "id": NO_ID, "mapping": {} }),
+        "start_import" => json!({ "id": NO_ID, "follow": true }),
+        "discard_import" => json!({ "id": NO_ID, "confirm": "main" }),
         other => panic!("{other} has no request in this test; add one, and its line in server/src/routes.rs"),
     };
     call(path, &body)
@@ -59,6 +71,7 @@ fn concrete(path: &str) -> String {
     let parts = path.split('/').map(|part| match part {
         "{target}" | ":target" => "main",
         "{id}" | ":id" => NO_ID,
+        "{part}" => "database",
         part if part.starts_with('{') || part == "*" => "anything",
         part => part,
     });
@@ -114,6 +127,8 @@ async fn what_no_list_names_refuses_strangers_too() {
         "/events/x",
         "/download/main",
         "/metrics",
+        "/import/uploads",
+        "/import/uploads/x/database/y",
         "/rpc/../events",
     ] {
         for method in [
@@ -254,7 +269,7 @@ async fn each_role_may_do_what_the_reviewed_matrix_says() {
 }
 
 #[tokio::test]
-async fn downloads_and_streams_ask_for_their_permission() {
+async fn downloads_and_uploads_ask_for_their_permission() {
     let console = Console::start().await;
     let viewer = console.log_in_as(Role::Viewer).await;
     let operator = console.log_in_as(Role::Operator).await;
@@ -265,6 +280,19 @@ async fn downloads_and_streams_ask_for_their_permission() {
         assert_eq!(viewer.get(&path).await.status, StatusCode::FORBIDDEN);
         assert_eq!(operator.get(&path).await.status, StatusCode::NOT_FOUND);
     }
+    let upload = |client: &Client<'_>| {
+        let mut request = get(&format!("/import/uploads/{NO_ID}/database?offset=0"));
+        *request.method_mut() = Method::PUT;
+        request
+            .headers_mut()
+            .insert(header::ORIGIN, format!("http://{HOST}").parse().unwrap());
+        client.signed(request)
+    };
+    assert_eq!(console.send(upload(&viewer)).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        console.send(upload(&operator)).await.status,
+        StatusCode::NOT_FOUND
+    );
     assert_eq!(
         operator.get("/download/main/not-an-id").await.status,
         StatusCode::NOT_FOUND

@@ -76,6 +76,8 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
         }],
         data_dir: folder.path().join("data"),
         backup_dir: folder.path().join("backups"),
+        import_dir: None,
+        upload_limit: 1 << 30,
         pg_bin: None,
         jwt_secret: None,
         works: false,

@@ -91,16 +91,23 @@ pub async fn plan_import(id: ImportId, mapping: Mapping) -> Result<PlanSheet, Ap
         .map(|plan| super::slice::plan(plan, follow))
 }
 
-/// Imports as planned, or goes on where an import was interrupted, as a job.
+/// Looks at the file again, which may have been mended since.
+#[server(prefix = "/rpc", endpoint = "inspect_again", protocol = Rpc)]
+pub async fn inspect_again(id: ImportId) -> Result<JobId, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.import().look_again(&caller, id).await }).await
+}
+
+/// Imports as planned, goes on where an import was interrupted, or brings over what changed since, as a job. With
+/// `follow` false an import that is followed is done for the last time.
 #[server(prefix = "/rpc", endpoint = "start_import", protocol = Rpc)]
-pub async fn start_import(id: ImportId) -> Result<JobId, ApiError> {
-    crate::rpc::call(|engine, caller| async move { engine.import().start(&caller, id).await }).await
+pub async fn start_import(id: ImportId, follow: bool) -> Result<JobId, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.import().start(&caller, id, follow).await }).await
 }
 
 /// Drops what an unfinished import made, or the record of one that left nothing.
 #[server(prefix = "/rpc", endpoint = "discard_import", protocol = Rpc)]
 pub async fn discard_import(id: ImportId, confirm: String) -> Result<(), ApiError> {
-    crate::rpc::call(|engine, caller| async move { engine.import().discard(&caller, id, confirm).await })
+    crate::rpc::call(|engine, caller| async move { engine.import().discard(&caller, id, &confirm).await })
         .await
 }
 

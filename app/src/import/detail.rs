@@ -19,7 +19,7 @@ use super::{
     plan::Rehearse,
     proof::ProofCard,
     sheet::{Look, Sheet},
-    start::StartButton,
+    start::{Ask, StartButton},
     state::state_words,
     tables::TablesCard,
 };
@@ -118,7 +118,13 @@ fn Whole(sheet: Sheet, choices: Choices, reload: Callback<()>) -> impl IntoView 
         }
     });
     let proven = proof.map(|proof| {
-        let follow = (may && mapping.follow).then(|| view! { <StartButton import=import.clone() again=true going_on reload /> });
+        let id = import.id;
+        let follow = (may && mapping.follow).then(|| {
+            view! {
+                <StartButton id ask=Ask::Follow going_on reload />
+                <StartButton id ask=Ask::Finish going_on reload />
+            }
+        });
         view! { <ProofCard import=import.clone() proof items follow=follow.into_any() /> }
     });
     let interrupted = (may && state == ImportState::Loading).then(|| {
@@ -132,7 +138,10 @@ fn Whole(sheet: Sheet, choices: Choices, reload: Callback<()>) -> impl IntoView 
     });
     let discard = (may && matches!(state, ImportState::Ready | ImportState::Inspecting)).then(|| {
         let import = import.clone();
-        view! { <DiscardButton import left_something=false going_on /> }
+        view! {
+            <StartButton id=import.id ask=Ask::Look going_on reload />
+            <DiscardButton import left_something=false going_on />
+        }
     });
     view! {
         <Head import=import.clone() job>{discard}</Head>
@@ -248,7 +257,7 @@ fn Interrupted(
                 </p>
                 <span></span>
                 <div class="row">
-                    <StartButton import=import.clone() again=false going_on reload />
+                    <StartButton id=import.id ask=Ask::Begin going_on reload />
                     <DiscardButton import left_something=true going_on />
                 </div>
             </div>

@@ -11,7 +11,7 @@ use crate::{
     ui::{ConfirmDialog, use_hydrated, use_toasts},
 };
 
-/// A button that says what will be lost. Where tables would be dropped, the file's name must be typed.
+/// A button that says what will be lost. Where tables would be dropped, the database's name must be typed.
 #[component]
 pub fn DiscardButton(
     /// The import.
@@ -39,14 +39,14 @@ pub fn DiscardButton(
         }
     });
     let (id, target) = (import.id, import.target.clone());
-    let file = StoredValue::new(import.file.clone());
+    let name = StoredValue::new(target.clone());
     let title = format!("Discard the import of {} into {target}?", import.file);
     let words = match left_something {
         true => format!("The tables that this import made in {target} are dropped with all their rows, and its record is deleted. Tables that were there before stay, and so do rows that went into them."),
         false => format!("What was found and decided is forgotten. Nothing of this import is in {target}, so nothing is dropped there."),
     };
     let words = StoredValue::new(words);
-    let asked = if left_something { file.get_value() } else { String::new() };
+    let asked = if left_something { name.get_value() } else { String::new() };
     view! {
         <button
             class="btn dan"
@@ -63,12 +63,11 @@ pub fn DiscardButton(
             open
             title=Signal::stored(title)
             name=Signal::stored(asked)
-            name_of="the file's name"
             act="Discard"
             pending=discard.pending()
             fault
-            on_confirm=Callback::new(move |_: String| {
-                discard.dispatch((id, file.get_value()));
+            on_confirm=Callback::new(move |typed: String| {
+                discard.dispatch((id, if left_something { typed } else { name.get_value() }));
             })
         >
             <p>{words.get_value()}</p>

@@ -30,16 +30,11 @@ pub fn Imports(
     imports: Vec<ImportView>,
     /// The newest jobs on the same database.
     jobs: Vec<JobView>,
-    /// Whether the reader may import.
-    may: bool,
     /// Loads the list again.
     reload: Callback<()>,
 ) -> impl IntoView {
     if imports.is_empty() {
-        let hint = match may {
-            true => "Choose a SQLite file above. Nothing is changed before you have read what would happen and said so.",
-            false => "An operator can import a SQLite file.",
-        };
+        let hint = "Choose a SQLite file above. Nothing is changed before you have read what would happen and said so.";
         return view! {
             <section class="card">
                 <div class="ch">

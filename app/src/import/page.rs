@@ -8,14 +8,22 @@ use contract::{
 use leptos::prelude::*;
 
 use super::{api::list_imports, choose::Choose, list::Imports};
-use crate::{address::use_target, jobs::api::list_jobs, rpc::ApiError, session::use_may, ui::{Load, PageHead}};
+use crate::{address::use_target, jobs::api::list_jobs, rpc::ApiError, session::use_may, ui::{EmptyState, Load, PageHead}};
 
 /// What imports there were; choosing a file for a new one.
 #[component]
 pub fn ImportsPage() -> impl IntoView {
     let target = use_target();
-    let list = Resource::new(move || target.get(), both);
     let may = use_may(Permission::Import);
+    let list = Resource::new(
+        move || target.get(),
+        move |target| async move {
+            match may {
+                true => both(target).await.map(Some),
+                false => Ok(None),
+            }
+        },
+    );
     view! {
         <PageHead
             title="Import"
@@ -24,10 +32,31 @@ pub fn ImportsPage() -> impl IntoView {
         />
         {may.then(|| view! { <Choose target /> })}
         <Load resource=list main=true let:both>
-            <Imports imports=both.0 jobs=both.1 may reload=Callback::new(move |()| list.refetch()) />
+            {match both {
+                Some((imports, jobs)) => {
+                    view! { <Imports imports jobs reload=Callback::new(move |()| list.refetch()) /> }.into_any()
+                }
+                None => view! { <NotForViewers /> }.into_any(),
+            }}
         </Load>
     }
     .into_any()
+}
+
+/// What a file holds is data, and a viewer sees none.
+#[component]
+fn NotForViewers() -> impl IntoView {
+    view! {
+        <section class="card">
+            <div class="ch">
+                <h2>"Imports"</h2>
+            </div>
+            <EmptyState
+                title="Imports are for operators"
+                hint="They show what is stored in a file, and change the database. The jobs page shows which ones ran."
+            />
+        </section>
+    }
 }
 
 /// The imports, and the newest jobs on the same database: any that goes on is among them.

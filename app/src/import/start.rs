@@ -6,21 +6,43 @@ use contract::{
 };
 use leptos::prelude::*;
 
-use super::{api::start_import, choices::Choices, found::plural, sheet::PlanSheet, tables::rows_words};
+use super::{api::{inspect_again, start_import}, choices::Choices, found::plural, sheet::PlanSheet, tables::rows_words};
 use crate::{
     rpc::ApiError,
     ui::{Dialog, FaultNote, use_hydrated, use_toasts},
 };
 
-type Start = Action<ImportId, Result<JobId, ApiError>>;
+type Start = Action<Ask, Result<JobId, ApiError>>;
 
-/// An act that starts the import's job, and loads the page again when it has.
-fn start_action(reload: Callback<()>) -> Start {
+/// What is asked of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// To look at the file again.
+    Look,
+    /// To start, or to go on.
+    Begin,
+    /// To bring over what changed in the file, and to go on following it.
+    Follow,
+    /// To bring over what changed in the file for the last time.
+    Finish,
+}
+
+/// An act that starts a job of the import, and loads the page again when it has.
+fn start_action(id: ImportId, reload: Callback<()>) -> Start {
     let toasts = use_toasts();
-    let start = Action::new(|id: &ImportId| start_import(*id));
+    let start = Action::new(move |ask: &Ask| {
+        let ask = *ask;
+        async move {
+            match ask {
+                Ask::Look => inspect_again(id).await,
+                Ask::Begin | Ask::Follow => start_import(id, true).await,
+                Ask::Finish => start_import(id, false).await,
+            }
+        }
+    });
     Effect::new(move || {
         if let Some(Ok(_)) = start.value().get() {
-            toasts.ok("The import is under way.");
+            toasts.ok("It is under way.");
             reload.run(());
         }
     });
@@ -42,11 +64,11 @@ pub fn StartPlanned(
     reload: Callback<()>,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
-    let start = start_action(reload);
-    let id = import.id;
+    let start = start_action(import.id, reload);
     let what = format!("Import {} into schema {} of {}", rows_words(plan.rows), plan.schema, plan.target);
     let title = format!("{what}?");
-    let ready = current && plan.obstacles.is_empty();
+    let roomy = plan.room.free.is_none_or(|free| free >= plan.room.needed);
+    let ready = current && roomy && plan.obstacles.is_empty();
     let effects = effects(&plan, choices);
     view! {
         <div class="cf">
@@ -78,7 +100,7 @@ pub fn StartPlanned(
                     disabled=move || start.pending().get()
                     aria-busy=move || start.pending().get().to_string()
                     on:click=move |_| {
-                        start.dispatch(id);
+                        start.dispatch(Ask::Begin);
                     }
                 >
                     "Import"
@@ -126,32 +148,37 @@ fn effects(plan: &PlanSheet, choices: Choices) -> Vec<String> {
     effects
 }
 
-/// A button that goes on with an interrupted import, or brings over what changed in the file since.
+/// A button that starts a job of the import without a question: it only adds, or goes on.
 #[component]
 pub fn StartButton(
     /// The import.
-    import: ImportView,
-    /// Whether it is done already, and changes are to be brought over.
-    again: bool,
+    id: ImportId,
+    /// What is asked.
+    ask: Ask,
     /// Whether a job goes on.
     going_on: Memo<bool>,
     /// Loads the page again.
     reload: Callback<()>,
 ) -> impl IntoView {
     let hydrated = use_hydrated();
-    let start = start_action(reload);
-    let id = import.id;
+    let start = start_action(id, reload);
+    let (class, words) = match ask {
+        Ask::Look => ("btn", "Inspect again"),
+        Ask::Begin => ("btn pri", "Go on"),
+        Ask::Follow => ("btn", "Bring over what changed"),
+        Ask::Finish => ("btn", "Bring over for the last time"),
+    };
     view! {
         <button
-            class="btn pri"
+            class=class
             type="button"
             disabled=move || !hydrated.get() || going_on.get() || start.pending().get()
             aria-busy=move || start.pending().get().to_string()
             on:click=move |_| {
-                start.dispatch(id);
+                start.dispatch(ask);
             }
         >
-            {if again { "Bring over what changed since" } else { "Go on" }}
+            {words}
         </button>
         <FaultNote outcome=start.value() />
     }

@@ -6,7 +6,8 @@ use contract::{Code, Fault};
 pub(super) const HEADER: usize = 100;
 /// How many of the first bytes decide what a file is.
 pub(super) const PROBE: usize = 4096;
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// The first bytes of every SQLite database.
+pub(super) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Bits per byte above which bytes look random. The formula underrates entropy on few bytes: 1,024 random ones measure
 /// about 7.8, text and program code stay under 6.8.
 const RANDOM: f64 = 7.3;

@@ -8,6 +8,7 @@ mod binary_json;
 mod check;
 mod column_findings;
 mod ddl;
+mod files;
 mod findings;
 mod fit;
 mod forms;
@@ -24,6 +25,7 @@ mod source;
 mod stop;
 mod tally;
 mod times;
+mod uploads;
 
 use std::path::Path;
 

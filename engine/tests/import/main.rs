@@ -8,4 +8,5 @@ mod samples;
 #[path = "../support/mod.rs"]
 mod support;
 mod traps;
+mod uploads;
 mod world;

@@ -31,6 +31,7 @@ pub struct Console {
 pub async fn engine(target: &Database, works: bool) -> Console {
     let store = testkit::shared().await.database("store").await;
     let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("imports")).unwrap();
     let config = EngineConfig {
         store: store.socket_options(),
         store_connections: 8,
@@ -48,6 +49,8 @@ pub async fn engine(target: &Database, works: bool) -> Console {
         }],
         data_dir: folder.path().join("data"),
         backup_dir: folder.path().join("backups"),
+        import_dir: Some(folder.path().join("imports")),
+        upload_limit: 1 << 30,
         pg_bin: None,
         jwt_secret: None,
         works,

@@ -14,6 +14,9 @@ use crate::console::Console;
 /// Longer than a connection may take to be refused.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// The allowed folder. No managed database can be called so.
+const IMPORTS: &str = "import folder";
+
 /// What one part of the configuration leads to.
 #[derive(Serialize)]
 struct Part {
@@ -32,7 +35,18 @@ pub(super) async fn run(session: &Session<'_>) -> Result<(), Failure> {
     session
         .out
         .show(&parts, || parts.iter().map(line).collect::<Vec<_>>().join("\n"));
-    match parts.iter().filter(|part| !part.ok).count() {
+    let failed: Vec<&str> = parts
+        .iter()
+        .filter(|part| !part.ok)
+        .map(|part| part.name.as_str())
+        .collect();
+    if failed.contains(&IMPORTS) {
+        return Err(Failure::with_hint(
+            "the folder for imports cannot be read",
+            "set PGSTEWARD_IMPORT_DIR to a folder that the console's user can read, or leave it out",
+        ));
+    }
+    match failed.len() {
         0 => Ok(()),
         1 => Err(Failure::with_hint(
             "a managed database cannot be reached",
@@ -58,6 +72,16 @@ async fn parts(session: &Session<'_>, console: &Console) -> Result<Vec<Part>, Fa
     let caller = session.caller(console);
     for target in console.engine.targets().list(&caller).await? {
         parts.push(part(looked_at(session, console, &target.name).await?));
+    }
+    if let Some(folder) = &session.settings.import_dir {
+        let fault = console.engine.import().check_folder(&caller).await.err();
+        parts.push(Part {
+            name: IMPORTS.into(),
+            address: folder.display().to_string(),
+            ok: fault.is_none(),
+            version: None,
+            fault: fault.map(|error| error.fault()),
+        });
     }
     Ok(parts)
 }

@@ -87,6 +87,20 @@ pub const BACKUP_URL: Setting = plain(
     "file:///srv/backups",
     "The folder for backups, as a path or as file:///….",
 );
+/// Files that may be imported.
+pub const IMPORT_DIR: Setting = plain(
+    "PGSTEWARD_IMPORT_DIR",
+    "none",
+    "/srv/sqlite",
+    "A folder on the console's machine whose SQLite files can be imported from the browser.",
+);
+/// How large an upload may be.
+pub const UPLOAD_LIMIT: Setting = plain(
+    "PGSTEWARD_UPLOAD_LIMIT",
+    "4GiB",
+    "20GiB",
+    "The largest SQLite file that can be uploaded, in bytes or as `500MB` or `4GiB` (1 kB is 1,024 bytes); 0 turns uploads off.",
+);
 /// The signing key of sessions.
 pub const JWT_SECRET: Setting = secret(
     "PGSTEWARD_JWT_SECRET",
@@ -182,13 +196,15 @@ pub const SLOW_QUERY: Setting = plain(
 );
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 22] = [
     DATABASE_URL,
     STORE_URL,
     CONFIG,
     ADDR,
     DATA_DIR,
     BACKUP_URL,
+    IMPORT_DIR,
+    UPLOAD_LIMIT,
     JWT_SECRET,
     ADMIN_PASSWORD,
     TRUSTED_PROXY,

@@ -33,6 +33,7 @@ fn nothing_set_means_the_embedded_default() {
     assert_eq!(settings.addr.to_string(), "127.0.0.1:3000");
     assert!(settings.data_dir.is_absolute() && settings.data_dir.ends_with("data"));
     assert_eq!(settings.backup_dir, settings.data_dir.join("backups"));
+    assert_eq!((settings.import_dir, settings.upload_limit), (None, 4 << 30));
     assert_eq!(
         (
             settings.pool.size,
@@ -73,6 +74,9 @@ fn each_wrong_value_is_named_with_an_example() {
         ("PGSTEWARD_ADDR", "3000"),
         ("PGSTEWARD_BACKUP_URL", "s3://bucket/x"),
         ("PGSTEWARD_BACKUP_URL", "file://relative"),
+        ("PGSTEWARD_IMPORT_DIR", "/no/such/folder"),
+        ("PGSTEWARD_UPLOAD_LIMIT", "plenty"),
+        ("PGSTEWARD_UPLOAD_LIMIT", "-1"),
         ("PGSTEWARD_TRUSTED_PROXY", "proxy.example"),
         ("PGSTEWARD_LOG_FORMAT", "xml"),
         ("PG_BIN", "/no/such/folder"),

@@ -45,6 +45,24 @@ where
     }
 }
 
+/// A number of bytes, with or without a unit. As everywhere in the console 1 kB is 1,024 bytes, by either spelling.
+pub(super) fn bytes(text: &str) -> Result<i64, String> {
+    let wrong = || format!("\"{text}\" is no size");
+    let trimmed = text.trim();
+    let digits = trimmed.trim_start_matches(|c: char| c.is_ascii_digit());
+    let (number, unit) = trimmed.split_at(trimmed.len() - digits.len());
+    let factor: i64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" | "kib" => 1 << 10,
+        "mb" | "mib" => 1 << 20,
+        "gb" | "gib" => 1 << 30,
+        "tb" | "tib" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    let number: i64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(factor).ok_or_else(wrong)
+}
+
 /// Yes or no in the usual spellings.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
@@ -96,6 +114,24 @@ pub(super) fn as_target_name(database: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read_with_and_without_a_unit() {
+        for (text, size) in [
+            ("0", 0),
+            ("1048576", 1 << 20),
+            ("4GiB", 4 << 30),
+            ("500MB", 500 << 20),
+            (" 20 gb ", 20 << 30),
+            ("7kB", 7168),
+            ("3TiB", 3 << 40),
+        ] {
+            assert_eq!(bytes(text), Ok(size), "{text}");
+        }
+        for text in ["", "GiB", "-1", "1.5GB", "4 gigabytes", "9999999TB", "0x10"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_database_name_becomes_a_target_name() {

@@ -38,12 +38,20 @@ pub(super) async fn deny_by_default(request: Request, next: Next) -> Response {
 
 /// Whether a path is a page's: whatever is not made for programs.
 fn is_page(path: &str) -> bool {
-    !["/rpc", "/events", "/download", "/api", "/metrics", "/pkg"]
-        .iter()
-        .any(|top| {
-            path.strip_prefix(top)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+    ![
+        "/rpc",
+        "/events",
+        "/download",
+        "/import/uploads",
+        "/api",
+        "/metrics",
+        "/pkg",
+    ]
+    .iter()
+    .any(|top| {
+        path.strip_prefix(top)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 fn to_log_in(wanted: &str) -> Response {

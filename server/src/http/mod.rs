@@ -1,7 +1,7 @@
 //! The console over HTTP: which layers a request passes, from the outside in.
 //!
 //! trace → origin → headers → panics → limits → cross-site → session → guard → route. Everything that answers, also with
-//! an error, passes the first three on its way out. A route is public only when `server/public_routes.txt` names it.
+//! an error, passes the first three on its way out. Uploads alone have limits of their own, in [`upload`]. A route is public only when `server/public_routes.txt` names it.
 
 pub mod connection;
 mod cross_site;
@@ -19,6 +19,7 @@ mod redirect;
 mod session;
 mod site;
 mod trace;
+mod upload;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -26,7 +27,7 @@ use axum::{
     Router,
     extract::FromRef,
     middleware,
-    routing::{any, get},
+    routing::{any, get, put},
 };
 use engine::Engine;
 use leptos::config::LeptosOptions;
@@ -117,17 +118,37 @@ pub fn router(web: Web) -> Router {
         .fallback(fault::no_such_route)
         .method_not_allowed_fallback(fault::wrong_method)
         .with_state(routed);
-    protect(routes, web)
+    let uploads = Router::new()
+        .route("/import/uploads/{id}/{part}", put(upload::take))
+        .method_not_allowed_fallback(fault::wrong_method)
+        .with_state(web.clone());
+    let bounded = bound(admit(routes, &web));
+    complete(bounded.merge(admit(uploads, &web)), web)
 }
 
 /// Puts every layer around some routes.
 pub fn protect(routes: Router, web: Web) -> Router {
+    complete(bound(admit(routes, &web)), web)
+}
+
+/// Lets in who may come in.
+fn admit(routes: Router, web: &Web) -> Router {
     routes
         .layer(middleware::from_fn(guard::deny_by_default))
         .layer(middleware::from_fn_with_state(web.clone(), session::prove))
         .layer(middleware::from_fn(cross_site::refuse))
+}
+
+/// Bounds what a request may bring, and how long it may take.
+fn bound(routes: Router) -> Router {
+    routes
         .layer(RequestBodyLimitLayer::new(limits::BODY))
         .layer(middleware::from_fn(limits::keep))
+}
+
+/// Completes what goes out.
+fn complete(routes: Router, web: Web) -> Router {
+    routes
         .layer(CatchPanicLayer::custom(fault::of_panic))
         .layer(middleware::from_fn(headers::complete))
         .layer(middleware::from_fn_with_state(web, origin::learn))

@@ -67,6 +67,7 @@ impl Console {
             r#"{"js":"a.js","wasm":"a.wasm","css":"a.css"}"#,
         )
         .unwrap();
+        std::fs::create_dir(folder.path().join("imports")).unwrap();
         let config = EngineConfig {
             store: store.socket_options(),
             store_connections: 8,
@@ -84,6 +85,8 @@ impl Console {
             }],
             data_dir: folder.path().join("data"),
             backup_dir: folder.path().join("backups"),
+            import_dir: Some(folder.path().join("imports")),
+            upload_limit: 1 << 30,
             pg_bin: None,
             jwt_secret: None,
             works: false,
@@ -102,6 +105,11 @@ impl Console {
             target,
             _folder: folder,
         }
+    }
+
+    /// Its router, to serve it over a real connection.
+    pub fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// Sends a request and reads the answer whole.

@@ -1,0 +1,265 @@
+//! Uploads: SQLite files that come over HTTP, in as many requests as it takes.
+//!
+//! They live on disk alone. What is there is what has come: a request that breaks off leaves its bytes, and the next one
+//! goes on after them. Of each file one request writes at a time.
+
+mod expiry;
+mod folder;
+mod receive;
+mod words;
+
+use contract::{
+    audit::{Outcome, Severity},
+    format,
+    import::{NewUpload, UploadPart, UploadView},
+    session::Permission,
+};
+use futures::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio_util::bytes::Bytes;
+use uuid::Uuid;
+
+pub(super) use self::{
+    expiry::sweep,
+    folder::{Expected, Folder},
+};
+use self::{folder::Upload, receive::Receiver};
+use super::{Import, header};
+use crate::{Caller, Engine, Error, Result, audit};
+
+/// Room that is left to others on the disk: a full one would stop a database that lives there.
+const RESERVE: i64 = 64 << 20;
+/// Chunks of a request that wait for the disk.
+const WAITING: usize = 8;
+
+impl Import<'_> {
+    /// Makes room for a file that is then sent by [`Self::upload`], and removes uploads that nobody wants any more.
+    ///
+    /// # Errors
+    /// `Invalid` for a file without a name or bytes, or one over the limit; `Conflict` when uploads are turned off or the
+    /// disk has too little room; `Io`; the store's failures.
+    pub async fn begin_upload(&self, caller: &Caller, new: NewUpload) -> Result<UploadView> {
+        caller.permit(Permission::Import)?;
+        let config = self.0.config();
+        let expected = expected(caller, new, config.upload_limit)?;
+        sweep(self.0).await?;
+        let folder = Folder::new(&config.data_dir);
+        let (name, size) = (expected.name.clone(), expected.total());
+        let upload = blocking(move || {
+            folder.make_root()?;
+            let announced: i64 = folder.list()?.iter().map(Upload::missing).sum();
+            let needed = size.saturating_add(announced).saturating_add(RESERVE);
+            match folder.free_bytes() {
+                Some(free) if free < needed => {
+                    Err(words::too_little_room(&folder, &name, size, free, announced))
+                }
+                _ => folder.begin(Uuid::now_v7(), expected),
+            }
+        })
+        .await?;
+        let begun = record(self.0, &upload, Act::Begun(caller)).await;
+        if let Err(error) = begun {
+            // Nothing is there without its entry in the log.
+            blocking(move || upload.remove()).await?;
+            return Err(error);
+        }
+        Ok(upload.view())
+    }
+
+    /// Takes a part of an upload, or a piece of it, from `offset` on, which must be what is there already. The memory it
+    /// takes does not grow with the file. What came before `data` ended, well or not, is kept and on disk when this
+    /// returns; also when the future is dropped.
+    ///
+    /// A database is looked at as soon as its first bytes are there, and again when it is whole: what is none is refused
+    /// and removed.
+    ///
+    /// # Errors
+    /// `NotFound`; `Busy` while another request writes this part; `Conflict` with the field `offset` when `offset` is not
+    /// what is there or `data` breaks off, with how much is there; `Conflict` without it when the disk is full; `Invalid`
+    /// for more bytes than were announced, and for what is no SQLite database; `Io`; the store's failures.
+    pub async fn upload<E: std::fmt::Display>(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        part: UploadPart,
+        offset: i64,
+        data: impl Stream<Item = Result<Bytes, E>> + Send,
+    ) -> Result<UploadView> {
+        caller.permit(Permission::Import)?;
+        let folder = Folder::new(&self.0.config().data_dir);
+        let upload = blocking(move || folder.find(id)).await?;
+        let receiver = Receiver::open(&upload, part, offset).await?;
+        let (send, chunks) = mpsc::channel(WAITING);
+        // A task of its own: it brings to disk what has come even when the request is dropped in the middle.
+        let task = tokio::spawn(take(self.0.clone(), caller.clone(), upload, receiver, chunks));
+        let mut broken = None;
+        let mut data = std::pin::pin!(data);
+        while let Some(next) = data.next().await {
+            match next {
+                Ok(bytes) => {
+                    if send.send(bytes).await.is_err() {
+                        // The task has a reason to take no more, and says it.
+                        break;
+                    }
+                }
+                Err(error) => {
+                    broken = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        drop(send);
+        let view = task
+            .await
+            .map_err(|error| Error::internal("taking an upload", error))??;
+        match broken {
+            Some(why) if !folder::is_whole(&view, part) => Err(words::broken_off(&view, part, &why)),
+            _ => Ok(view),
+        }
+    }
+
+    /// An upload with what is there of it.
+    ///
+    /// # Errors
+    /// `NotFound`; `Io`.
+    pub async fn find_upload(&self, caller: &Caller, id: Uuid) -> Result<UploadView> {
+        caller.permit(Permission::Import)?;
+        let folder = Folder::new(&self.0.config().data_dir);
+        blocking(move || folder.find(id).map(|upload| upload.view())).await
+    }
+
+    /// Deletes an upload, whole or not.
+    ///
+    /// # Errors
+    /// `NotFound`; `Busy` while it is being sent or read; `Io`; the store's failures.
+    pub async fn delete_upload(&self, caller: &Caller, id: Uuid) -> Result<()> {
+        caller.permit(Permission::Import)?;
+        let folder = Folder::new(&self.0.config().data_dir);
+        let upload = blocking(move || folder.find(id)).await?;
+        // A browser that breaks an upload off and deletes it is faster than the request's end.
+        let _alone = receive::lock_all(&upload).await?;
+        record(self.0, &upload, Act::Deleted(Some(caller), None)).await?;
+        blocking(move || upload.remove()).await
+    }
+}
+
+/// What a new upload will hold.
+fn expected(caller: &Caller, new: NewUpload, limit: i64) -> Result<Expected> {
+    if limit == 0 {
+        return Err(words::turned_off());
+    }
+    let name = words::base_name(&new.name)?;
+    if new.bytes == 0 {
+        // An empty file is refused in the words that it would be refused in on disk.
+        header::read(&name, &[]).map_err(Error::Refused)?;
+    }
+    if new.bytes < 0 || new.wal_bytes.is_some_and(|bytes| bytes < 0) {
+        return Err(words::no_size());
+    }
+    let expected = Expected {
+        name,
+        bytes: new.bytes,
+        wal_bytes: new.wal_bytes,
+        created_by: caller.name().to_owned(),
+        created_at: chrono::Utc::now(),
+    };
+    if expected.total() > limit {
+        return Err(words::too_large(&expected, limit));
+    }
+    Ok(expected)
+}
+
+/// Writes what comes, and says in the log what became of it.
+async fn take(
+    engine: Engine,
+    caller: Caller,
+    upload: Upload,
+    receiver: Receiver,
+    chunks: mpsc::Receiver<Bytes>,
+) -> Result<UploadView> {
+    match receiver.run(&upload, chunks).await {
+        Ok(grew) => {
+            let view = upload.view();
+            if grew && view.is_whole() {
+                record(&engine, &upload, Act::Whole(&caller)).await?;
+            }
+            Ok(view)
+        }
+        Err(error) => {
+            if let receive::Failure::NoDatabase(fault) = &error {
+                let (gone, words) = (upload.clone(), fault.message.clone());
+                blocking(move || gone.remove()).await?;
+                record(&engine, &upload, Act::Refused(&caller, &words)).await?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// What the log says.
+enum Act<'a> {
+    Begun(&'a Caller),
+    Whole(&'a Caller),
+    Refused(&'a Caller, &'a str),
+    /// By whom, or why the console did it by itself.
+    Deleted(Option<&'a Caller>, Option<&'a str>),
+}
+
+async fn record(engine: &Engine, upload: &Upload, act: Act<'_>) -> Result<()> {
+    let size = format::bytes(upload.expected.total());
+    let (caller, event_type, severity, outcome, detail) = match act {
+        Act::Begun(caller) => (
+            Some(caller),
+            "import.upload",
+            Severity::Info,
+            Outcome::Started,
+            size,
+        ),
+        Act::Whole(caller) => (
+            Some(caller),
+            "import.upload",
+            Severity::Info,
+            Outcome::Success,
+            size,
+        ),
+        Act::Refused(caller, words) => (
+            Some(caller),
+            "import.upload",
+            Severity::Warning,
+            Outcome::Failure,
+            words.to_owned(),
+        ),
+        Act::Deleted(caller, why) => (
+            caller,
+            "import.upload_delete",
+            Severity::Warning,
+            Outcome::Success,
+            why.map_or_else(|| size.clone(), |why| format!("{size}, {why}")),
+        ),
+    };
+    let mut connection = engine.store().acquire().await?;
+    audit::record(
+        &mut connection,
+        audit::Entry {
+            event_type,
+            severity,
+            outcome,
+            user: caller.map(Caller::name),
+            address: caller.and_then(Caller::address),
+            target: None,
+            object: Some(&upload.expected.name),
+            detail: Some(&detail),
+            job: None,
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::internal("working with uploads", error))?
+}
