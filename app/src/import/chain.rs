@@ -6,7 +6,7 @@ use contract::{
 };
 use leptos::prelude::*;
 
-use super::{choices::Choices, sheet::PlanSheet};
+use super::choices::Choices;
 use crate::ui::StepLine;
 
 /// Inspect, decide, rehearse, load, proof: side by side, each with its state in words.
@@ -25,9 +25,7 @@ pub fn Chain(
 ) -> impl IntoView {
     let steps = move || {
         let job_state = job.with(|job| job.as_ref().map(|job| job.state));
-        let plan = choices.plan();
-        let plan = plan.as_ref().map(|(plan, current)| (plan, *current));
-        steps(state, verdict, job_state, inspected, choices.is_changed(), plan)
+        steps(state, verdict, job_state, inspected, choices.is_changed(), choices.rehearsed())
             .into_iter()
             .map(|step| view! { <StepLine step /> })
             .collect_view()
@@ -46,7 +44,7 @@ fn steps(
     job: Option<JobState>,
     inspected: bool,
     changed: bool,
-    plan: Option<(&PlanSheet, bool)>,
+    rehearsed: Option<(bool, bool)>,
 ) -> [Step; 5] {
     let running = job.is_some_and(|job| !job.is_final());
     let begun = matches!(state, ImportState::Loading | ImportState::Done);
@@ -61,10 +59,10 @@ fn steps(
         (_, _, true) => (StepState::Running, "not yet rehearsed"),
         (_, _, false) => (StepState::Running, "as saved"),
     };
-    let rehearse = match (begun, plan) {
+    let rehearse = match (begun, rehearsed) {
         (true, _) => (StepState::Done, "rehearsed"),
         (_, Some((_, false))) => (StepState::Pending, "to be done again"),
-        (_, Some((plan, _))) if plan.obstacles.is_empty() => (StepState::Done, "nothing in the way"),
+        (_, Some((true, _))) => (StepState::Done, "nothing in the way"),
         (_, Some(_)) => (StepState::Failed, "something is in the way"),
         (_, None) => (StepState::Pending, "every statement, rolled back"),
     };

@@ -90,6 +90,14 @@ impl Choices {
         self.plan.set(Some((mapping, plan)));
     }
 
+    /// Whether nothing stood in the way of the last rehearsal, and whether the decisions are still those that it was for.
+    pub fn rehearsed(self) -> Option<(bool, bool)> {
+        self.plan.with(|plan| {
+            plan.as_ref()
+                .map(|(mapping, plan)| (plan.obstacles.is_empty(), self.with(|now| now == mapping)))
+        })
+    }
+
     /// The last rehearsal, and whether the decisions are still those that it was for.
     pub fn plan(self) -> Option<(PlanSheet, bool)> {
         self.plan.with(|plan| {

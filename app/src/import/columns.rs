@@ -83,6 +83,7 @@ fn Row(table: StoredValue<String>, column: OpenColumn, choices: Choices) -> impl
     let closed = move || !choices.is_open();
     let changed = Memo::new(move |_| place.read(|choice| choice.is_some()));
     let skipped = Memo::new(move |_| place.read(|choice| choice.is_some_and(|choice| choice.skip)));
+    let renamed = move || place.read(|choice| choice.and_then(|choice| choice.name.clone())).unwrap_or_default();
     let facts = facts.into_iter().map(|(name, words)| view! { <dt>{name}</dt><dd>{words}</dd> });
     let facts = facts.collect_view();
     let undo = format!("Undo the choices for {name}");
@@ -102,6 +103,7 @@ fn Row(table: StoredValue<String>, column: OpenColumn, choices: Choices) -> impl
                         type="checkbox"
                         aria-label=leave_out
                         disabled=closed
+                        checked=skipped.get_untracked()
                         prop:checked=move || skipped.get()
                         on:change=move |event| {
                             let skip = event_target_checked(&event);
@@ -140,7 +142,8 @@ fn Row(table: StoredValue<String>, column: OpenColumn, choices: Choices) -> impl
                     spellcheck="false"
                     placeholder=name.clone()
                     disabled=closed
-                    prop:value=move || place.read(|choice| choice.and_then(|choice| choice.name.clone())).unwrap_or_default()
+                    value=untrack(renamed)
+                    prop:value=renamed
                     on:change=move |event| {
                         let typed = event_target_value(&event);
                         place.change(|choice| choice.name = new_name(&typed, &name));

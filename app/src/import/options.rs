@@ -79,7 +79,7 @@ static CHOICES: [Choice; 5] = [
     },
     Choice {
         id: "text",
-        label: "Text that PostgreSQL cannot hold",
+        label: "Text PostgreSQL cannot hold",
         help: "Bytes that are not UTF-8, and U+0000; each such row is reported.",
         words: &[
             "each such byte becomes U+FFFD",

@@ -190,6 +190,7 @@ fn OfTable(name: String, choices: Choices) -> impl IntoView {
                     spellcheck="false"
                     placeholder=name.get_value()
                     disabled=closed
+                    value=untrack(shown).unwrap_or_default()
                     prop:value=move || shown().unwrap_or_default()
                     on:change=move |event| rename(event_target_value(&event))
                 />
@@ -198,6 +199,7 @@ fn OfTable(name: String, choices: Choices) -> impl IntoView {
                 <input
                     type="checkbox"
                     disabled=closed
+                    checked=untrack(skipped)
                     prop:checked=skipped
                     on:change=move |event| skip(event_target_checked(&event))
                 />
