@@ -177,7 +177,7 @@ fn table_cell(name: String) -> AnyView {
         format!("{link}#tables")
     };
     view! {
-        <a class="link mono" href=href>
+        <a class="mono" href=href>
             {name.clone()}
         </a>
         " "
