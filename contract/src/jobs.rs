@@ -101,17 +101,23 @@ pub enum JobKind {
     Backup,
     /// Read a stored backup back whole.
     VerifyBackup,
+    /// Look at a SQLite file.
+    InspectFile,
+    /// Bring a SQLite file in, and prove it.
+    Import,
     /// A job that only the tests of the runner use.
     Test,
 }
 
 impl JobKind {
     /// Every kind that the product starts.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Migrate,
         Self::Optimize,
         Self::Backup,
         Self::VerifyBackup,
+        Self::InspectFile,
+        Self::Import,
         Self::Test,
     ];
 
@@ -122,6 +128,8 @@ impl JobKind {
             Self::Optimize => "optimize",
             Self::Backup => "backup",
             Self::VerifyBackup => "verify_backup",
+            Self::InspectFile => "inspect_file",
+            Self::Import => "import",
             Self::Test => "test",
         }
     }
@@ -161,6 +169,12 @@ pub enum Phase {
     Dumping,
     /// Reading the archive back.
     ReadingBack,
+    /// Reading a SQLite file.
+    Inspecting,
+    /// Bringing rows in.
+    Loading,
+    /// Reading everything back and comparing.
+    Verifying,
     /// Making the result durable.
     Storing,
     /// Removing what an ended job left.
@@ -182,6 +196,9 @@ impl Phase {
             Self::Analyzing => "Analyzing",
             Self::Dumping => "Dumping",
             Self::ReadingBack => "Reading back",
+            Self::Inspecting => "Looking at the file",
+            Self::Loading => "Loading rows",
+            Self::Verifying => "Verifying",
             Self::Storing => "Storing",
             Self::CleaningUp => "Cleaning up",
             Self::Done => "Done",

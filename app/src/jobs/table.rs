@@ -109,6 +109,8 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Optimize => "Optimize",
         JobKind::Backup => "Back up",
         JobKind::VerifyBackup => "Verify backup",
+        JobKind::InspectFile => "Look at file",
+        JobKind::Import => "Import",
         JobKind::Test => "Test",
     }
 }

@@ -76,7 +76,6 @@ impl Import<'_> {
 ///
 /// # Errors
 /// `NotFound`; `Invalid` for a path that leads out of the allowed folder; `Conflict` for an upload that is not whole.
-#[expect(dead_code, reason = "the beginning of an import asks for it")]
 pub(super) fn path_of(engine: &Engine, file: &ImportFile) -> Result<(PathBuf, String)> {
     located(engine.config(), file)
 }

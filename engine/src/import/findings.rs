@@ -2,7 +2,7 @@
 
 use contract::{
     format,
-    import::{ColumnType, FileFacts, Finding, FindingKind, ObjectFacts, RowsBy, Severity, TableFacts},
+    import::{ColumnFacts, ColumnType, FileFacts, Finding, FindingKind, ObjectFacts, RowsBy, Severity, TableFacts},
 };
 
 use super::{
@@ -14,9 +14,9 @@ use super::{
 };
 
 /// The most columns that a table of PostgreSQL can have.
-const MOST_COLUMNS: usize = 1600;
+pub(super) const MOST_COLUMNS: usize = 1600;
 /// What a row may take in a page of 8 kB, less its header.
-const ROW: i64 = 8160;
+pub(super) const ROW: i64 = 8160;
 /// What a long value takes in its row when it is moved out of it.
 const MOVED_OUT: i64 = 18;
 
@@ -240,15 +240,20 @@ fn widest_row(table: &TableFacts) -> i64 {
     table
         .columns
         .iter()
-        .map(|column| match column.proposal.column_type {
-            ColumnType::Boolean => 1,
-            ColumnType::Date => 4,
-            ColumnType::Bigint | ColumnType::Double | ColumnType::Timestamp | ColumnType::Timestamptz => 8,
-            ColumnType::Uuid => 16,
-            ColumnType::Numeric => MOVED_OUT,
-            ColumnType::Text | ColumnType::Bytea | ColumnType::Jsonb => {
-                (column.stored.longest_text.max(column.stored.longest_blob) + 4).min(MOVED_OUT)
-            }
-        })
+        .map(|column| width(column.proposal.column_type, column))
         .sum()
+}
+
+/// The bytes that the longest value of a column takes in its row, long ones moved out.
+pub(super) fn width(of: ColumnType, column: &ColumnFacts) -> i64 {
+    match of {
+        ColumnType::Boolean => 1,
+        ColumnType::Date => 4,
+        ColumnType::Bigint | ColumnType::Double | ColumnType::Timestamp | ColumnType::Timestamptz => 8,
+        ColumnType::Uuid => 16,
+        ColumnType::Numeric => MOVED_OUT,
+        ColumnType::Text | ColumnType::Bytea | ColumnType::Jsonb => {
+            (column.stored.longest_text.max(column.stored.longest_blob) + 4).min(MOVED_OUT)
+        }
+    }
 }

@@ -1,67 +1,149 @@
 //! One inspection, from opening the file to the findings.
 
-use std::{collections::HashSet, path::Path, time::Instant};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    time::Instant,
+};
 
 use contract::{
     Code, Fault,
-    import::{ColumnFacts, ColumnType, FileFacts, Finding, Inspection, TableFacts},
+    import::{ColumnFacts, ColumnType, FileFacts, Finding, Inspection, ObjectFacts, TableFacts},
 };
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 
 use super::{
     affinity::affinity,
     check, findings,
     propose::{Part, propose},
-    scan,
+    scan::{self, Seen},
     schema::{self, Table},
     source::Source,
     stop::{Stop, is_interrupted},
 };
 use crate::{Error, Result};
 
+/// What an inspection found, and what a load needs to know beside it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Inspected {
+    /// What was found.
+    pub inspection: Inspection,
+    /// Which state of the file that was.
+    pub stamp: String,
+    /// How the tables lie in the file, by name; none of those that are skipped.
+    pub layout: BTreeMap<String, Layout>,
+    /// How long the looking took, in milliseconds.
+    pub took_ms: i64,
+}
+
+/// How a table lies in the file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Layout {
+    /// The name under which a query gets the rowid, if there is one.
+    pub rowid: Option<String>,
+    /// Bytes of all values, numbers counted as eight.
+    pub bytes: i64,
+    /// The last rows of all parts but the last one.
+    pub cuts: Vec<i64>,
+}
+
 /// Looks at a file; a private copy, when one is needed, goes into `room`.
-pub(super) fn run(file: &Path, room: &Path, stop: &Stop) -> Result<Inspection> {
-    let begun = Instant::now();
+pub(super) fn run(
+    file: &Path,
+    name: Option<&str>,
+    room: &Path,
+    stop: &Stop,
+    seen: &Seen,
+) -> Result<Inspected> {
     stop.check()?;
-    let source = Source::open(file, room)?;
-    stop.watch(&source.connection);
-    let connection = &source.connection;
-    let integrity = check::integrity(connection, stop)?;
-    let failed = |error: rusqlite::Error| match is_interrupted(&error) {
-        true => Error::Cancelled,
-        false => unreadable(&source.name, &error),
-    };
-    let facts = file_facts(&source, integrity).map_err(failed)?;
+    let source = Source::open(file, name, room)?;
+    inspect(&source, stop, seen)
+}
+
+/// Looks at an open file.
+pub(super) fn inspect(source: &Source, stop: &Stop, seen: &Seen) -> Result<Inspected> {
+    let begun = Instant::now();
+    let connection = source.connect()?;
+    stop.watch(&connection);
+    let checking = source.connect()?;
+    stop.watch(&checking);
+    // The check of the pages and the look at the rows read the same file, each on a processor of its own.
+    let (integrity, read) = std::thread::scope(|scope| {
+        let integrity = scope.spawn(|| {
+            let checking = checking;
+            check::integrity(&checking, stop)
+        });
+        let read = read(source, &connection, stop, seen);
+        (integrity.join(), read)
+    });
+    let integrity = integrity.map_err(|_| Error::internal("checking a SQLite file", "it panicked"))??;
+    let (mut tables, layout, views, triggers, from_tables) = read?;
+    let facts = file_facts(source, &connection, integrity).map_err(|error| failed(source, &error))?;
     let mut found = findings::of_file(&facts);
-    let mut tables = Vec::new();
-    for table in schema::tables(connection).map_err(failed)? {
-        tables.push(one_table(&source, table, stop, &mut found)?);
-    }
+    found.extend(from_tables);
     agree(&mut tables);
-    let views = schema::objects(connection, "view").map_err(failed)?;
-    let triggers = schema::objects(connection, "trigger").map_err(failed)?;
     // What was read while someone wrote is neither the old state nor the new one.
     source.unchanged()?;
     findings::of_tables(&tables, &mut found);
     findings::of_objects(&views, &triggers, &mut found);
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let took_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
     tracing::info!(
         file = source.name,
         bytes = source.bytes,
         tables = tables.len(),
-        duration_ms = begun.elapsed().as_millis() as u64,
+        duration_ms = took_ms,
         "inspected a SQLite file"
     );
-    Ok(Inspection {
-        file: facts,
-        tables,
-        views,
-        triggers,
-        findings: found,
+    Ok(Inspected {
+        inspection: Inspection {
+            file: facts,
+            tables,
+            views,
+            triggers,
+            findings: found,
+        },
+        stamp: source.stamp(),
+        layout,
+        took_ms,
     })
 }
 
-fn file_facts(source: &Source, integrity: Vec<String>) -> rusqlite::Result<FileFacts> {
-    let connection = &source.connection;
+type Read = (
+    Vec<TableFacts>,
+    BTreeMap<String, Layout>,
+    Vec<ObjectFacts>,
+    Vec<ObjectFacts>,
+    Vec<Finding>,
+);
+
+fn failed(source: &Source, error: &rusqlite::Error) -> Error {
+    match is_interrupted(error) {
+        true => Error::Cancelled,
+        false => unreadable(&source.name, error),
+    }
+}
+
+/// Reads the schema and every row.
+fn read(source: &Source, connection: &Connection, stop: &Stop, seen: &Seen) -> Result<Read> {
+    let failed = |error| failed(source, &error);
+    let (mut tables, mut layout, mut found) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for table in schema::tables(connection).map_err(failed)? {
+        let (facts, laid) = one_table(source, connection, table, stop, seen, &mut found)?;
+        layout.extend(laid.map(|laid| (facts.name.clone(), laid)));
+        tables.push(facts);
+    }
+    let views = schema::objects(connection, "view").map_err(failed)?;
+    let triggers = schema::objects(connection, "trigger").map_err(failed)?;
+    Ok((tables, layout, views, triggers, found))
+}
+
+fn file_facts(
+    source: &Source,
+    connection: &Connection,
+    integrity: Vec<String>,
+) -> rusqlite::Result<FileFacts> {
     let number = |name: &str| connection.query_row(&format!("pragma {name}"), [], |row| row.get::<_, i64>(0));
     Ok(FileFacts {
         name: source.name.clone(),
@@ -77,7 +159,14 @@ fn file_facts(source: &Source, integrity: Vec<String>) -> rusqlite::Result<FileF
     })
 }
 
-fn one_table(source: &Source, mut table: Table, stop: &Stop, found: &mut Vec<Finding>) -> Result<TableFacts> {
+fn one_table(
+    source: &Source,
+    connection: &Connection,
+    mut table: Table,
+    stop: &Stop,
+    seen: &Seen,
+    found: &mut Vec<Finding>,
+) -> Result<(TableFacts, Option<Layout>)> {
     let mut facts = TableFacts {
         rows_by: table.rows_by(),
         name: table.name.clone(),
@@ -92,17 +181,22 @@ fn one_table(source: &Source, mut table: Table, stop: &Stop, found: &mut Vec<Fin
         checks: std::mem::take(&mut table.checks),
     };
     if facts.kind.skipped().is_some() {
-        return Ok(facts);
+        return Ok((facts, None));
     }
-    let scanned = scan::scan(&source.connection, &source.name, &table, stop)?;
+    let scanned = scan::scan(connection, &source.name, &table, stop, seen)?;
+    let layout = Layout {
+        rowid: table.rowid.map(str::to_owned),
+        bytes: scanned.bytes,
+        cuts: scanned.cuts,
+    };
     facts.rows = scanned.rows;
     if let Some(why) = &scanned.uncomputed {
         found.extend(findings::uncomputed(&table, why));
     }
-    if let Some(why) = check::checks(&source.connection, &table, &mut facts.checks, stop)? {
+    if let Some(why) = check::checks(connection, &table, &mut facts.checks, stop)? {
         found.push(findings::unchecked(&table.name, "checks", &why));
     }
-    let unchecked = check::orphans(&source.connection, &table.name, &mut facts.foreign_keys, stop)?;
+    let unchecked = check::orphans(connection, &table.name, &mut facts.foreign_keys, stop)?;
     if let Some(why) = unchecked {
         found.push(findings::unchecked(&table.name, "foreign keys", &why));
     }
@@ -133,7 +227,7 @@ fn one_table(source: &Source, mut table: Table, stop: &Stop, found: &mut Vec<Fin
             stored,
         });
     }
-    Ok(facts)
+    Ok((facts, Some(layout)))
 }
 
 /// A foreign key needs one type on both sides. Where only one of them would be a UUID, a side without values follows the

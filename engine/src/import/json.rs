@@ -55,6 +55,33 @@ pub(super) fn form(text: &str) -> Option<Form> {
     })
 }
 
+/// Appends JSON without its white space and with its strings unescaped, each after its length: the same for two texts when
+/// jsonb takes them for the same and keeps both as they are.
+pub(super) fn canonical(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut reader = Reader {
+        bytes: text,
+        at: 0,
+        depth: 0,
+        change: Change::None,
+    };
+    loop {
+        reader.space();
+        match reader.peek() {
+            None => return Some(()),
+            Some(b'"') => {
+                let content = reader.string()?;
+                out.push(b'"');
+                out.extend_from_slice(&content.len().to_be_bytes());
+                out.extend_from_slice(&content);
+            }
+            Some(byte) => {
+                out.push(byte);
+                reader.at += 1;
+            }
+        }
+    }
+}
+
 /// A reader that remembers the heaviest change; `None` of its methods means: no JSON.
 struct Reader<'a> {
     bytes: &'a [u8],

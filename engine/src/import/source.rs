@@ -33,10 +33,11 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_');
 
+/// The most of a file that is mapped, in bytes; SQLite's own limit is just below 2 GiB.
+const MAPPED: i64 = 0x7fff_0000;
+
 /// A file that is open for reading, or a copy of it.
 pub(super) struct Source {
-    /// The connection.
-    pub connection: Connection,
     /// The file's name without its folder.
     pub name: String,
     /// Its size in bytes.
@@ -49,8 +50,9 @@ pub(super) struct Source {
     pub journal_bytes: Option<i64>,
     parts: Parts,
     before: [Option<State>; 3],
-    // Dropped after the connection, as fields are in order.
-    _copy: Option<TempDir>,
+    copy: Option<TempDir>,
+    /// Keeps an upload from being cleared away.
+    _held: Option<File>,
 }
 
 /// The file and what may lie beside it.
@@ -70,17 +72,21 @@ struct State {
 }
 
 impl Source {
-    /// Opens a file; a copy, when it needs one, goes into `room`.
+    /// Opens a file, which faults call by `name` when it has one of its own; a copy, when it needs one, goes into `room`.
     ///
     /// # Errors
     /// What the file is instead of a whole SQLite database that nobody writes to.
-    pub fn open(file: &Path, room: &Path) -> Result<Self> {
-        let name = file.file_name().map_or_else(
-            || file.display().to_string(),
-            |name| name.to_string_lossy().into_owned(),
-        );
+    pub fn open(file: &Path, name: Option<&str>, room: &Path) -> Result<Self> {
+        let name = name.map_or_else(|| name_of(file), str::to_owned);
         let parts = Parts::of(file, &name)?;
         let mut database = File::open(&parts.database).map_err(|error| unusable(file, &error))?;
+        // Only uploads are cleared away, and they lie in the console's own folder.
+        let parts_held = match parts.database.starts_with(fs::canonicalize(room).unwrap_or_default()) {
+            true => File::open(&parts.database)
+                .ok()
+                .filter(|file| file.try_lock_shared().is_ok()),
+            false => None,
+        };
         let before = parts.states();
         lock::ask(&name, &database, &parts.shared_memory).map_err(Error::Refused)?;
         let mut first = Vec::with_capacity(PROBE);
@@ -103,18 +109,14 @@ impl Source {
             if parts.states() != before {
                 return Err(Error::Refused(lock::changed(&name)));
             }
-            let connection = Connection::open_with_flags(
-                folder.path().join("source"),
-                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            );
+            let connection = in_copy(&folder);
             copy = Some(folder);
             connection
         };
-        let connection = connection
+        connection
             .and_then(guard)
             .map_err(|error| unopened(&name, &error))?;
         Ok(Self {
-            connection,
             name,
             bytes,
             header,
@@ -122,8 +124,35 @@ impl Source {
             journal_bytes,
             parts,
             before,
-            _copy: copy,
+            copy,
+            _held: parts_held,
         })
+    }
+
+    /// A connection to this state of the file. Each thread needs its own.
+    ///
+    /// # Errors
+    /// What SQLite has against the file.
+    pub fn connect(&self) -> Result<Connection> {
+        match &self.copy {
+            None => in_place(&self.parts.database),
+            Some(folder) => in_copy(folder),
+        }
+        .and_then(guard)
+        .map_err(|error| unopened(&self.name, &error))
+    }
+
+    /// What tells this state of the file from others: sizes and times of the file and its logs.
+    pub fn stamp(&self) -> String {
+        let words: Vec<String> = self
+            .before
+            .iter()
+            .map(|state| match state {
+                None => "-".to_owned(),
+                Some(State { bytes, modified: (seconds, nanos), .. }) => format!("{bytes}@{seconds}.{nanos:09}"),
+            })
+            .collect();
+        words.join(" ")
     }
 
     /// Refuses when the file was written to since it was opened.
@@ -211,6 +240,21 @@ fn size(state: Option<State>) -> Option<i64> {
         .filter(|bytes| *bytes > 0)
 }
 
+/// A file's name without its folder.
+pub(super) fn name_of(file: &Path) -> String {
+    file.file_name().map_or_else(
+        || file.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
+fn in_copy(folder: &TempDir) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(
+        folder.path().join("source"),
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+}
+
 fn in_place(database: &Path) -> rusqlite::Result<Connection> {
     let path = percent_encode(database.as_os_str().as_bytes(), PATH);
     Connection::open_with_flags(
@@ -226,6 +270,8 @@ fn guard(connection: Connection) -> rusqlite::Result<Connection> {
     // Programs bring collations of their own. Rows are read in the order they lie in, so any order will do.
     connection.collation_needed(|connection, name| connection.create_collation(name, str::cmp))?;
     connection.pragma_update(None, "query_only", true)?;
+    // Pages are read from the system's own cache instead of being copied out of it.
+    connection.pragma_update(None, "mmap_size", MAPPED)?;
     // The first look at the schema applies what is pending, and finds what is no database.
     connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)
@@ -254,7 +300,7 @@ fn unopened(name: &str, error: &rusqlite::Error) -> Error {
 }
 
 /// What the system has against the file.
-fn unusable(file: &Path, error: &std::io::Error) -> Error {
+pub(super) fn unusable(file: &Path, error: &std::io::Error) -> Error {
     use std::io::ErrorKind;
     let shown = file.display();
     match error.kind() {

@@ -17,7 +17,7 @@ pub(super) struct Stop(Arc<Inner>);
 struct Inner {
     wished: AtomicBool,
     // A check of the whole file is one statement: only SQLite itself can end it.
-    reading: Mutex<Option<InterruptHandle>>,
+    reading: Mutex<Vec<InterruptHandle>>,
 }
 
 /// Wishes to stop when it is dropped.
@@ -31,8 +31,20 @@ impl Stop {
 
     /// From now on the wish also ends what this connection is doing.
     pub fn watch(&self, connection: &Connection) {
-        *self.0.reading.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(connection.get_interrupt_handle());
+        let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.push(connection.get_interrupt_handle());
+        // The wish may have come before the connection.
+        if self.0.wished.load(Ordering::Relaxed) {
+            reading.iter().for_each(InterruptHandle::interrupt);
+        }
+    }
+
+    /// Wishes to stop.
+    pub fn now(&self) {
+        let inner = &self.0;
+        inner.wished.store(true, Ordering::Relaxed);
+        let reading = inner.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.iter().for_each(InterruptHandle::interrupt);
     }
 
     /// Asks whether to go on.
@@ -49,11 +61,7 @@ impl Stop {
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        let inner = &self.0.0;
-        inner.wished.store(true, Ordering::Relaxed);
-        if let Some(reading) = &*inner.reading.lock().unwrap_or_else(PoisonError::into_inner) {
-            reading.interrupt();
-        }
+        self.0.now();
     }
 }
 

@@ -11,6 +11,8 @@ const WEBKIT: std::ops::Range<i64> = 11_739_600_000_000_000..15_746_918_400_000_
 /// 1900 to 2099 in Julian days.
 const JULIAN: std::ops::Range<f64> = 2_415_020.5..2_488_069.5;
 const DAY_MS: f64 = 86_400_000.0;
+/// Days from 1970 to 2000.
+const DAYS_TO_2000: i64 = 10_957;
 
 /// The form of an integer that may be a time.
 pub(super) fn integer(value: i64) -> Option<Form> {
@@ -81,6 +83,59 @@ pub(super) fn text(text: &[u8]) -> Option<(Form, Option<Spelling>)> {
     }
 }
 
+/// Microseconds since 1970 of a whole time or a day, and whether it names its offset from UTC.
+pub(super) fn micros(text: &[u8]) -> Option<(i64, bool)> {
+    let day = i64::from(day(text.get(..10)?)?) + DAYS_TO_2000;
+    let begin = day * 86_400_000_000;
+    let Some((&separator, clock)) = text[10..].split_first() else {
+        return Some((begin, false));
+    };
+    if !matches!(separator, b' ' | b'T') {
+        return None;
+    }
+    let (clock, zone) = time(clock)?;
+    if !clock.exists || clock.fine {
+        return None;
+    }
+    let (zoned, minutes) = match offset(zone)? {
+        None => (false, 0),
+        Some(_) => (true, offset_minutes(zone)?),
+    };
+    Some((begin + clock.micros - minutes * 60_000_000, zoned))
+}
+
+/// Days since 2000 of a day.
+pub(super) fn day(text: &[u8]) -> Option<i32> {
+    let (year, month, day) = calendar(text)?;
+    let exists = text.len() == 10 && year > 0 && (1..=12).contains(&month) && (1..=days(year, month)).contains(&day);
+    if !exists {
+        return None;
+    }
+    // Howard Hinnant's days_from_civil: years begin in March, so that the odd day comes last.
+    let (year, month, day) = (i64::from(year), i64::from(month), i64::from(day));
+    let year = if month <= 2 { year - 1 } else { year };
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    let since = year.div_euclid(400) * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    i32::try_from(since - DAYS_TO_2000).ok()
+}
+
+fn offset_minutes(zone: &[u8]) -> Option<i64> {
+    let bare = zone.strip_prefix(b" ").unwrap_or(zone);
+    let (sign, digits) = match bare {
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => return Some(0),
+    };
+    let hours = number(digits.get(..2)?)?;
+    let minutes = match digits.len() {
+        4 => number(&digits[2..])?,
+        5 => number(&digits[3..])?,
+        _ => 0,
+    };
+    Some(sign * i64::from(hours * 60 + minutes))
+}
+
 fn dated(text: &[u8]) -> Option<(Form, Option<Spelling>)> {
     let (year, month, day) = calendar(text)?;
     let rest = &text[10..];
@@ -124,6 +179,8 @@ struct Clock {
     fraction: u8,
     idle: bool,
     fine: bool,
+    /// Microseconds since midnight.
+    micros: i64,
 }
 
 /// `HH:MM`, `HH:MM:SS` or with a fraction; and what follows.
@@ -138,6 +195,7 @@ fn time(text: &[u8]) -> Option<(Clock, &[u8])> {
         fraction: 0,
         idle: false,
         fine: false,
+        micros: i64::from(hour * 60 + minute) * 60_000_000,
     };
     let rest = &text[5..];
     if rest.first() != Some(&b':') {
@@ -146,6 +204,7 @@ fn time(text: &[u8]) -> Option<(Clock, &[u8])> {
     let second = number(rest.get(1..3)?)?;
     clock.seconds = true;
     clock.exists &= second < 60;
+    clock.micros += i64::from(second) * 1_000_000;
     let rest = &rest[3..];
     if rest.first() != Some(&b'.') {
         return Some((clock, rest));
@@ -155,6 +214,8 @@ fn time(text: &[u8]) -> Option<(Clock, &[u8])> {
     clock.fraction = u8::try_from(digits).ok().filter(|digits| *digits > 0)?;
     clock.idle = fraction.iter().all(|digit| *digit == b'0');
     clock.fine = fraction.iter().skip(6).any(|digit| *digit != b'0');
+    let places = fraction.iter().copied().chain(std::iter::repeat(b'0')).take(6);
+    clock.micros += places.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
     Some((clock, &rest[1 + digits..]))
 }
 

@@ -37,6 +37,8 @@ pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Resu
         JobKind::VerifyBackup => {
             Box::pin(read::<crate::backup::verify::VerifyBackup>(spec)?.run(context)).await
         }
+        JobKind::InspectFile => Box::pin(read::<crate::import::job::InspectFile>(spec)?.run(context)).await,
+        JobKind::Import => Box::pin(read::<crate::import::job::LoadImport>(spec)?.run(context)).await,
         #[cfg(feature = "test-jobs")]
         JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.run(context)).await,
         #[cfg(not(feature = "test-jobs"))]
@@ -53,6 +55,8 @@ pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) ->
         JobKind::VerifyBackup => {
             Box::pin(read::<crate::backup::verify::VerifyBackup>(spec)?.clean_up(context)).await
         }
+        JobKind::InspectFile => Box::pin(read::<crate::import::job::InspectFile>(spec)?.clean_up(context)).await,
+        JobKind::Import => Box::pin(read::<crate::import::job::LoadImport>(spec)?.clean_up(context)).await,
         #[cfg(feature = "test-jobs")]
         JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.clean_up(context)).await,
         #[cfg(not(feature = "test-jobs"))]
@@ -67,6 +71,8 @@ pub(super) fn event_type(kind: JobKind) -> &'static str {
         JobKind::Optimize => crate::optimize::run::Optimize::EVENT_TYPE,
         JobKind::Backup => crate::backup::run::TakeBackup::EVENT_TYPE,
         JobKind::VerifyBackup => crate::backup::verify::VerifyBackup::EVENT_TYPE,
+        JobKind::InspectFile => crate::import::job::InspectFile::EVENT_TYPE,
+        JobKind::Import => crate::import::job::LoadImport::EVENT_TYPE,
         JobKind::Test => "test.run",
     }
 }

@@ -100,6 +100,12 @@ impl Target {
         }
     }
 
+    /// Whether its server runs on the console's machine, as far as its address says.
+    pub(crate) fn is_on_this_machine(&self) -> bool {
+        let options = self.options();
+        options.get_socket().is_some() || matches!(options.get_host(), "localhost" | "127.0.0.1" | "::1")
+    }
+
     /// A connection of the pool, for a question that a page asks. It has a statement timeout of 15 s and a lock
     /// timeout of 2 s: no page hangs behind a lock.
     ///

@@ -83,7 +83,7 @@ impl From<sqlx::Error> for Stopped {
 }
 
 /// The name under which a job's session is seen in `pg_stat_activity`. The last digits of the id are the random ones.
-fn purpose(kind: &str, job: JobId) -> String {
+pub(crate) fn purpose(kind: &str, job: JobId) -> String {
     let id = job.0.simple().to_string();
     format!("{kind} {}", &id[id.len() - 12..])
 }

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -124,18 +124,93 @@ pub(super) struct Which {
 
 #[derive(Subcommand)]
 pub(super) enum Import {
-    /// Look at a SQLite file and show what it would become
-    Sqlite {
-        /// The file; it is never changed
-        #[arg(value_name = "FILE", value_parser = absolute)]
-        file: PathBuf,
-        /// Check the file, read every value, and propose a type for each column; nothing is imported
-        #[arg(long, required = true)]
-        inspect: bool,
-        /// Also write everything that was found as JSON into this file; it must not exist
-        #[arg(long, value_name = "FILE.json")]
-        report: Option<PathBuf>,
-    },
+    /// Bring a SQLite file in: look, plan, load, and prove that every value arrived
+    ///
+    /// The same command again goes on with an import that was interrupted, and brings over what changed in the file of
+    /// one that is followed; without --follow for the last time.
+    Sqlite(Box<Sqlite>),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Sqlite {
+    /// The file; it is never changed
+    #[arg(value_name = "FILE", value_parser = absolute)]
+    pub file: PathBuf,
+    /// The schema that receives the tables; made when it is missing [default: public]
+    #[arg(long, value_name = "NAME")]
+    pub schema: Option<String>,
+    /// Bring rows into tables that are there, columns matched by name
+    #[arg(long)]
+    pub existing: bool,
+    /// What happens to a row whose key is in the table already
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub on_conflict: Option<OnConflictName>,
+    /// How names are carried over
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub names: Option<NamesName>,
+    /// What happens to text with U+0000 or bytes that are not UTF-8
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub text: Option<TextName>,
+    /// When it is cancelled, keep what is loaded, so that the same command goes on from there
+    #[arg(long)]
+    pub keep: bool,
+    /// Keep what is needed to bring over later what changes in the file
+    #[arg(long)]
+    pub follow: bool,
+    /// Leave a table out; can be given several times
+    #[arg(long, value_name = "TABLE")]
+    pub skip: Vec<String>,
+    /// Take the decisions from this file
+    #[arg(long, value_name = "FILE.json")]
+    pub mapping: Option<PathBuf>,
+    /// Look at the file, write every decision as proposed into this file, and end; it must not exist
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["report", "inspect", "plan"])]
+    pub write_mapping: Option<PathBuf>,
+    /// Look at the file and show what it would become; nothing is imported
+    #[arg(long, conflicts_with = "plan")]
+    pub inspect: bool,
+    /// Show every statement and what is not carried over; nothing is imported
+    #[arg(long)]
+    pub plan: bool,
+    /// Drop what an interrupted import of this file left, and forget it
+    #[arg(long, conflicts_with_all = ["inspect", "plan", "follow", "report", "write_mapping"])]
+    pub discard: bool,
+    /// Also write the report into this file, as Markdown when it ends in .md, else as JSON; it must not exist
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub report: Option<PathBuf>,
+}
+
+/// What happens to a row whose key is there.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum OnConflictName {
+    /// The import fails and names it
+    Fail,
+    /// The row that is there stays
+    Skip,
+    /// The row that is there gets the file's values
+    Upsert,
+}
+
+/// How names are carried over.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum NamesName {
+    /// Exactly as they are
+    Keep,
+    /// ASCII letters in lower case
+    Lower,
+}
+
+/// What happens to text that PostgreSQL cannot hold.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum TextName {
+    /// Each such byte becomes U+FFFD
+    Replace,
+    /// Each such byte is left out
+    Remove,
+    /// The column becomes bytea
+    Bytes,
+    /// The import refuses
+    Refuse,
 }
 
 #[derive(Subcommand)]
@@ -204,26 +279,56 @@ fn absolute(path: &str) -> std::io::Result<PathBuf> {
 }
 
 impl Command {
-    /// Opens the files that the arguments name for writing, as the user who typed them.
-    pub fn open_files(&self) -> Result<Option<File>, Failure> {
-        let (Self::Backup(Backup::Download { output, .. })
-        | Self::Import(Import::Sqlite {
-            report: Some(output), ..
-        })) = self
-        else {
-            return Ok(None);
-        };
-        let opened = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(output);
-        let file = opened.map_err(|error| {
+    /// Opens the files that the arguments name, as the user who typed them.
+    pub fn open_files(&self) -> Result<Files, Failure> {
+        let mut files = Files::default();
+        match self {
+            Self::Backup(Backup::Download { output, .. }) => files.out = Some(new_file(output)?),
+            Self::Import(Import::Sqlite(sqlite)) => {
+                if let Some(path) = &sqlite.mapping {
+                    let text = std::fs::read_to_string(path).map_err(|error| {
+                        Failure::with_hint(
+                            format!("{} cannot be read: {error}", path.display()),
+                            "name a file that --write-mapping has written",
+                        )
+                    })?;
+                    let mapping = serde_json::from_str(&text).map_err(|error| {
+                        Failure::with_hint(
+                            format!("{} is no mapping: {error}", path.display()),
+                            "correct it there, or write a new one with --write-mapping",
+                        )
+                    })?;
+                    files.mapping = Some(mapping);
+                }
+                if let Some(path) = sqlite.report.as_ref().or(sqlite.write_mapping.as_ref()) {
+                    files.out = Some(new_file(path)?);
+                }
+            }
+            _ => {}
+        }
+        Ok(files)
+    }
+}
+
+/// Files that the arguments name.
+#[derive(Default)]
+pub(super) struct Files {
+    /// A new one to write to.
+    pub out: Option<File>,
+    /// What is in a mapping.
+    pub mapping: Option<contract::import::Mapping>,
+}
+
+fn new_file(path: &Path) -> Result<File, Failure> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| {
             Failure::with_hint(
-                format!("{} cannot be made: {error}", output.display()),
+                format!("{} cannot be made: {error}", path.display()),
                 "name a file that does not exist yet",
             )
-        })?;
-        Ok(Some(file))
-    }
+        })
 }

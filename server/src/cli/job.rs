@@ -22,6 +22,30 @@ const LOOK: Duration = Duration::from_secs(2);
 /// # Errors
 /// The job's fault when it did not succeed.
 pub(super) async fn wait(session: &Session<'_>, console: &Console, id: JobId) -> Result<JobView, Failure> {
+    let (job, asked_to_stop) = until_over(session, console, id).await?;
+    session.out.show(&job, || words(&job));
+    succeeded(job, asked_to_stop)
+}
+
+/// Waits until a job is over; its progress is shown, its end is not.
+///
+/// # Errors
+/// The job's fault when it did not succeed.
+pub(super) async fn wait_quietly(
+    session: &Session<'_>,
+    console: &Console,
+    id: JobId,
+) -> Result<JobView, Failure> {
+    let (job, asked_to_stop) = until_over(session, console, id).await?;
+    succeeded(job, asked_to_stop)
+}
+
+/// The job once it is over, and whether it was asked to stop here.
+async fn until_over(
+    session: &Session<'_>,
+    console: &Console,
+    id: JobId,
+) -> Result<(JobView, bool), Failure> {
     let caller = session.caller(console);
     let jobs = console.engine.jobs();
     let mut values = Box::pin(console.engine.watch(&caller)?);
@@ -46,7 +70,10 @@ pub(super) async fn wait(session: &Session<'_>, console: &Console, id: JobId) ->
         }
     }
     shown.over();
-    session.out.show(&job, || words(&job));
+    Ok((job, asked_to_stop))
+}
+
+fn succeeded(job: JobView, asked_to_stop: bool) -> Result<JobView, Failure> {
     match job.state {
         JobState::Succeeded => Ok(job),
         JobState::Cancelled if asked_to_stop => Err(Failure::interrupted("cancelled")),

@@ -28,7 +28,7 @@ use clap::Parser;
 use nix::unistd::{Uid, User};
 
 use crate::{config::Settings, console::Console, http::Site, logging, privileges};
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Files};
 use failure::Failure;
 use out::Out;
 
@@ -99,7 +99,7 @@ fn begin(arguments: Arguments, out: Out) -> Result<(), Failure> {
 async fn run(
     command: Command,
     session: Session<'_>,
-    opened: Option<std::fs::File>,
+    opened: Files,
     site: Option<Site>,
 ) -> Result<(), Failure> {
     match (command, site) {
@@ -108,7 +108,7 @@ async fn run(
     }
 }
 
-async fn other(command: Command, session: Session<'_>, opened: Option<std::fs::File>) -> Result<(), Failure> {
+async fn other(command: Command, session: Session<'_>, opened: Files) -> Result<(), Failure> {
     match command {
         Command::Routes => routes::list(session.out),
         Command::Config(arguments::Config::Check) => check::run(&session).await,
@@ -125,14 +125,14 @@ async fn with_console(
     command: Command,
     session: &Session<'_>,
     console: &Console,
-    opened: Option<std::fs::File>,
+    opened: Files,
 ) -> Result<(), Failure> {
     match command {
         Command::Migrate(what) => migrate::run(session, console, what).await,
         Command::Optimize => optimize::run(session, console, optimize::What::All).await,
         Command::CreateIndexes => optimize::run(session, console, optimize::What::Indexes).await,
         Command::Analyze => optimize::run(session, console, optimize::What::Analyze).await,
-        Command::Backup(what) => backup::run(session, console, what, opened).await,
+        Command::Backup(what) => backup::run(session, console, what, opened.out).await,
         Command::Import(what) => import::run(session, console, what, opened).await,
         Command::Stats => stats::run(session, console).await,
         Command::User(what) => self::session::run(session, console, what).await,
@@ -143,6 +143,13 @@ async fn with_console(
 impl Session<'_> {
     fn caller(&self, console: &Console) -> engine::Caller {
         console.engine.session().command_line(&self.os_user)
+    }
+
+    /// Says something to a person beside the result.
+    fn note(&self, text: &str) {
+        if !self.out.is_json() {
+            eprintln!("{text}");
+        }
     }
 
     /// The managed database of the command: the named one, or the only one there is.

@@ -1,66 +1,13 @@
-//! `pgsteward import …`: looking at a file before it is brought in.
-
-use std::{fs::File, io::Write};
+//! An inspection in words.
 
 use contract::{
     format,
-    import::{ColumnFacts, Inspection, Severity, TableFacts, TableKind},
+    import::{ColumnFacts, Finding, Inspection, Severity, TableFacts, TableKind},
 };
 
-use super::{Session, arguments::Import, failure::Failure, table};
-use crate::console::Console;
+use crate::cli::table;
 
-pub(super) async fn run(
-    session: &Session<'_>,
-    console: &Console,
-    what: Import,
-    report: Option<File>,
-) -> Result<(), Failure> {
-    let Import::Sqlite {
-        file, report: path, ..
-    } = what;
-    let caller = session.caller(console);
-    let import = console.engine.import();
-    let found = tokio::select! {
-        found = import.inspect(&caller, &file) => found,
-        _ = tokio::signal::ctrl_c() => {
-            discard(path.as_deref());
-            return Err(Failure::interrupted("the inspection was ended; the file is as it was"));
-        }
-    };
-    let found = match found {
-        Ok(found) => found,
-        Err(error) => {
-            discard(path.as_deref());
-            return Err(error.into());
-        }
-    };
-    if let (Some(mut report), Some(path)) = (report, &path) {
-        let failed = |error: &dyn std::fmt::Display| {
-            Failure::with_hint(
-                format!("{} cannot be written: {error}", path.display()),
-                "free some room, remove the unfinished file, and try again",
-            )
-        };
-        let text = serde_json::to_string_pretty(&found).map_err(|error| failed(&error))?;
-        writeln!(report, "{text}")
-            .and_then(|()| report.sync_all())
-            .map_err(|error| failed(&error))?;
-    }
-    session.out.show(&found, || words(&found));
-    Ok(())
-}
-
-/// Removes the report that was opened for nothing; where that is not allowed, it stays empty.
-fn discard(report: Option<&std::path::Path>) {
-    if let Some(path) = report
-        && let Err(error) = std::fs::remove_file(path)
-    {
-        tracing::debug!(%error, "the empty report stays");
-    }
-}
-
-fn words(found: &Inspection) -> String {
+pub(super) fn words(found: &Inspection) -> String {
     let file = &found.file;
     let rows: i64 = found.tables.iter().map(|table| table.rows).sum();
     let read = found
@@ -89,7 +36,10 @@ fn words(found: &Inspection) -> String {
         text.push_str(&one_table(table));
     }
     text.push_str("\n\n");
-    text.push_str(&findings(found));
+    text.push_str(&match found.findings.as_slice() {
+        [] => "Nothing to report: every value goes over as it is.".to_owned(),
+        found => findings(found),
+    });
     text
 }
 
@@ -150,34 +100,22 @@ fn stored(column: &ColumnFacts) -> String {
     }
 }
 
-fn findings(found: &Inspection) -> String {
-    if found.findings.is_empty() {
-        return "Nothing to report: every value goes over as it is.".to_owned();
-    }
+/// Findings, one a line, with their number by severity.
+pub(super) fn findings(found: &[Finding]) -> String {
     let mut lines = Vec::new();
-    for finding in &found.findings {
-        let place: Vec<String> = [&finding.table, &finding.column]
-            .into_iter()
-            .flatten()
-            .map(|name| visible(name))
-            .collect();
+    for finding in found {
+        let place = finding.place();
         lines.push(match place.is_empty() {
             true => format!("{}: {}", finding.severity.name(), visible(&finding.words)),
             false => format!(
                 "{}: {}: {}",
                 finding.severity.name(),
-                place.join("."),
+                visible(&place),
                 visible(&finding.words)
             ),
         });
     }
-    let count = |severity| {
-        found
-            .findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
-    };
+    let count = |severity| found.iter().filter(|finding| finding.severity == severity).count();
     lines.push(format!(
         "{} errors, {} warnings, {} notes",
         count(Severity::Error),
@@ -188,7 +126,7 @@ fn findings(found: &Inspection) -> String {
 }
 
 /// A stranger's name must not steer the terminal.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     text.chars()
         .map(|char| if char.is_control() { '\u{fffd}' } else { char })
         .collect()

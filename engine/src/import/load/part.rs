@@ -1,0 +1,331 @@
+//! Loading one part of a table, in one transaction with its note in the ledger.
+
+use std::{collections::HashMap, sync::Arc};
+
+use contract::import::OnConflict;
+use futures::TryStreamExt;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::{
+    Load, Part, Stream,
+    read::{Chunks, Range, Sender, read},
+};
+use crate::{
+    Error, Result,
+    import::{
+        plan::{Parents, TablePlan},
+        show,
+        wire::{RowHasher, Rows, Sum},
+    },
+    quote,
+};
+
+/// How many keys of rows are named that were left as they were.
+const NAMED: usize = 20;
+
+impl Load {
+    /// Loads a part.
+    pub(super) async fn part(&self, stream: &mut Stream, place: usize, part: usize) -> Result<()> {
+        let table = &self.plan.tables[place];
+        let range = Range::part(table, part);
+        self.watch.enter(place);
+        self.try_part(stream, place, part, range)
+            .await
+            .map_err(|error| placed(error, &table.source, &range.words(table)))
+    }
+
+    async fn try_part(&self, stream: &mut Stream, place: usize, part: usize, range: Range) -> Result<()> {
+        let failed = |source| self.target.error(source);
+        let table = &self.plan.tables[place];
+        let reader = stream.reader.take().ok_or_else(gone)?;
+        stream.begin().await.map_err(failed)?;
+        let session = &mut stream.session;
+        let copy = match &table.existing {
+            None => table.copy_in(&self.plan.schema),
+            Some(_) => {
+                sqlx::raw_sql(AssertSqlSafe(table.staging()))
+                    .execute(&mut *session)
+                    .await
+                    .map_err(failed)?;
+                "copy pgsteward_stage from stdin (format binary)".to_owned()
+            }
+        };
+        let (watch, each) = (Arc::clone(&self.watch), table.existing.is_some());
+        let (mut sender, chunks) = Sender::new(table, each, move |rows, bytes| watch.saw(place, rows, bytes));
+        let (plan, source, stop) = (Arc::clone(&self.plan), Arc::clone(&self.source), self.stop.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let table = &plan.tables[place];
+            let ended = read(&reader, &source.name, table, range, &stop, &mut sender).and_then(|()| sender.finish());
+            (reader, sender, ended)
+        });
+        let sending = send(session, &copy, chunks);
+        let (read, sent) = tokio::join!(reading, sending);
+        let (reader, sender, ended) = read.map_err(|error| Error::internal("reading a SQLite file", error))?;
+        stream.reader = Some(reader);
+        // The reader ends as cancelled when the server takes no more: then the server knows why.
+        match (ended, sent) {
+            (Err(Error::Cancelled) | Ok(()), Err(error)) => return Err(self.target.error(error)),
+            (Err(error), _) => return Err(error),
+            (Ok(()), Ok(())) => {}
+        }
+        let mut done = Part {
+            sent: sender.sum,
+            ..Part::default()
+        };
+        if let Some(each) = sender.each {
+            self.bring_in(session, table, each, &mut done).await?;
+        }
+        self.ledger
+            .loaded(session, place, part, &done)
+            .await
+            .map_err(failed)?;
+        stream.commit().await.map_err(failed)
+    }
+
+    /// Brings staged rows into a table that is there, and compares what it keeps with what was staged.
+    async fn bring_in(
+        &self,
+        session: &mut PgConnection,
+        table: &TablePlan,
+        sent: Vec<u128>,
+        done: &mut Part,
+    ) -> Result<()> {
+        let failed = |source| self.target.error(source);
+        if self.plan.on_conflict == OnConflict::Skip {
+            done.skipped = self.already_there(session, table).await.map_err(failed)?;
+        }
+        let insert = table.bring_in(&self.plan.schema, self.plan.on_conflict);
+        let mut expected: HashMap<u128, u32> = HashMap::with_capacity(sent.len());
+        for hash in sent {
+            *expected.entry(hash).or_default() += 1;
+        }
+        let types = table.types();
+        let mut hasher = RowHasher::new(&types);
+        let (mut back, mut same) = (Sum::default(), Sum::default());
+        let mut rows = Rows::default();
+        let mut stream = session
+            .copy_out_raw(&format!("copy ({insert}) to stdout (format binary)"))
+            .await
+            .map_err(|source| self.target.error_at(source, &insert))?;
+        while let Some(chunk) = stream
+            .try_next()
+            .await
+            .map_err(|source| self.target.error_at(source, &insert))?
+        {
+            let take = |row: &[u8]| {
+                let hash = hasher.hash(row);
+                back.add(hash, row.len());
+                match expected.get_mut(&hash).filter(|count| **count > 0) {
+                    Some(count) => {
+                        *count -= 1;
+                        same.add(hash, row.len());
+                    }
+                    None => {
+                        done.changed += 1;
+                        if done.skipped.len() < NAMED {
+                            let key = show::key(table, row);
+                            done.skipped.push(format!("changed on its way in: {key}"));
+                        }
+                    }
+                }
+            };
+            rows.take(&chunk, take)
+                .map_err(|error| Error::internal("reading rows back", error))?;
+        }
+        drop(stream);
+        rows.finish()
+            .map_err(|error| Error::internal("reading rows back", error))?;
+        done.back = Some(back);
+        sqlx::raw_sql("drop table pgsteward_stage")
+            .execute(session)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    /// The first keys of staged rows that the table has already.
+    async fn already_there(&self, session: &mut PgConnection, table: &TablePlan) -> Result<Vec<String>, sqlx::Error> {
+        let conflict = table.existing.as_ref().map_or(&[][..], |existing| &existing.conflict);
+        let mut pairs = Vec::new();
+        let mut shown = Vec::new();
+        for name in conflict {
+            let Some(at) = table.columns.iter().position(|column| column.name == *name) else {
+                return Ok(Vec::new());
+            };
+            let declared = table.columns[at].declared.as_deref().unwrap_or("text");
+            pairs.push(format!("t.{} = s.c{at}::{declared}", quote::ident(name)));
+            shown.push(format!("left(s.c{at}::text, 80)"));
+        }
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        sqlx::query_scalar(AssertSqlSafe(format!(
+            "select concat_ws(', ', {})
+               from pgsteward_stage s
+               join {} t on {}
+              limit {NAMED}",
+            shown.join(", "),
+            quote::qualified(&self.plan.schema, &table.name),
+            pairs.join(" and ")
+        )))
+        .fetch_all(session)
+        .await
+    }
+
+    /// Makes the parents that a table's rows name and nobody has, with their key alone.
+    pub(super) async fn parents(&self, stream: &mut Stream, place: usize) -> Result<()> {
+        let failed = |source| self.target.error(source);
+        let plan = Arc::clone(&self.plan);
+        let table = &plan.tables[place];
+        let parents = table.existing.as_ref().map_or(&[][..], |existing| &existing.parents);
+        let mut made = 0;
+        stream.begin().await.map_err(failed)?;
+        for parent in parents {
+            made += self
+                .parents_of(&mut stream.session, &mut stream.reader, table, parent)
+                .await
+                .map_err(|error| placed(error, &table.source, &format!("parents in {}", parent.table)))?;
+        }
+        self.ledger
+            .parents(&mut stream.session, place, made)
+            .await
+            .map_err(failed)?;
+        stream.commit().await.map_err(failed)
+    }
+
+    async fn parents_of(
+        &self,
+        session: &mut PgConnection,
+        reader: &mut Option<rusqlite::Connection>,
+        table: &TablePlan,
+        parent: &Parents,
+    ) -> Result<i64> {
+        let failed = |source| self.target.error(source);
+        let keys = keys_of(table, parent);
+        sqlx::raw_sql(AssertSqlSafe(keys.staging()))
+            .execute(&mut *session)
+            .await
+            .map_err(failed)?;
+        let (mut sender, chunks) = Sender::new(&keys, false, |_, _| {});
+        let (connection, source, stop) = (reader.take().ok_or_else(gone)?, Arc::clone(&self.source), self.stop.clone());
+        let name = table.source.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let ended = read(&connection, &source.name, &keys, Range::ALL, &stop, &mut sender)
+                .and_then(|()| sender.finish());
+            (connection, ended)
+        });
+        let sending = send(session, "copy pgsteward_stage from stdin (format binary)", chunks);
+        let (read, sent) = tokio::join!(reading, sending);
+        let (connection, ended) = read.map_err(|error| Error::internal("reading a SQLite file", error))?;
+        *reader = Some(connection);
+        match (ended, sent) {
+            (Err(Error::Cancelled) | Ok(()), Err(error)) => return Err(self.target.error(error)),
+            (Err(error), _) => return Err(error),
+            (Ok(()), Ok(())) => {}
+        }
+        let made = sqlx::raw_sql(AssertSqlSafe(make_parents(table, parent)))
+            .execute(&mut *session)
+            .await
+            .map_err(failed)?
+            .rows_affected();
+        sqlx::raw_sql("drop table pgsteward_stage")
+            .execute(session)
+            .await
+            .map_err(failed)?;
+        let made = i64::try_from(made).unwrap_or(i64::MAX);
+        if made > 0 {
+            self.context.info(format!(
+                "{name}: made {} rows in {} that rows name and nobody had.",
+                contract::format::exact(made),
+                parent.table
+            ));
+        }
+        Ok(made)
+    }
+}
+
+/// The referring columns of a table, as a table of their own.
+fn keys_of(table: &TablePlan, parent: &Parents) -> TablePlan {
+    let columns = parent.columns.iter().map(|at| table.columns[*at].clone()).collect();
+    TablePlan {
+        columns,
+        rowid: None,
+        cuts: Vec::new(),
+        key: Vec::new(),
+        identity: None,
+        existing: None,
+        ..table.clone()
+    }
+}
+
+fn make_parents(table: &TablePlan, parent: &Parents) -> String {
+    let names: Vec<String> = parent.parent_columns.iter().map(|name| quote::ident(name)).collect();
+    let values: Vec<String> = parent
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(number, at)| {
+            let declared = table.columns[*at].declared.as_deref().unwrap_or("text");
+            format!("c{number}::{declared}")
+        })
+        .collect();
+    let given: Vec<String> = (0..names.len()).map(|number| format!("c{number} is not null")).collect();
+    let same: Vec<String> = names
+        .iter()
+        .enumerate()
+        .map(|(number, name)| format!("p.{name} = s.{}", values[number]))
+        .collect();
+    let parent = quote::qualified(&parent.schema, &parent.table);
+    format!(
+        "insert into {parent} ({names})
+         select distinct {values}
+           from pgsteward_stage s
+          where {given}
+            and not exists (select from {parent} p where {same})
+         on conflict do nothing",
+        names = names.join(", "),
+        values = values.join(", "),
+        given = given.join(" and "),
+        same = same.join(" and ")
+    )
+}
+
+/// Sends chunks until there are no more. When the reader ends early nothing of them stays.
+pub(in crate::import) async fn send(
+    session: &mut PgConnection,
+    statement: &str,
+    mut chunks: Chunks,
+) -> Result<(), sqlx::Error> {
+    let mut copy = session.copy_in_raw(statement).await?;
+    let mut whole = false;
+    while let Some(chunk) = chunks.full.recv().await {
+        whole = chunk.ends_with(&super::super::wire::END);
+        copy.send(chunk.as_slice()).await?;
+        // Nobody waits for it when the reader has ended.
+        chunks.empty.try_send(chunk).ok();
+    }
+    match whole {
+        true => copy.finish().await.map(|_| ()),
+        false => copy.abort("the file could not be read to its end").await,
+    }
+}
+
+/// An error with the table and the rows that it came up at.
+fn placed(error: Error, table: &str, range: &str) -> Error {
+    match error {
+        Error::Cancelled | Error::Refused(_) => error,
+        error => {
+            let internal = error.is_internal();
+            let mut fault = error.fault();
+            if internal {
+                tracing::error!(table, range, error = error.chain(), "loading failed");
+            }
+            fault.message = format!("{table}, {range}: {}", fault.message);
+            Error::Refused(fault)
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::internal("loading a part", "its reader is gone")
+}

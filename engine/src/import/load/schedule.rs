@@ -1,0 +1,220 @@
+//! Which task a free stream does next. Tasks wait for others; among those that can be done, the earlier in kind comes
+//! first: an index as soon as its table has its rows, so that no stream waits for all tables.
+
+use std::sync::{Mutex, PoisonError};
+
+use contract::import::Stage;
+use tokio::sync::Notify;
+
+use super::{super::plan::Plan, ledger::Done};
+
+/// One thing that a stream does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Loads a part of a table.
+    Part {
+        /// The table, by place.
+        table: usize,
+        /// The part, by number.
+        part: usize,
+    },
+    /// Makes the parents that a table's rows name and nobody has.
+    Parents {
+        /// The table, by place.
+        table: usize,
+    },
+    /// Runs statements after the rows.
+    Step {
+        /// The step, by place.
+        step: usize,
+    },
+}
+
+struct Entry {
+    task: Task,
+    /// Lower comes first.
+    rank: (u8, i64),
+    /// How many tasks it waits for.
+    waits: usize,
+    /// Tasks that wait for it.
+    before: Vec<usize>,
+    taken: bool,
+}
+
+/// All tasks of a load.
+pub(super) struct Schedule {
+    entries: Mutex<State>,
+    changed: Notify,
+}
+
+struct State {
+    entries: Vec<Entry>,
+    left: usize,
+}
+
+impl Schedule {
+    /// The tasks that are not done yet.
+    pub fn new(plan: &Plan, done: &Done) -> Self {
+        let mut tasks = Tasks::default();
+        let mut loads: Vec<Vec<usize>> = Vec::new();
+        for (place, table) in plan.tables.iter().enumerate() {
+            let mut parts = Vec::new();
+            for part in 0..table.parts() {
+                if !done.parts.contains_key(&(place as i32, part as i32)) {
+                    parts.push(tasks.add(Task::Part { table: place, part }, (2, -table.bytes)));
+                }
+            }
+            let parents = table.existing.as_ref().is_some_and(|existing| !existing.parents.is_empty());
+            if parents && !done.parents.contains_key(&(place as i32)) {
+                let task = tasks.add(Task::Parents { table: place }, (1, 0));
+                parts.iter().for_each(|part| tasks.order(task, *part));
+                parts.push(task);
+            }
+            loads.push(parts);
+        }
+        for (place, table) in plan.tables.iter().enumerate() {
+            for before in table.existing.iter().flat_map(|existing| &existing.after) {
+                tasks.all_before(&loads[*before], &loads[place]);
+            }
+        }
+        steps(plan, done, &loads, &mut tasks);
+        let left = tasks.0.len();
+        Self {
+            entries: Mutex::new(State {
+                entries: tasks.0,
+                left,
+            }),
+            changed: Notify::new(),
+        }
+    }
+
+    /// How many tasks there are.
+    pub fn tasks(&self) -> usize {
+        self.state().entries.len()
+    }
+
+    /// The next task, once there is one; none when all are done.
+    pub async fn next(&self) -> Option<(usize, Task)> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the look, so that nothing is missed between the two.
+            changed.as_mut().enable();
+            {
+                let mut state = self.state();
+                if state.left == 0 {
+                    return None;
+                }
+                let found = state
+                    .entries
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, entry)| !entry.taken && entry.waits == 0)
+                    .min_by_key(|(number, entry)| (entry.rank, *number))
+                    .map(|(number, entry)| (number, entry.task));
+                if let Some((number, task)) = found {
+                    state.entries[number].taken = true;
+                    return Some((number, task));
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Notes that a task is done.
+    pub fn finish(&self, number: usize) {
+        let mut state = self.state();
+        state.left -= 1;
+        let before = std::mem::take(&mut state.entries[number].before);
+        for waiting in before {
+            state.entries[waiting].waits -= 1;
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Steps in their order: indexes of a table after its rows, its keys after its indexes, foreign keys after the keys of both
+/// tables, and the rest after everything.
+fn steps(plan: &Plan, done: &Done, loads: &[Vec<usize>], tasks: &mut Tasks) {
+    let due = |stage: Stage| {
+        plan.steps
+            .iter()
+            .enumerate()
+            .filter(move |(place, step)| step.stage == stage && !done.steps.contains_key(&(*place as i32)))
+    };
+    let mut ready = loads.to_vec();
+    let mut built: Vec<Vec<usize>> = vec![Vec::new(); plan.tables.len()];
+    for (place, step) in due(Stage::Index) {
+        let Some(table) = step.table else { continue };
+        let task = tasks.add(Task::Step { step: place }, (0, -plan.tables[table].bytes));
+        tasks.all_before(&loads[table], &[task]);
+        built[table].push(task);
+    }
+    for (table, built) in built.into_iter().enumerate() {
+        ready[table].extend(built);
+    }
+    for (place, step) in due(Stage::Constrain) {
+        let Some(table) = step.table else { continue };
+        let task = tasks.add(Task::Step { step: place }, (3, 0));
+        // Each waits for those before it: they lock the table.
+        tasks.all_before(&ready[table], &[task]);
+        ready[table].push(task);
+    }
+    let mut last = None;
+    for (place, step) in due(Stage::Relate) {
+        let task = tasks.add(Task::Step { step: place }, (4, 0));
+        for table in [step.table, step.other].into_iter().flatten() {
+            tasks.all_before(&ready[table], &[task]);
+        }
+        // One after the other: two that lock each other's tables would wait for ever.
+        tasks.all_before(&Vec::from_iter(last), &[task]);
+        last = Some(task);
+    }
+    let everything: Vec<usize> = (0..tasks.0.len()).collect();
+    let mut last = None;
+    for (place, step) in due(Stage::Finish) {
+        let task = tasks.add(Task::Step { step: place }, (5, 0));
+        match step.table {
+            Some(table) => tasks.all_before(&ready[table], &[task]),
+            None => {
+                tasks.all_before(&everything, &[task]);
+                tasks.all_before(&Vec::from_iter(last), &[task]);
+                last = Some(task);
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tasks(Vec<Entry>);
+
+impl Tasks {
+    fn add(&mut self, task: Task, rank: (u8, i64)) -> usize {
+        self.0.push(Entry {
+            task,
+            rank,
+            waits: 0,
+            before: Vec::new(),
+            taken: false,
+        });
+        self.0.len() - 1
+    }
+
+    fn order(&mut self, first: usize, then: usize) {
+        self.0[first].before.push(then);
+        self.0[then].waits += 1;
+    }
+
+    fn all_before(&mut self, first: &[usize], then: &[usize]) {
+        for first in first {
+            for then in then {
+                self.order(*first, *then);
+            }
+        }
+    }
+}

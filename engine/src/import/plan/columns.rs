@@ -1,0 +1,125 @@
+//! The type and the name of each column.
+
+use contract::import::{ColumnChoice, ColumnFacts, ColumnType, Conversion, RowsBy, TableFacts, TextPolicy};
+use serde::{Deserialize, Serialize};
+
+use super::{Draft, conversion};
+use crate::import::{
+    column_findings::rows,
+    encode::{BlobsAs, Encoder},
+    fit::Forms,
+};
+
+/// One column of a planned table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::import) struct ColumnPlan {
+    /// Its name in the file; none for the rowid, which is no column.
+    pub source: Option<String>,
+    /// Its name in the table.
+    pub name: String,
+    /// How its values are written.
+    pub encoder: Encoder,
+    /// What is done to them, for the reader.
+    pub conversion: Option<Conversion>,
+    /// Whether PostgreSQL computes it.
+    pub generated: bool,
+    /// Its type as the table has it, when it is there already.
+    pub declared: Option<String>,
+}
+
+/// How the values of a column are written as this type; none, with the obstacle added, when some do not fit.
+pub(super) fn encoder(
+    table: &TableFacts,
+    column: &ColumnFacts,
+    wanted: ColumnType,
+    text: TextPolicy,
+    draft: &mut Draft,
+) -> Option<Encoder> {
+    let forms = Forms(&column.stored);
+    let unfit = column.stored.invalid_utf8.count + column.stored.with_nul.count > 0;
+    let mut to = wanted;
+    if to == ColumnType::Text && unfit {
+        match text {
+            TextPolicy::Replace | TextPolicy::Remove => {}
+            TextPolicy::Bytes => to = ColumnType::Bytea,
+            TextPolicy::Refuse => {
+                let places = [&column.stored.invalid_utf8, &column.stored.with_nul]
+                    .into_iter()
+                    .find(|places| places.count > 0);
+                let where_ = places.map(|places| rows(places, table.rows_by)).unwrap_or_default();
+                draft.obstacle(
+                    Some(&table.name),
+                    Some(&column.name),
+                    format!("Texts that PostgreSQL cannot hold, and the text policy refuses them: {where_}."),
+                    "Choose another text policy, another type, or mend the rows in the file.",
+                );
+                return None;
+            }
+        }
+    }
+    let against = forms.against(to);
+    if to != column.proposal.column_type && to != ColumnType::Text && against.count > 0 {
+        draft.obstacle(
+            Some(&table.name),
+            Some(&column.name),
+            format!(
+                "Not all values are of type {}: {}.",
+                to.sql(),
+                rows(&against, table.rows_by)
+            ),
+            "Choose a type that all values fit, or mend the rows in the file.",
+        );
+        return None;
+    }
+    let blobs = match forms.conversion(to) {
+        Some(Conversion::JsonText) => BlobsAs::Json,
+        Some(Conversion::BlobToHex) => BlobsAs::Hex,
+        _ => BlobsAs::Text,
+    };
+    Some(Encoder { to, text, blobs })
+}
+
+/// The type that was chosen, else the proposed one.
+pub(super) fn wanted(column: &ColumnFacts, choice: Option<&ColumnChoice>) -> ColumnType {
+    choice
+        .and_then(|choice| choice.column_type)
+        .unwrap_or(column.proposal.column_type)
+}
+
+impl ColumnPlan {
+    /// A column with the values of one of the file.
+    pub fn of(column: &ColumnFacts, name: String, encoder: Encoder) -> Self {
+        Self {
+            source: Some(column.name.clone()),
+            name,
+            encoder,
+            conversion: conversion(column, encoder),
+            generated: false,
+            declared: None,
+        }
+    }
+
+    /// A column with the rowid.
+    pub fn rowid(name: String) -> Self {
+        Self {
+            source: None,
+            name,
+            encoder: Encoder {
+                to: ColumnType::Bigint,
+                text: TextPolicy::Replace,
+                blobs: BlobsAs::Text,
+            },
+            conversion: None,
+            generated: false,
+            declared: None,
+        }
+    }
+}
+
+/// What names a row in words.
+pub(super) fn by(rows_by: RowsBy) -> &'static str {
+    match rows_by {
+        RowsBy::Rowid => "rowid",
+        RowsBy::Position => "position",
+    }
+}

@@ -1,0 +1,301 @@
+//! From what was found and what was decided to what will be done. The plan is fixed when a load starts, so that a run
+//! after an interruption does the same.
+
+mod columns;
+mod existing;
+mod indexes;
+mod naming;
+mod new;
+mod relations;
+mod rehearse;
+mod room;
+mod target;
+mod view;
+
+use contract::import::{
+    Conversion, Destination, Finding, FindingKind, Inspection, Mapping, Obstacle, OnConflict, Severity, Stage,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+pub(super) use self::{columns::ColumnPlan, room::look as room, view::view};
+use super::{encode::Encoder, inspect::Inspected};
+use crate::{Result, target::Target};
+
+/// What will be done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Plan {
+    /// The schema that receives the tables.
+    pub schema: String,
+    /// Whether tables are made.
+    pub into: Destination,
+    /// What happens to a row whose key is there already.
+    pub on_conflict: OnConflict,
+    /// Whether a cancelled run leaves what is loaded.
+    pub keep: bool,
+    /// Whether later runs bring over what changed since.
+    pub follow: bool,
+    /// Tables that get rows.
+    pub tables: Vec<TablePlan>,
+    /// Statements before any row, each with the table it makes.
+    pub create: Vec<Create>,
+    /// Statements after the rows.
+    pub steps: Vec<Step>,
+    /// What changes, what is renamed, and what is not carried over.
+    pub items: Vec<Finding>,
+}
+
+/// One table that gets rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct TablePlan {
+    /// Its name in the file.
+    pub source: String,
+    /// Its name in the schema.
+    pub name: String,
+    /// Its columns; those that PostgreSQL computes come last.
+    pub columns: Vec<ColumnPlan>,
+    /// The name under which a query gets the rowid, if there is one.
+    pub rowid: Option<String>,
+    /// The last rows of all parts but the last one.
+    pub cuts: Vec<i64>,
+    /// Rows of the file.
+    pub rows: i64,
+    /// Bytes of their values.
+    pub bytes: i64,
+    /// The columns, by their place, that tell rows apart; none when nothing does.
+    pub key: Vec<usize>,
+    /// The column that numbers its rows.
+    pub identity: Option<IdentityPlan>,
+    /// How rows get into it when it is there already.
+    pub existing: Option<Existing>,
+}
+
+/// A column that numbers its rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct IdentityPlan {
+    /// The column's name in the table.
+    pub column: String,
+    /// The number that comes next; none when there is no further one.
+    pub next: Option<i64>,
+}
+
+/// How rows get into a table that is there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Existing {
+    /// Columns of the key by which rows agree, for an upsert.
+    pub conflict: Vec<String>,
+    /// Parents whose missing rows are made first.
+    pub parents: Vec<Parents>,
+    /// Tables of the plan, by place, that have to be loaded before.
+    pub after: Vec<usize>,
+    /// Columns that number rows and get values from the file.
+    pub identities: Vec<String>,
+}
+
+/// A foreign key whose parents may be missing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Parents {
+    /// The referring columns, by their place.
+    pub columns: Vec<usize>,
+    /// The table they refer to, with its schema.
+    pub schema: String,
+    /// See `schema`.
+    pub table: String,
+    /// The columns there.
+    pub parent_columns: Vec<String>,
+}
+
+/// A statement before any row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Create {
+    /// The table it makes or changes, by its name in the schema.
+    pub table: String,
+    /// Its text.
+    pub sql: String,
+    /// What to report when PostgreSQL does not take it; none when nothing goes without it.
+    pub or_else: Option<Finding>,
+}
+
+/// Statements after the rows, done together or not at all.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Step {
+    /// When.
+    pub stage: Stage,
+    /// The table of the plan, by place; none for what concerns several.
+    pub table: Option<usize>,
+    /// Another table of the plan that has to be ready.
+    pub other: Option<usize>,
+    /// What it is about, by name.
+    pub about: String,
+    /// The statements.
+    pub sql: Vec<String>,
+    /// What is done instead when PostgreSQL does not take them.
+    pub instead: Vec<String>,
+    /// What to report then.
+    pub or_else: Finding,
+    /// The foreign key, when it is one.
+    pub foreign_key: Option<ForeignKeyPlan>,
+}
+
+/// A foreign key that is added.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ForeignKeyPlan {
+    /// Its name.
+    pub name: String,
+    /// The key in words.
+    pub words: String,
+    /// Rows without a parent.
+    pub orphans: i64,
+}
+
+impl TablePlan {
+    /// How many parts it is loaded in.
+    pub fn parts(&self) -> usize {
+        self.cuts.len() + 1
+    }
+
+    /// Columns that are sent: all but those that PostgreSQL computes.
+    pub fn sent(&self) -> impl Iterator<Item = &ColumnPlan> {
+        self.columns.iter().filter(|column| !column.generated)
+    }
+
+    /// The types of all columns, in their order.
+    pub fn types(&self) -> Vec<contract::import::ColumnType> {
+        self.columns.iter().map(|column| column.encoder.to).collect()
+    }
+}
+
+/// A plan and what stands in its way.
+pub(super) struct Draft {
+    /// The plan.
+    pub plan: Plan,
+    /// What has to be decided or mended first.
+    pub obstacles: Vec<Obstacle>,
+}
+
+impl Draft {
+    /// Adds what has to be mended.
+    fn obstacle(
+        &mut self,
+        table: Option<&str>,
+        column: Option<&str>,
+        words: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.obstacles.push(Obstacle {
+            table: table.map(str::to_owned),
+            column: column.map(str::to_owned),
+            words: words.into(),
+            hint: hint.into(),
+        });
+    }
+}
+
+/// Makes the plan and rehearses it: every statement runs on empty tables in a transaction that is rolled back.
+///
+/// # Errors
+/// `Target` when the managed database cannot be reached.
+pub(super) async fn make(
+    inspected: &Inspected,
+    mapping: &Mapping,
+    target: &Target,
+    connection: &mut PgConnection,
+) -> Result<Draft> {
+    let there = target::look(connection, &mapping.schema)
+        .await
+        .map_err(|source| target.error(source))?;
+    let mut draft = Draft {
+        plan: Plan {
+            schema: mapping.schema.clone(),
+            into: mapping.into,
+            on_conflict: mapping.on_conflict,
+            keep: mapping.on_cancel == contract::import::OnCancel::Keep,
+            follow: mapping.follow,
+            tables: Vec::new(),
+            create: Vec::new(),
+            steps: Vec::new(),
+            items: carried_findings(&inspected.inspection, mapping),
+        },
+        obstacles: Vec::new(),
+    };
+    unknown_choices(&inspected.inspection, mapping, &mut draft);
+    match mapping.into {
+        Destination::New => new::plan(inspected, mapping, &there, &mut draft),
+        Destination::Existing => existing::plan(inspected, mapping, &there, &mut draft),
+    }
+    rehearse::rehearse(&mut draft, &there, target, connection).await?;
+    draft.plan.items.sort_by_key(|item| std::cmp::Reverse(item.severity));
+    Ok(draft)
+}
+
+/// What the inspection says that holds for the import too. What the plan itself finds out is left out here.
+fn carried_findings(inspection: &Inspection, mapping: &Mapping) -> Vec<Finding> {
+    inspection
+        .findings
+        .iter()
+        .filter(|finding| {
+            let left_out = finding
+                .table
+                .as_ref()
+                .and_then(|table| mapping.tables.get(table))
+                .is_some_and(|choice| {
+                    choice.skip
+                        || finding
+                            .column
+                            .as_ref()
+                            .and_then(|column| choice.columns.get(column))
+                            .is_some_and(|column| column.skip)
+                });
+            let object = finding.table.as_ref().is_some_and(|name| {
+                let named = |object: &contract::import::ObjectFacts| object.name == *name;
+                inspection.views.iter().any(named) || inspection.triggers.iter().any(named)
+            });
+            !left_out && !object && finding.kind != FindingKind::Renamed
+        })
+        .cloned()
+        .collect()
+}
+
+/// Choices for what the file does not have: a mapping made for another file, or a typing error.
+fn unknown_choices(inspection: &Inspection, mapping: &Mapping, draft: &mut Draft) {
+    for (name, choice) in &mapping.tables {
+        let Some(table) = inspection.tables.iter().find(|table| table.name == *name) else {
+            draft.obstacle(
+                Some(name),
+                None,
+                format!("The mapping speaks of a table {name}, which the file does not have."),
+                "Take it out of the mapping, or correct its name; capitals count.",
+            );
+            continue;
+        };
+        for column in choice.columns.keys() {
+            if !table.columns.iter().any(|it| it.name == *column) {
+                draft.obstacle(
+                    Some(name),
+                    Some(column),
+                    format!("The mapping speaks of a column {column} of {name}, which the file does not have."),
+                    "Take it out of the mapping, or correct its name; capitals count.",
+                );
+            }
+        }
+    }
+}
+
+fn finding(severity: Severity, kind: FindingKind, table: &str, words: impl Into<String>) -> Finding {
+    Finding {
+        severity,
+        kind,
+        table: Some(table.to_owned()),
+        column: None,
+        words: words.into(),
+        sql: None,
+    }
+}
+
+/// What is done to the values of a column.
+fn conversion(column: &contract::import::ColumnFacts, encoder: Encoder) -> Option<Conversion> {
+    match encoder.to == column.proposal.column_type {
+        true => column.proposal.conversion,
+        false => super::fit::Forms(&column.stored).conversion(encoder.to),
+    }
+}

@@ -1,0 +1,256 @@
+//! The console's own rows on imports. Queries are checked against migrations/store when they compile.
+
+use contract::{
+    import::{ImportId, ImportReport, ImportState, ImportView, Mapping},
+    jobs::JobId,
+};
+use sqlx::{PgPool, types::Json};
+use uuid::Uuid;
+
+use super::{inspect::Inspected, plan::Plan};
+
+/// An import with everything that belongs to it.
+pub(super) struct Record {
+    pub view: ImportView,
+    pub path: String,
+    pub mapping: Mapping,
+    pub inspected: Option<Inspected>,
+    pub plan: Option<Plan>,
+    pub report: Option<ImportReport>,
+}
+
+/// The most imports in a list.
+const LISTED: i64 = 200;
+
+struct Row {
+    id: Uuid,
+    target: String,
+    name: String,
+    state: String,
+    job: Option<Uuid>,
+    verdict: Option<String>,
+    created_by: String,
+    created_at: contract::Instant,
+}
+
+impl From<Row> for ImportView {
+    fn from(row: Row) -> Self {
+        Self {
+            id: ImportId(row.id),
+            target: row.target,
+            file: row.name,
+            // The column's check allows no other word.
+            state: row.state.parse().unwrap_or(ImportState::Inspecting),
+            job: row.job.map(JobId),
+            verdict: row
+                .verdict
+                .and_then(|verdict| serde_json::from_value(serde_json::Value::String(verdict)).ok()),
+            created_by: row.created_by,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// A new import.
+pub(super) struct New<'a> {
+    pub id: ImportId,
+    pub target: &'a str,
+    pub path: &'a str,
+    pub name: &'a str,
+    pub upload: Option<Uuid>,
+    pub mapping: &'a Mapping,
+    pub created_by: &'a str,
+}
+
+/// Writes an import down.
+pub(super) async fn insert(pool: &PgPool, new: New<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into imports (id, target, path, name, upload, mapping, created_by)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        new.id.0,
+        new.target,
+        new.path,
+        new.name,
+        new.upload,
+        Json(new.mapping) as _,
+        new.created_by,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Imports into a managed database, newest first.
+pub(super) async fn list(pool: &PgPool, target: &str) -> Result<Vec<ImportView>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, target, name, state, job, report ->> 'verdict' as verdict, created_by, created_at
+           from imports
+          where target = $1
+          order by created_at desc
+          limit $2",
+        target,
+        LISTED,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(ImportView::from).collect())
+}
+
+/// One import.
+pub(super) async fn find(pool: &PgPool, id: ImportId) -> Result<Option<Record>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select id, target, path, name, state, job, report ->> 'verdict' as verdict, created_by, created_at,
+                mapping as "mapping: Json<Mapping>",
+                inspected as "inspected: Json<Inspected>",
+                plan as "plan: Json<Plan>",
+                report as "report: Json<ImportReport>"
+           from imports
+          where id = $1"#,
+        id.0,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| Record {
+        path: row.path,
+        mapping: row.mapping.0,
+        inspected: row.inspected.map(|it| it.0),
+        plan: row.plan.map(|it| it.0),
+        report: row.report.map(|it| it.0),
+        view: Row {
+            id: row.id,
+            target: row.target,
+            name: row.name,
+            state: row.state,
+            job: row.job,
+            verdict: row.verdict,
+            created_by: row.created_by,
+            created_at: row.created_at,
+        }
+        .into(),
+    }))
+}
+
+/// Imports of a file into a managed database that are not over, or can go on, newest first.
+pub(super) async fn of_file(pool: &PgPool, target: &str, path: &str) -> Result<Vec<ImportId>, sqlx::Error> {
+    let rows = sqlx::query_scalar!(
+        "select id
+           from imports
+          where target = $1
+            and path = $2
+            and state in ('loading', 'done')
+          order by created_at desc",
+        target,
+        path,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(ImportId).collect())
+}
+
+/// Notes the job that works on an import.
+pub(super) async fn set_job(pool: &PgPool, id: ImportId, job: JobId) -> Result<(), sqlx::Error> {
+    sqlx::query!("update imports set job = $2 where id = $1", id.0, job.0)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Keeps what was found in the file.
+pub(super) async fn set_inspected(pool: &PgPool, id: ImportId, found: &Inspected) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update imports
+            set inspected = $2,
+                state = case state when 'inspecting' then 'ready' else state end
+          where id = $1",
+        id.0,
+        Json(found) as _,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Keeps what the user decided; not once a load has begun.
+pub(super) async fn set_mapping(pool: &PgPool, id: ImportId, mapping: &Mapping) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update imports
+            set mapping = $2
+          where id = $1
+            and state in ('inspecting', 'ready')",
+        id.0,
+        Json(mapping) as _,
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Fixes the plan; only one of two who press the button at once succeeds.
+pub(super) async fn begin(pool: &PgPool, id: ImportId, plan: &Plan) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update imports
+            set plan = $2,
+                state = 'loading'
+          where id = $1
+            and state = 'ready'",
+        id.0,
+        Json(plan) as _,
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Keeps a plan that changed on the way, as its numbers do when later runs bring over what changed in the file.
+pub(super) async fn set_plan(pool: &PgPool, id: ImportId, plan: &Plan) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update imports set plan = $2 where id = $1 and plan is not null",
+        id.0,
+        Json(plan) as _,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Nothing is in the target any more.
+pub(super) async fn back_to_ready(pool: &PgPool, id: ImportId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update imports
+            set plan = null,
+                state = 'ready'
+          where id = $1
+            and state = 'loading'",
+        id.0,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Keeps the report; the import is done.
+pub(super) async fn finish(pool: &PgPool, id: ImportId, report: &ImportReport) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update imports
+            set report = $2,
+                state = 'done'
+          where id = $1",
+        id.0,
+        Json(report) as _,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Forgets an import that left nothing.
+pub(super) async fn delete(pool: &PgPool, id: ImportId) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from imports where id = $1 and state in ('inspecting', 'ready')",
+        id.0
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,0 +1,241 @@
+//! Schema SQL of SQLite as SQL of PostgreSQL, where the meaning is kept for sure.
+//!
+//! SQLite compares and computes loosely, PostgreSQL strictly, and columns have changed their types on the way. So each
+//! expression is translated together with what SQLite thought of it, and whatever cannot be carried over for sure is
+//! refused with the reason.
+
+mod aggregate;
+mod assign;
+mod compare;
+mod expression;
+mod function;
+mod json;
+mod parse;
+mod pattern;
+mod query;
+mod scope;
+mod select;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod text;
+mod time;
+mod trigger;
+mod value;
+
+use contract::import::{Affinity, ColumnType, Conversion};
+use sqlparser::ast::{Expr, OrderBySort, Statement};
+
+use self::{
+    expression::Translator,
+    scope::{Scope, Source, same},
+    value::{Level, Value},
+};
+
+/// How the tables of the file are called and typed in PostgreSQL.
+#[derive(Clone, Debug, Default)]
+pub struct Schema {
+    /// The schema that they are in.
+    pub name: String,
+    /// The tables, and the views that were made so far.
+    pub tables: Vec<Table>,
+}
+
+/// A table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Its name in SQLite.
+    pub source: String,
+    /// Its name in PostgreSQL.
+    pub name: String,
+    /// Its columns in order.
+    pub columns: Vec<Column>,
+    /// The `INTEGER PRIMARY KEY` column, by its name in SQLite.
+    pub rowid_alias: Option<String>,
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name in SQLite.
+    pub source: String,
+    /// Its name in PostgreSQL.
+    pub name: String,
+    /// Its type in PostgreSQL.
+    pub column_type: ColumnType,
+    /// How its values got there.
+    pub conversion: Option<Conversion>,
+    /// What SQLite made of values written into it and compared with it.
+    pub affinity: Affinity,
+    /// One of its times as stored, when all of its times are spelled alike. Without it most comparisons of a timestamp
+    /// with a text are refused, since `T` and a space, or a missing fraction, order texts otherwise than times.
+    pub spelling: Option<String>,
+    /// Whether its collation is NOCASE.
+    pub nocase: bool,
+}
+
+/// What was translated, or why it cannot be carried over, in one sentence.
+pub type Outcome<T> = Result<T, String>;
+
+/// The keys and the condition of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexSql {
+    /// Each key, ready for the list in parentheses.
+    pub keys: Vec<String>,
+    /// The condition of a partial index.
+    pub predicate: Option<String>,
+}
+
+/// A translated view.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The whole `create view`.
+    pub sql: String,
+    /// Its columns, for later views and triggers to be translated with.
+    pub table: Table,
+}
+
+pub use self::trigger::trigger;
+
+/// An expression for `default …` of the column's type; none when it means NULL.
+///
+/// # Errors
+///
+/// Says why the default cannot be carried over.
+pub fn default(sql: &str, column: &Column) -> Outcome<Option<String>> {
+    let expression = parse::expression(sql)?;
+    let mut translator = Translator::new(None, Vec::new());
+    // SQLite takes a bare word as text.
+    let value = match parse::unnested(&expression) {
+        Expr::Identifier(word) if !parse::is_clock(&word.value) => Value::text_literal(&word.value),
+        // The usual way to make a random UUID out of pieces: its text is what the type is made of.
+        _ if column.column_type == ColumnType::Uuid && sql.to_ascii_lowercase().contains("randomblob") => {
+            return Ok(Some("gen_random_uuid()".to_owned()));
+        }
+        other => translator.expression(other)?,
+    };
+    if value.kind.is_none() {
+        return Ok(None);
+    }
+    assign::stored_default(&value, column).map(Some)
+}
+
+/// An expression for `check (…)`.
+///
+/// # Errors
+///
+/// Says why the condition cannot be carried over.
+pub fn check(expression: &str, table: &Table) -> Outcome<String> {
+    let mut translator = Translator::of_table(table);
+    let condition = translator.condition(&parse::expression(expression)?)?;
+    translator.refuse_random("A check")?;
+    Ok(condition.sql)
+}
+
+/// An expression for `generated always as (…) stored`, immutable in PostgreSQL.
+///
+/// # Errors
+///
+/// Says why the expression cannot be carried over.
+pub fn generated(expression: &str, column: &Column, table: &Table) -> Outcome<String> {
+    let mut translator = Translator::of_table(table);
+    let value = translator.expression(&parse::expression(expression)?)?;
+    let sql = assign::assigned(&value, column)?;
+    translator.refuse_unsteady("A generated column")?;
+    Ok(sql)
+}
+
+/// The keys and the condition of a `create index`.
+///
+/// # Errors
+///
+/// Says why the index cannot be carried over.
+pub fn index(create_index_sql: &str, table: &Table) -> Outcome<IndexSql> {
+    let Statement::CreateIndex(index) = parse::statement(create_index_sql)? else {
+        return Err("This is no CREATE INDEX.".to_owned());
+    };
+    let mut translator = Translator::of_table(table);
+    // An index that is only a way to the rows serves the queries that people write, `lower(x)`. A unique one is a rule,
+    // so it folds ASCII letters alone, as SQLite does.
+    translator.any_letters = !index.unique;
+    let mut keys = Vec::new();
+    for column in &index.columns {
+        let mut key = translator.index_key(&column.column.expr)?;
+        if matches!(column.column.options.sort, Some(OrderBySort::Desc)) {
+            key.push_str(" desc");
+        }
+        keys.push(key);
+    }
+    let predicate = match &index.predicate {
+        Some(predicate) => {
+            translator.any_letters = false;
+            Some(translator.condition(predicate)?.sql)
+        }
+        None => None,
+    };
+    translator.refuse_unsteady("An index")?;
+    Ok(IndexSql { keys, predicate })
+}
+
+/// A whole `create view "schema"."name" (…) as …`, and its columns.
+///
+/// # Errors
+///
+/// Says why the view cannot be carried over.
+pub fn view(create_view_sql: &str, schema: &Schema, name: &str) -> Outcome<View> {
+    query::view(create_view_sql, schema, name)
+}
+
+impl<'a> Translator<'a> {
+    /// A translator of expressions over the columns of one table.
+    fn of_table(table: &Table) -> Self {
+        Self::new(
+            None,
+            vec![Scope {
+                sources: vec![Source::bare(table)],
+                aliases: Vec::new(),
+            }],
+        )
+    }
+
+    /// One key of an index: a column, or an expression in parentheses.
+    fn index_key(&mut self, expression: &Expr) -> Outcome<String> {
+        let (expression, collation) = match parse::unnested(expression) {
+            Expr::Collate { expr, collation } => (parse::unnested(expr), Some(collation.to_string())),
+            other => (other, None),
+        };
+        // A name in double quotes that is no column would be a text, the same for each row.
+        let value = self.expression(expression)?;
+        if value.literal.is_some() {
+            return Err("The index has a key that is the same for each row.".to_owned());
+        }
+        let fold = match collation.as_deref().map(parse::bare_name) {
+            None => value.nocase && value.is_text(),
+            Some(collation) if same(&collation, "nocase") => value.is_text(),
+            Some(collation) if same(&collation, "binary") => false,
+            Some(collation) if same(&collation, "rtrim") && value.is_text() => {
+                return Ok(format!("rtrim({})", value.sql));
+            }
+            Some(collation) => {
+                return Err(format!(
+                    "The collation {collation} is known to its own program alone."
+                ));
+            }
+        };
+        if fold {
+            return Ok(self.folded(&value, "lower").sql);
+        }
+        // A text that stands for a time is indexed as the time.
+        if let Some(instant) = &value.instant {
+            self.unsteady = false;
+            return Ok(format!("({instant})"));
+        }
+        let callable = value.level == Level::Atom && value.sql.ends_with(')') && !value.sql.contains("::");
+        let plain = value.column && value.sql.ends_with('"') || callable && !value.sql.starts_with('(');
+        Ok(if plain {
+            value.sql
+        } else {
+            format!("({})", value.sql)
+        })
+    }
+}
