@@ -6,47 +6,53 @@ use leptos::prelude::*;
 use super::sheet::{PlanSheet, is_untouched};
 use crate::ui::{Badge, Tone, use_hydrated};
 
-/// The decisions at hand, for all parts of the page.
+/// What outlives a loading of the page: what is decided and not yet saved, and the last rehearsal.
 #[derive(Clone, Copy)]
-pub struct Choices {
+pub struct Kept {
     edited: RwSignal<Option<Mapping>>,
-    saved: RwSignal<Mapping>,
     /// The last rehearsal, with the decisions that it was for.
     plan: RwSignal<Option<(Mapping, PlanSheet)>>,
-    /// Whether they can be changed: before the start, by who may, with JavaScript.
-    open: RwSignal<bool>,
     hydrated: ReadSignal<bool>,
 }
 
-impl Choices {
-    /// Nothing decided; made known to the parts of the page.
-    pub fn provide() -> Self {
-        let choices = Self {
+impl Kept {
+    /// Nothing decided.
+    pub fn new() -> Self {
+        Self {
             edited: RwSignal::new(None),
-            saved: RwSignal::new(Mapping::default()),
             plan: RwSignal::new(None),
-            open: RwSignal::new(false),
             hydrated: use_hydrated(),
+        }
+    }
+}
+
+/// The decisions at hand, for all parts of the page. Each loading of the page makes them anew from what is kept: the
+/// parts of the former one are gone by then, and must not be told of what was loaded.
+#[derive(Clone, Copy)]
+pub struct Choices {
+    kept: Kept,
+    saved: StoredValue<Mapping>,
+    /// Whether they can be changed at all: before the start, by who may.
+    open: bool,
+}
+
+impl Choices {
+    /// Takes in what is saved, and whether it can be changed; made known to the parts of the page.
+    pub fn provide(kept: Kept, saved: Mapping, open: bool) -> Self {
+        let choices = Self {
+            kept,
+            saved: StoredValue::new(saved),
+            open,
         };
         provide_context(choices);
         choices
     }
 
-    /// Takes in what is saved, and whether it can be changed.
-    pub fn load(self, saved: &Mapping, open: bool) {
-        if self.saved.with_untracked(|known| known != saved) {
-            self.saved.set(saved.clone());
-        }
-        if self.open.get_untracked() != open {
-            self.open.set(open);
-        }
-    }
-
     /// Reads the decisions.
     pub fn with<T>(self, read: impl FnOnce(&Mapping) -> T) -> T {
-        self.edited.with(|edited| match edited {
+        self.kept.edited.with(|edited| match edited {
             Some(mapping) => read(mapping),
-            None => self.saved.with(read),
+            None => self.saved.with_value(read),
         })
     }
 
@@ -57,7 +63,7 @@ impl Choices {
 
     /// Whether they can be changed.
     pub fn is_open(self) -> bool {
-        self.hydrated.get() && self.open.get()
+        self.open && self.kept.hydrated.get()
     }
 
     /// Decides something.
@@ -70,29 +76,30 @@ impl Choices {
     /// Decides all at once, as a mapping file does.
     pub fn replace(self, mut mapping: Mapping) {
         tidy(&mut mapping);
-        let same = self.saved.with_untracked(|saved| *saved == mapping);
-        self.edited.set((!same).then_some(mapping));
+        let same = self.saved.with_value(|saved| *saved == mapping);
+        self.kept.edited.set((!same).then_some(mapping));
     }
 
     /// Goes back to what is saved.
     pub fn undo(self) {
-        self.edited.set(None);
+        self.kept.edited.set(None);
     }
 
     /// Whether something is decided that is not saved.
     pub fn is_changed(self) -> bool {
-        self.edited
-            .with(|edited| edited.as_ref().is_some_and(|edited| self.saved.with(|saved| saved != edited)))
+        self.kept
+            .edited
+            .with(|edited| edited.as_ref().is_some_and(|edited| self.saved.with_value(|saved| saved != edited)))
     }
 
     /// Keeps a rehearsal.
     pub fn planned(self, mapping: Mapping, plan: PlanSheet) {
-        self.plan.set(Some((mapping, plan)));
+        self.kept.plan.set(Some((mapping, plan)));
     }
 
     /// Whether nothing stood in the way of the last rehearsal, and whether the decisions are still those that it was for.
     pub fn rehearsed(self) -> Option<(bool, bool)> {
-        self.plan.with(|plan| {
+        self.kept.plan.with(|plan| {
             plan.as_ref()
                 .map(|(mapping, plan)| (plan.obstacles.is_empty(), self.with(|now| now == mapping)))
         })
@@ -100,7 +107,7 @@ impl Choices {
 
     /// The last rehearsal, and whether the decisions are still those that it was for.
     pub fn plan(self) -> Option<(PlanSheet, bool)> {
-        self.plan.with(|plan| {
+        self.kept.plan.with(|plan| {
             plan.as_ref()
                 .map(|(mapping, plan)| (plan.clone(), self.with(|now| now == mapping)))
         })

@@ -98,30 +98,32 @@ fn Row(table: StoredValue<String>, column: OpenColumn, choices: Choices) -> impl
                     <Badge tone=Tone::Info text="Changed" />
                 </Show>
                 <div class="muted small">{declared}</div>
-                <label class="check small">
-                    <input
-                        type="checkbox"
-                        aria-label=leave_out
+                <div class="row">
+                    <label class="check small">
+                        <input
+                            type="checkbox"
+                            aria-label=leave_out
+                            disabled=closed
+                            checked=skipped.get_untracked()
+                            prop:checked=move || skipped.get()
+                            on:change=move |event| {
+                                let skip = event_target_checked(&event);
+                                place.change(|choice| choice.skip = skip);
+                            }
+                        />
+                        <span>"Leave out"</span>
+                    </label>
+                    <button
+                        class="btn sm"
+                        type="button"
+                        aria-label=undo
+                        hidden=move || !changed.get()
                         disabled=closed
-                        checked=skipped.get_untracked()
-                        prop:checked=move || skipped.get()
-                        on:change=move |event| {
-                            let skip = event_target_checked(&event);
-                            place.change(|choice| choice.skip = skip);
-                        }
-                    />
-                    <span>"Leave out"</span>
-                </label>
-                <button
-                    class="btn sm"
-                    type="button"
-                    aria-label=undo
-                    hidden=move || !changed.get()
-                    disabled=closed
-                    on:click=move |_| place.change(|choice| *choice = ColumnChoice::default())
-                >
-                    "Undo"
-                </button>
+                        on:click=move |_| place.change(|choice| *choice = ColumnChoice::default())
+                    >
+                        "Undo"
+                    </button>
+                </div>
             </td>
             <td class="wrap">
                 {stored}

@@ -12,7 +12,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use super::{
     api::view_import,
     chain::Chain,
-    choices::Choices,
+    choices::{Choices, Kept},
     decide::Decide,
     discard::DiscardButton,
     found::{Findings, Found},
@@ -51,11 +51,11 @@ pub fn ImportPage() -> impl IntoView {
             }
         },
     );
-    let choices = Choices::provide();
+    let kept = Kept::new();
     let reload = Callback::new(move |()| sheet.refetch());
     view! {
         <Load resource=sheet main=true let:sheet>
-            <Whole sheet choices reload />
+            <Whole sheet kept reload />
         </Load>
     }
     .into_any()
@@ -79,7 +79,7 @@ fn look(query: &leptos_router::params::ParamsMap) -> Look {
 }
 
 #[component]
-fn Whole(sheet: Sheet, choices: Choices, reload: Callback<()>) -> impl IntoView {
+fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
     let may = use_may(Permission::Import);
     let Sheet {
         import,
@@ -92,7 +92,7 @@ fn Whole(sheet: Sheet, choices: Choices, reload: Callback<()>) -> impl IntoView 
         no_such_table,
         proof,
     } = sheet;
-    choices.load(&mapping, may && import.state == ImportState::Ready);
+    let choices = Choices::provide(kept, mapping.clone(), may && import.state == ImportState::Ready);
     let job = watched(job, reload);
     let going_on = Memo::new(move |_| job.with(|job| job.as_ref().is_some_and(|job| !job.state.is_final())));
     let (state, done) = (import.state, import.state == ImportState::Done);

@@ -74,7 +74,7 @@ pub fn StartPlanned(
         <div class="cf">
             <span class="sp"></span>
             <button
-                class="btn pri"
+                class="btn pri whitespace-normal"
                 type="button"
                 disabled=!ready
                 on:click=move |_| {
