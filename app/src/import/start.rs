@@ -43,6 +43,9 @@ fn start_action(id: ImportId, reload: Callback<()>) -> Start {
     Effect::new(move || {
         if let Some(Ok(_)) = start.value().get() {
             toasts.ok("It is under way.");
+            // Its progress is shown above everything else.
+            #[cfg(feature = "hydrate")]
+            window().scroll_to_with_x_and_y(0.0, 0.0);
             reload.run(());
         }
     });

@@ -35,6 +35,20 @@ enum Going {
 /// The database and its `-wal`.
 type Handles = [Option<Handle>; 2];
 
+/// Where they are kept. The browser's files belong to its one thread; on the server, what belongs to a thread must not
+/// be kept at all, since a page may be dropped in another one.
+#[cfg(feature = "hydrate")]
+type Held = StoredValue<Handles, LocalStorage>;
+#[cfg(not(feature = "hydrate"))]
+type Held = StoredValue<Handles>;
+
+fn held() -> Held {
+    #[cfg(feature = "hydrate")]
+    return StoredValue::new_local(Handles::default());
+    #[cfg(not(feature = "hydrate"))]
+    return StoredValue::new(Handles::default());
+}
+
 /// The upload of this tab.
 #[derive(Clone, Copy)]
 pub struct Upload {
@@ -46,7 +60,7 @@ pub struct Upload {
     fault: RwSignal<Option<Fault>>,
     /// Bytes in a second, once something was sent.
     pace: RwSignal<Option<f64>>,
-    handles: StoredValue<Handles, LocalStorage>,
+    handles: Held,
     #[cfg(feature = "hydrate")]
     stop: StoredValue<Option<super::send::Stop>, LocalStorage>,
     #[cfg_attr(
@@ -64,7 +78,7 @@ impl Upload {
             going: RwSignal::new(Going::No),
             fault: RwSignal::new(None),
             pace: RwSignal::new(None),
-            handles: StoredValue::new_local(Handles::default()),
+            handles: held(),
             #[cfg(feature = "hydrate")]
             stop: StoredValue::new_local(None),
             create,
