@@ -1,5 +1,5 @@
 // The console under test: the real binary on its own private PostgreSQL, in a throw-away folder.
-import { chmodSync, mkdtempSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -17,6 +17,15 @@ export const folder = process.env.E2E_DATA;
 
 /** The console's data folder. */
 export const dataFolder = join(folder, 'data');
+
+/** The folder whose SQLite files may be imported, with one in it. */
+export const importFolder = join(folder, 'import');
+if (!existsSync(importFolder)) {
+  mkdirSync(importFolder);
+  const sample = join(importFolder, 'chinook.sqlite');
+  copyFileSync(resolve(import.meta.dirname, '../../shared/samples/chinook.sqlite'), sample);
+  chmodSync(sample, 0o644);
+}
 
 export const baseURL = `http://127.0.0.1:${port}`;
 
@@ -54,6 +63,7 @@ export function webServer(...given: string[]) {
       E2E_BINARY: process.env.PGSTEWARD_BIN ?? built,
       PGSTEWARD_ADDR: `127.0.0.1:${port}`,
       PGSTEWARD_DATA_DIR: dataFolder,
+      PGSTEWARD_IMPORT_DIR: importFolder,
       PGSTEWARD_ADMIN_PASSWORD: admin.password,
       LEPTOS_SITE_ROOT: process.env.LEPTOS_SITE_ROOT ?? resolve(import.meta.dirname, '../target/site'),
     },

@@ -16,12 +16,13 @@ export default defineConfig({
   projects: [
     // The chain changes the database from empty to full; the pages after it have something to show.
     { name: 'chain', testMatch: 'chain.spec.ts' },
-    { name: 'hydrated', testIgnore: ['chain.spec.ts', 'plain.spec.ts'], dependencies: ['chain'] },
+    { name: 'import', testMatch: 'import.spec.ts', dependencies: ['chain'] },
+    { name: 'hydrated', testIgnore: ['chain.spec.ts', 'import.spec.ts', 'plain.spec.ts'], dependencies: ['import'] },
     {
       name: 'without-javascript',
       testMatch: ['pages.spec.ts', 'plain.spec.ts'],
       use: { javaScriptEnabled: false },
-      dependencies: ['chain'],
+      dependencies: ['import'],
     },
   ],
 });

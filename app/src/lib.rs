@@ -71,6 +71,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("db/:target/migrations") view=migration::MigrationsPage />
                     <Route path=path!("db/:target/optimize") view=optimize::OptimizePage />
                     <Route path=path!("db/:target/backups") view=backup::BackupsPage />
+                    <Route path=path!("db/:target/import") view=import::ImportsPage />
+                    <Route path=path!("db/:target/import/:id") view=import::ImportPage />
                     <Route path=path!("audit") view=audit::AuditPage />
                     <Route path=path!("jobs") view=jobs::JobsPage />
                     <Route path=path!("jobs/:id") view=jobs::JobPage />

@@ -8,6 +8,8 @@ export interface Shown {
   path: string;
   /** For pages whose path holds an id: the link on `path` that leads there. */
   through?: string;
+  /** What is added to that link. */
+  query?: string;
   status: number;
   heading: string;
   /** Texts of its data. */
@@ -33,6 +35,13 @@ export const PAGES: Shown[] = [
   page('migrations', `${db}/migrations`, 'Migrations', 'Up to date', 'audit logs', 'by admin'),
   page('optimize', `${db}/optimize`, 'Optimize', 'All there', 'idx_ari_score', 'audit_logs_severity_check'),
   page('backups', `${db}/backups`, 'Backups', 'L1 · read back whole', 'admin'),
+  page('imports', `${db}/import`, 'Import', 'A file of your own', 'A file on the server', 'undecided.sqlite', 'Ready to decide', 'Identical'),
+  { ...page('import that is done', `${db}/import`, 'chinook.sqlite', '5 Proof', 'all 15,607 rows', 'InvoiceLine', 'Validated'), through: 'chinook.sqlite' },
+  { ...page('import to decide', `${db}/import`, 'undecided.sqlite', '1 Inspect', '2 Decide', 'InvoiceLine', '3 Rehearse'), through: 'undecided.sqlite' },
+  {
+    ...page('import with an open table', `${db}/import`, 'undecided.sqlite', 'AlbumId', '347 integers', 'Foreign key'),
+    through: 'undecided.sqlite', query: '?table=Album',
+  },
   page('jobs', '/jobs', 'Jobs', `Migrate ${target}`, `Optimize ${target}`, 'Succeeded'),
   { ...page('job', '/jobs', `Optimize ${target}`, '2 constraints and 20 indexes created', 'idx_ari_score', 'create index concurrently'), through: `Optimize ${target}` },
   page('audit of the console', '/audit', 'Audit', 'migration.apply', 'session.log_in', 'admin'),
@@ -41,6 +50,7 @@ export const PAGES: Shown[] = [
   missing('page that is none', '/no/such/page', 'There is no such page', 'To the overview'),
   missing('database that is none', '/db/none/', 'There is no', 'none'),
   missing('table that is none', `${db}/tables/public/none`, 'There is no', 'none'),
+  missing('import that is none', `${db}/import/none`, 'There is no import', 'Look for it on the Import page'),
   missing('job that is none', '/jobs/none', 'There is no job', 'Look for it on the Jobs page.'),
 ];
 
@@ -49,7 +59,7 @@ export async function visit(browser: Page, shown: Shown): Promise<void> {
   let answer = await browser.goto(shown.path);
   if (shown.through) {
     const link = browser.getByRole('main').getByRole('link', { name: shown.through }).first();
-    answer = await browser.goto((await link.getAttribute('href')) ?? '');
+    answer = await browser.goto(`${await link.getAttribute('href')}${shown.query ?? ''}`);
   }
   expect(answer?.status()).toBe(shown.status);
 }

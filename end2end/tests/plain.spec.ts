@@ -48,6 +48,26 @@ test.describe('logged in', () => {
     await expect(page.getByRole('button', { name: 'Add user…' })).toBeDisabled();
   });
 
+  test('a file of the folder is imported by a plain form', async ({ page }) => {
+    await page.goto(`/db/${target}/import`);
+    const files = page.getByRole('region', { name: 'Files on the server' });
+    await files.getByRole('searchbox').fill('undec');
+    await files.getByRole('button', { name: 'Apply' }).click();
+    await expect(page).toHaveURL(/[?&]f=undec/);
+    await expect(files.getByRole('button', { name: /^Inspect/ })).toHaveCount(1);
+    await files.getByRole('button', { name: 'Inspect undecided.sqlite' }).click();
+    await expect(page).toHaveURL(/\/import\/[0-9a-f-]{36}$/);
+    await expect(page.getByRole('heading', { level: 1, name: 'undecided.sqlite' })).toBeVisible();
+    // The page shows what is true now; it is looked at again when the job has had its time.
+    await expect(async () => {
+      await page.reload();
+      await expect(page.getByRole('region', { name: 'Tables' }).getByRole('link', { name: 'Album' })).toBeVisible({ timeout: 500 });
+    }).toPass();
+    await page.getByRole('link', { name: 'Album', exact: true }).click();
+    await expect(page.getByRole('region', { name: 'Columns' })).toContainText('AlbumId');
+    await expect(page.getByRole('button', { name: 'Rehearse' })).toBeDisabled();
+  });
+
   test('a password that is refused is refused in words', async ({ page }) => {
     await page.goto('/settings');
     await page.getByLabel('Current password').fill(admin.password);

@@ -39,7 +39,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 7] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 32] = [
+const FUNCTIONS: [(&str, Option<Permission>); 40] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -72,6 +72,14 @@ const FUNCTIONS: [(&str, Option<Permission>); 32] = [
     ("/rpc/begin_upload", Some(Permission::Import)),
     ("/rpc/find_upload", Some(Permission::Import)),
     ("/rpc/delete_upload", Some(Permission::Import)),
+    ("/rpc/list_imports", Some(Permission::Import)),
+    ("/rpc/create_import", Some(Permission::Import)),
+    ("/rpc/view_import", Some(Permission::Import)),
+    ("/rpc/export_import", Some(Permission::Import)),
+    ("/rpc/plan_import", Some(Permission::Import)),
+    ("/rpc/inspect_again", Some(Permission::Import)),
+    ("/rpc/start_import", Some(Permission::Import)),
+    ("/rpc/discard_import", Some(Permission::Import)),
 ];
 
 /// Every route, by path.

@@ -52,7 +52,16 @@ fn well_formed(path: &str) -> Request<Body> {
         "delete_backup" => json!({ "request": { "target": "main", "id": NO_ID, "confirm": "main" } }),
         "import_files" => json!({}),
         "begin_upload" => json!({ "new": { "name": "a.db", "bytes": 0, "wal_bytes": null } }),
-        "find_upload" | "delete_upload" => json!({ "id": NO_ID }),
+        "find_upload" | "delete_upload" | "inspect_again" => json!({ "id": NO_ID }),
+        "list_imports" => target,
+        "create_import" => return form(path, &[("target", "main"), ("path", "no-such-file.db")]),
+        "view_import" => {
+            json!({ "id": NO_ID, "look": { "descending": false, "page": 1, "finding_page": 1, "inspection": false } })
+        }
+        "export_import" => json!({ "id": NO_ID, "what": "Report" }),
+        "plan_import" => json!({ "id": NO_ID, "mapping": {} }),
+        "start_import" => json!({ "id": NO_ID, "follow": true }),
+        "discard_import" => json!({ "id": NO_ID, "confirm": "main" }),
         other => panic!("{other} has no request in this test; add one, and its line in server/src/routes.rs"),
     };
     call(path, &body)

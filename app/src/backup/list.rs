@@ -8,12 +8,12 @@ use contract::{
 use leptos::prelude::*;
 use leptos_router::location::Url;
 
-use super::{acts::Acts, copy::CopyButton};
+use super::acts::Acts;
 use crate::{
     address::job_link,
     jobs::Work,
     session::use_may,
-    ui::{Ago, At, Badge, Bytes, Count, CsvButton, Duration, Tone},
+    ui::{Ago, At, Badge, Bytes, CopyButton, Count, CsvButton, Duration, Tone},
 };
 
 /// The columns of the file.

@@ -2,7 +2,6 @@
 
 mod acts;
 pub mod api;
-mod copy;
 mod delete;
 mod list;
 mod page;

@@ -42,7 +42,7 @@ pub struct Area {
 }
 
 /// Every area, in the order of the navigation.
-pub static AREAS: [Area; 8] = [
+pub static AREAS: [Area; 9] = [
     Area {
         name: "Overview",
         group: Group::Observe,
@@ -70,6 +70,13 @@ pub static AREAS: [Area; 8] = [
         page: "optimize",
         key: "p",
         icon: icons::Optimize,
+    },
+    Area {
+        name: "Import",
+        group: Group::Change,
+        page: "import",
+        key: "i",
+        icon: icons::Import,
     },
     Area {
         name: "Backups",

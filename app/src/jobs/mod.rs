@@ -8,6 +8,7 @@ mod list;
 mod log;
 mod table;
 
+pub use cancel::CancelJob;
 pub use current::{CurrentJob, Work};
 pub use detail::JobPage;
 pub use list::JobsPage;

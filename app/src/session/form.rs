@@ -17,7 +17,9 @@ pub(super) fn too_many(wait: Option<i64>) -> String {
 }
 
 #[cfg(feature = "ssr")]
-pub(super) use answer::{lead_to, refused_link};
+pub(crate) use answer::lead_to;
+#[cfg(feature = "ssr")]
+pub(super) use answer::refused_link;
 
 #[cfg(feature = "ssr")]
 mod answer {
@@ -27,7 +29,7 @@ mod answer {
     use crate::address::escape;
 
     /// Leads the browser on, when it sent the request as a form; a request of the page's own code gets its answer.
-    pub(in crate::session) fn lead_to(link: &str) {
+    pub(crate) fn lead_to(link: &str) {
         let is_form = use_context::<http::request::Parts>()
             .and_then(|parts| {
                 parts

@@ -12,6 +12,8 @@ mod user_add;
 mod user_row;
 mod users;
 
+#[cfg(feature = "ssr")]
+pub(crate) use form::lead_to;
 pub use login::LoginPage;
 pub use settings::SettingsPage;
 

@@ -2,9 +2,10 @@
 
 use contract::jobs::JobState;
 use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// What a colour means. Colour is used for state alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tone {
     /// As it should be.
     Ok,

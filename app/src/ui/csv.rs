@@ -24,7 +24,7 @@ pub fn CsvButton(
             class="btn sm"
             type="button"
             hidden=move || !hydrated.get()
-            on:click=move |_| save(&file.get_untracked(), &csv(columns, &rows.run(())))
+            on:click=move |_| save_file(&file.get_untracked(), "text/csv;charset=utf-8", &csv_text(columns, &rows.run(())))
         >
             <Icon icon=icons::Download />
             "CSV"
@@ -50,7 +50,11 @@ pub fn CsvLoadButton(
     let toasts = use_toasts();
     let loading = Action::new(move |()| load.run(()));
     Effect::new(move || match loading.value().get() {
-        Some(Ok(rows)) => save(&file.get_untracked(), &csv(columns, &rows)),
+        Some(Ok(rows)) => save_file(
+            &file.get_untracked(),
+            "text/csv;charset=utf-8",
+            &csv_text(columns, &rows),
+        ),
         Some(Err(ApiError(fault))) => toasts.bad(fault.message),
         None => {}
     });
@@ -72,7 +76,7 @@ pub fn CsvLoadButton(
 }
 
 /// The file's text, by RFC 4180.
-fn csv(columns: &[&str], rows: &[Vec<String>]) -> String {
+pub fn csv_text(columns: &[&str], rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     line(&mut text, columns.iter().copied());
     for row in rows {
@@ -107,13 +111,14 @@ fn cell(value: &str) -> String {
     }
 }
 
+/// Gives a text to the browser as a file to be saved; on the server, nothing.
 #[cfg(feature = "hydrate")]
-fn save(file: &str, text: &str) {
+pub fn save_file(file: &str, kind: &str, text: &str) {
     use wasm_bindgen::JsCast;
 
     let parts = js_sys::Array::of1(&wasm_bindgen::JsValue::from_str(text));
     let options = web_sys::BlobPropertyBag::new();
-    options.set_type("text/csv;charset=utf-8");
+    options.set_type(kind);
     let Ok(blob) = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options) else {
         return;
     };
@@ -132,12 +137,13 @@ fn save(file: &str, text: &str) {
     set_timeout(forget, std::time::Duration::from_secs(10));
 }
 
+/// Gives a text to the browser as a file to be saved; on the server, nothing.
 #[cfg(not(feature = "hydrate"))]
-fn save(_file: &str, _text: &str) {}
+pub fn save_file(_file: &str, _kind: &str, _text: &str) {}
 
 #[cfg(test)]
 mod tests {
-    use super::csv;
+    use super::csv_text;
 
     #[test]
     fn no_cell_becomes_a_formula_and_none_breaks_the_table() {
@@ -146,6 +152,6 @@ mod tests {
             vec!["a \"b\", c".to_owned(), "@x\ny".to_owned()],
         ];
         let expected = "name,size\r\n'=cmd|' /C calc'!A0,-5\r\n\"a \"\"b\"\", c\",\"'@x\ny\"\r\n";
-        assert_eq!(csv(&["name", "size"], &rows), expected);
+        assert_eq!(csv_text(&["name", "size"], &rows), expected);
     }
 }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 /// The icons in use, by what they mean here.
 pub mod icons {
     pub use icondata_lu::{
-        LuArrowDownToLine as Migrations, LuBell as Toast, LuChartLine as Overview, LuCheck as Done,
+        LuArrowDownToLine as Migrations, LuArrowUpFromLine as Import, LuBell as Toast, LuChartLine as Overview, LuCheck as Done,
         LuChevronsUpDown as Switch, LuCircleX as Failed, LuDatabase as Database, LuDownload as Download,
         LuHouse as Fleet, LuKeyboard as Keys, LuList as Jobs, LuLogOut as LogOut, LuMenu as Menu,
         LuMinus as Skipped, LuMonitor as SystemTheme, LuMoon as Dark, LuPlus as Add, LuRefreshCw as Again,

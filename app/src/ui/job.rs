@@ -142,9 +142,12 @@ fn below(job: &JobView, now: contract::Instant) -> String {
     parts.join(" · ")
 }
 
-/// One named part of a job.
+/// One named part of a job, or of a chain of work.
 #[component]
-fn StepLine(step: Step) -> impl IntoView {
+pub fn StepLine(
+    /// The part.
+    step: Step,
+) -> impl IntoView {
     let icon = match step.state {
         StepState::Done => Some(icons::Done),
         StepState::Failed => Some(icons::Close),

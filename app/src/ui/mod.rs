@@ -6,6 +6,7 @@
 
 mod badge;
 mod confirm;
+mod copy;
 mod csv;
 mod dialog;
 mod empty;
@@ -25,14 +26,15 @@ mod value;
 
 pub use badge::{Badge, JobBadge, Tone};
 pub use confirm::ConfirmDialog;
-pub use csv::{CsvButton, CsvLoadButton};
+pub use copy::CopyButton;
+pub use csv::{CsvButton, CsvLoadButton, csv_text, save_file};
 pub use dialog::Dialog;
 pub use empty::EmptyState;
 pub use fault::{FaultNote, FaultView};
 pub use field::Field;
 pub use head::PageHead;
 pub use icon::{Icon, icons};
-pub use job::{JobLine, JobProgress};
+pub use job::{JobLine, JobProgress, StepLine};
 pub use load::{Load, Skeleton};
 pub use pager::Pager;
 pub use progress::{ProgressBar, SizeBar};

@@ -14,13 +14,16 @@ pub fn Pager(
     per_page: i64,
     /// Rows in all.
     rows: i64,
+    /// The page's key in the URL, where it has several lists.
+    #[prop(default = "page")]
+    key: &'static str,
 ) -> impl IntoView {
     let here = use_here();
     let last = (rows + per_page - 1) / per_page.max(1);
     if last <= 1 {
         return Either::Left(());
     }
-    let link = move |to: i64| here.with(&[("page", (to > 1).then(|| to.to_string()))]);
+    let link = move |to: i64| here.with(&[(key, (to > 1).then(|| to.to_string()))]);
     let first_row = (page - 1) * per_page + 1;
     let last_row = (page * per_page).min(rows);
     let previous = (page > 1).then(|| {
@@ -30,7 +33,7 @@ pub fn Pager(
     let next =
         (page < last).then(|| view! { <a class="btn sm" rel="next" href=move || link(page + 1)>"Next"</a> });
     Either::Right(view! {
-        <nav class="pager" aria-label="Pages">
+        <nav class="pager" aria-label=if key == "page" { "Pages" } else { "Pages of the other list" }>
             <span>{format!("{}–{} of {}", format::exact(first_row), format::exact(last_row), format::exact(rows))}</span>
             <span class="sp"></span>
             {previous}

@@ -18,11 +18,17 @@ pub fn SearchBox(
     /// Whether there is a box to type in; some lists have only choices.
     #[prop(default = true)]
     text: bool,
+    /// The text's key in the URL, where a page has several lists.
+    #[prop(default = "q")]
+    key: &'static str,
+    /// The key of the list's page.
+    #[prop(default = "page")]
+    page_key: &'static str,
     /// More filters.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
-    let search = use_query("q");
+    let search = use_query(key);
     let query = use_query_map();
     let change = use_change_query();
     let hydrated = super::use_hydrated();
@@ -32,7 +38,7 @@ pub fn SearchBox(
             handle.clear();
         }
         let change = change.clone();
-        let later = move || change(&[("q", Some(text.clone())), ("page", None)]);
+        let later = move || change(&[(key, Some(text.clone())), (page_key, None)]);
         pending.set_value(set_timeout_with_handle(later, std::time::Duration::from_millis(250)).ok());
     };
     // A plain form sends only its own fields; what else the URL holds travels in hidden ones.
@@ -41,7 +47,7 @@ pub fn SearchBox(
             query
                 .clone()
                 .into_iter()
-                .filter(|(key, _)| key != "q" && key != "page" && !own.contains(&key.as_ref()))
+                .filter(|(other, _)| other != key && other != page_key && !own.contains(&other.as_ref()))
                 .map(|(key, value)| view! { <input type="hidden" name=key.into_owned() value=value /> })
                 .collect_view()
         })
@@ -54,8 +60,8 @@ pub fn SearchBox(
                     view! {
                         <input
                             type="search"
-                            name="q"
-                            data-search=""
+                            name=key
+                            data-search=(key == "q").then_some("")
                             aria-label=label
                             placeholder=placeholder
                             value=search.get_untracked().unwrap_or_default()
@@ -84,6 +90,9 @@ pub fn FilterSelect(
     /// Value and name of each choice.
     #[prop(into)]
     choices: Signal<Vec<(String, String)>>,
+    /// The key of the list's page.
+    #[prop(default = "page")]
+    page_key: &'static str,
 ) -> impl IntoView {
     let chosen = use_query(key);
     let change = use_change_query();
@@ -91,7 +100,7 @@ pub fn FilterSelect(
         <select
             name=key
             aria-label=label
-            on:change=move |event| change(&[(key, Some(event_target_value(&event))), ("page", None)])
+            on:change=move |event| change(&[(key, Some(event_target_value(&event))), (page_key, None)])
         >
             <option value="">{format!("{label}: all")}</option>
             {move || {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::{use_hydrated, use_toasts};
+use super::{use_hydrated, use_toasts};
 
 /// A button that puts a text into the clipboard; there only with JavaScript.
 #[component]

@@ -1,0 +1,124 @@
+//! The five steps of an import, and how far it is.
+
+use contract::{
+    import::{ImportState, Verdict},
+    jobs::{JobState, JobView, Step, StepState},
+};
+use leptos::prelude::*;
+
+use super::choices::Choices;
+use crate::ui::StepLine;
+
+/// Inspect, decide, rehearse, load, proof: side by side, each with its state in words.
+#[component]
+pub fn Chain(
+    /// Where the import is.
+    state: ImportState,
+    /// What came out, once it is done.
+    verdict: Option<Verdict>,
+    /// Its last job.
+    job: Memo<Option<JobView>>,
+    /// What is decided in the page.
+    choices: Choices,
+    /// Whether the file was looked at.
+    inspected: bool,
+) -> impl IntoView {
+    let steps = move || {
+        let job_state = job.with(|job| job.as_ref().map(|job| job.state));
+        steps(state, verdict, job_state, inspected, choices.is_changed(), choices.rehearsed())
+            .into_iter()
+            .map(|step| view! { <StepLine step /> })
+            .collect_view()
+    };
+    view! {
+        <section class="card" aria-label="Steps">
+            <ol class="chain">{steps}</ol>
+        </section>
+    }
+    .into_any()
+}
+
+fn steps(
+    state: ImportState,
+    verdict: Option<Verdict>,
+    job: Option<JobState>,
+    inspected: bool,
+    changed: bool,
+    rehearsed: Option<(bool, bool)>,
+) -> [Step; 5] {
+    let running = job.is_some_and(|job| !job.is_final());
+    let begun = matches!(state, ImportState::Loading | ImportState::Done);
+    let inspect = match (inspected, running) {
+        (true, _) => (StepState::Done, "every value was read"),
+        (false, true) => (StepState::Running, "reading every value"),
+        (false, false) => (StepState::Failed, "the file could not be read"),
+    };
+    let decide = match (begun, inspected, changed) {
+        (true, ..) => (StepState::Done, "decided"),
+        (_, false, _) => (StepState::Pending, ""),
+        (_, _, true) => (StepState::Running, "not yet rehearsed"),
+        (_, _, false) => (StepState::Running, "as saved"),
+    };
+    let rehearse = match (begun, rehearsed) {
+        (true, _) => (StepState::Done, "rehearsed"),
+        (_, Some((_, false))) => (StepState::Pending, "to be done again"),
+        (_, Some((true, _))) => (StepState::Done, "nothing in the way"),
+        (_, Some(_)) => (StepState::Failed, "something is in the way"),
+        (_, None) => (StepState::Pending, "every statement, rolled back"),
+    };
+    let load = match (state, running) {
+        (ImportState::Done, true) => (StepState::Running, "bringing over changes"),
+        (ImportState::Done, false) => (StepState::Done, "loaded"),
+        (ImportState::Loading, true) => (StepState::Running, "rows on their way"),
+        (ImportState::Loading, false) => (StepState::Failed, "interrupted"),
+        _ => (StepState::Pending, "nothing in the target yet"),
+    };
+    let proof = match verdict.filter(|_| state == ImportState::Done) {
+        Some(Verdict::Identical) => (StepState::Done, "identical"),
+        Some(Verdict::Explained) => (StepState::Done, "as wished"),
+        Some(Verdict::Differs) => (StepState::Failed, "differs"),
+        None => (StepState::Pending, "read back and compared"),
+    };
+    let names = ["1 Inspect", "2 Decide", "3 Rehearse", "4 Load", "5 Proof"];
+    let mut states = [inspect, decide, rehearse, load, proof].into_iter();
+    names.map(|name| {
+        let (state, words) = states.next().unwrap_or((StepState::Pending, ""));
+        Step {
+            name: name.to_owned(),
+            state,
+            detail: (!words.is_empty()).then(|| words.to_owned()),
+            fraction: None,
+            duration_ms: None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states(state: ImportState, verdict: Option<Verdict>, job: Option<JobState>, inspected: bool) -> [StepState; 5] {
+        steps(state, verdict, job, inspected, false, None).map(|step| step.state)
+    }
+
+    #[test]
+    fn each_step_says_where_the_import_is() {
+        use StepState::{Done, Failed, Pending, Running};
+        let (begun, ended) = (Some(JobState::Running), Some(JobState::Interrupted));
+        assert_eq!(
+            states(ImportState::Inspecting, None, begun, false),
+            [Running, Pending, Pending, Pending, Pending]
+        );
+        assert_eq!(
+            states(ImportState::Inspecting, None, ended, false),
+            [Failed, Pending, Pending, Pending, Pending]
+        );
+        assert_eq!(states(ImportState::Ready, None, None, true), [Done, Running, Pending, Pending, Pending]);
+        assert_eq!(states(ImportState::Loading, None, begun, true), [Done, Done, Done, Running, Pending]);
+        assert_eq!(states(ImportState::Loading, None, ended, true), [Done, Done, Done, Failed, Pending]);
+        assert_eq!(
+            states(ImportState::Done, Some(Verdict::Differs), Some(JobState::Succeeded), true),
+            [Done, Done, Done, Done, Failed]
+        );
+    }
+}

@@ -1,0 +1,323 @@
+//! One import, whole: what was found, what is decided, what would happen, what happens, and the proof.
+
+use contract::{
+    Code, Fault,
+    import::{ImportId, ImportState, ImportView},
+    jobs::JobView,
+    session::Permission,
+};
+use leptos::prelude::*;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+use super::{
+    api::view_import,
+    chain::Chain,
+    choices::{Choices, Kept},
+    decide::Decide,
+    discard::DiscardButton,
+    found::{Findings, Found},
+    plan::Rehearse,
+    proof::ProofCard,
+    sheet::{Look, Sheet},
+    start::{Ask, StartButton},
+    state::state_words,
+    tables::TablesCard,
+};
+use crate::{
+    address::{job_link, link, use_here},
+    jobs::CancelJob,
+    live::use_live,
+    rpc::ApiError,
+    session::use_may,
+    ui::{Ago, Badge, JobProgress, Load, PageHead},
+};
+
+/// One import, in the order of its chain; the verdict comes first once there is one.
+#[component]
+pub fn ImportPage() -> impl IntoView {
+    let params = use_params_map();
+    let query = use_query_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let look = Memo::new(move |_| query.with(look));
+    let sheet = Resource::new(
+        move || (id.get(), look.get()),
+        |(id, look)| async move {
+            match id.parse::<ImportId>() {
+                Ok(id) => view_import(id, look).await,
+                Err(_) => Err(ApiError(
+                    Fault::new(Code::NotFound, format!("There is no import \"{id}\"."))
+                        .hint("Look for it on the Import page of its database."),
+                )),
+            }
+        },
+    );
+    let kept = Kept::new();
+    let reload = Callback::new(move |()| sheet.refetch());
+    view! {
+        <Load resource=sheet main=true let:sheet>
+            <Whole sheet kept reload />
+        </Load>
+    }
+    .into_any()
+}
+
+/// What the URL asks for.
+fn look(query: &leptos_router::params::ParamsMap) -> Look {
+    let text = |key: &str| query.get(key).filter(|value| !value.trim().is_empty());
+    let page = |key: &str| text(key).and_then(|page| page.parse().ok()).unwrap_or(1);
+    Look {
+        table: text("table"),
+        search: text("q"),
+        sort: text("sort"),
+        descending: text("dir").as_deref() == Some("desc"),
+        page: page("page"),
+        finding: text("f"),
+        severity: text("severity"),
+        finding_page: page("fpage"),
+        inspection: text("show").as_deref() == Some("inspection"),
+    }
+}
+
+#[component]
+fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
+    let may = use_may(Permission::Import);
+    let Sheet {
+        import,
+        job,
+        mapping,
+        file,
+        findings,
+        tables,
+        open,
+        no_such_table,
+        proof,
+    } = sheet;
+    let choices = Choices::provide(kept, mapping.clone(), may && import.state == ImportState::Ready);
+    let job = watched(job, reload);
+    let going_on = Memo::new(move |_| job.with(|job| job.as_ref().is_some_and(|job| !job.state.is_final())));
+    let (state, done) = (import.state, import.state == ImportState::Done);
+    let looks_back = !done || tables.is_some() || open.is_some() || no_such_table;
+    let into = import.target.clone();
+    let schema = mapping.schema.clone();
+    let items = (done && !looks_back).then(|| findings.clone()).flatten();
+    let found = file.map(|file| {
+        let findings = findings.filter(|_| looks_back);
+        view! { <Found id=import.id file findings folded=!looks_back /> }
+    });
+    let decided = looks_back.then(|| {
+        let tables = view! { <TablesCard id=import.id tables open no_such_table choices /> };
+        match state {
+            ImportState::Ready => view! {
+                <Decide import=import.clone() choices />
+                {tables}
+                <Rehearse import=import.clone() choices may reload />
+            }
+            .into_any(),
+            ImportState::Inspecting => ().into_any(),
+            ImportState::Loading | ImportState::Done => tables.into_any(),
+        }
+    });
+    let proven = proof.map(|proof| {
+        let id = import.id;
+        let follow = (may && mapping.follow).then(|| {
+            view! {
+                <StartButton id ask=Ask::Follow going_on reload />
+                <StartButton id ask=Ask::Finish going_on reload />
+            }
+        });
+        view! { <ProofCard import=import.clone() proof items follow=follow.into_any() /> }
+    });
+    let interrupted = (may && state == ImportState::Loading).then(|| {
+        let import = StoredValue::new(import.clone());
+        let (schema, into) = (StoredValue::new(schema.clone()), StoredValue::new(into.clone()));
+        view! {
+            <Show when=move || !going_on.get()>
+                <Interrupted import=import.get_value() schema=schema.get_value() target=into.get_value() going_on reload />
+            </Show>
+        }
+    });
+    let discard = (may && matches!(state, ImportState::Ready | ImportState::Inspecting)).then(|| {
+        let import = import.clone();
+        view! {
+            <StartButton id=import.id ask=Ask::Look going_on reload />
+            <DiscardButton import left_something=false going_on />
+        }
+    });
+    view! {
+        <Head import=import.clone() job>{discard}</Head>
+        <Chain state verdict=import.verdict job choices inspected=found.is_some() />
+        <JobCard job done />
+        {interrupted}
+        {proven}
+        {found}
+        {decided}
+    }
+    .into_any()
+}
+
+/// The import's job as it is now; when it ends, the page is loaded again.
+fn watched(job: Option<JobView>, reload: Callback<()>) -> Memo<Option<JobView>> {
+    let live = use_live();
+    let job = match job {
+        Some(job) => {
+            let job = live.job(job);
+            Memo::new(move |_| Some(job.get()))
+        }
+        None => Memo::new(|_| None),
+    };
+    let is_final = move |job: &Option<JobView>| job.as_ref().is_none_or(|job| job.state.is_final());
+    let at_first = job.with_untracked(is_final);
+    Effect::new(move |before: Option<bool>| {
+        let now = job.with(is_final);
+        if now && !before.unwrap_or(at_first) {
+            reload.run(());
+        }
+        now
+    });
+    job
+}
+
+#[component]
+fn Head(import: ImportView, job: Memo<Option<JobView>>, children: Children) -> impl IntoView {
+    let state = import.state;
+    let words = Memo::new(move |_| job.with(|job| state_words(state, job.as_ref())));
+    let (target, by, at) = (import.target.clone(), import.created_by.clone(), import.created_at);
+    let facts = move || {
+        view! {
+            <Badge tone=Signal::derive(move || words.get().0) text=Signal::derive(move || words.get().1.to_owned()) />
+            {format!(" into {target}, begun by {by} ")}
+            <Ago at />
+        }
+    };
+    let up = ("Import", link(&import.target, "import"));
+    let tab = format!("Import of {} into {}", import.file, import.target);
+    view! {
+        <PageHead title=import.file.clone() tab=Signal::stored(tab) facts up>
+            {children()}
+        </PageHead>
+    }
+    .into_any()
+}
+
+/// The job while it goes on, and when it did not end well.
+#[component]
+fn JobCard(job: Memo<Option<JobView>>, done: bool) -> impl IntoView {
+    use contract::jobs::JobState;
+
+    let may_cancel = use_may(Permission::CancelJob);
+    let shown = Memo::new(move |_| {
+        job.with(|job| {
+            job.as_ref().is_some_and(|job| match job.state {
+                JobState::Succeeded => false,
+                JobState::Cancelled => !done,
+                _ => true,
+            })
+        })
+    });
+    move || {
+        let first = job.get_untracked().filter(|_| shown.get())?;
+        let job = Memo::new(move |_| job.get().unwrap_or_else(|| first.clone()));
+        let running = Memo::new(move |_| job.with(|job| !job.state.is_final()));
+        let view = view! {
+            <section class="card" aria-label="Job">
+                <div class="ch">
+                    <h2>{move || if running.get() { "Going on" } else { "Last run" }}</h2>
+                    <span class="sp"></span>
+                    <Show when=move || may_cancel && running.get()>
+                        <CancelJob job />
+                    </Show>
+                    <a class="chip" href=move || job.with(|job| job_link(job.id))>
+                        "Job and log"
+                    </a>
+                </div>
+                <JobProgress job />
+            </section>
+        };
+        Some(view.into_any())
+    }
+}
+
+/// What an interrupted load left, and what can be done with it.
+#[component]
+fn Interrupted(
+    import: ImportView,
+    schema: String,
+    target: String,
+    going_on: Memo<bool>,
+    reload: Callback<()>,
+) -> impl IntoView {
+    view! {
+        <section class="card" aria-label="Interrupted">
+            <div class="item">
+                <span class="badge warn">"Kept"</span>
+                <b>{format!("What was loaded is kept in schema {schema} of {target}")}</b>
+                <span></span>
+                <p>
+                    "Going on begins after the last range of rows that was committed, and no row comes twice. Discarding drops the tables that this import made."
+                </p>
+                <span></span>
+                <div class="row">
+                    <StartButton id=import.id ask=Ask::Begin going_on reload />
+                    <DiscardButton import left_something=true going_on />
+                </div>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// A link that shows what was found in the file also after the import, or hides it again.
+#[component]
+pub fn LookBack(
+    /// Whether it is hidden now.
+    folded: bool,
+) -> impl IntoView {
+    let here = use_here();
+    let href = move || {
+        let show = folded.then(|| "inspection".to_owned());
+        let cleared = ["table", "q", "sort", "dir", "page", "f", "severity", "fpage"].map(|key| (key, None));
+        let mut changes = vec![("show", show)];
+        changes.extend(cleared);
+        format!("{}#inspect", here.with(&changes))
+    };
+    view! {
+        <a class="chip" href=href>
+            {if folded { "Show what was found" } else { "Hide" }}
+        </a>
+    }
+}
+
+/// Findings of a report, below its proof.
+#[component]
+pub fn Items(
+    /// The import.
+    id: ImportId,
+    /// A page of them.
+    findings: super::sheet::Findings,
+) -> impl IntoView {
+    view! {
+        <section class="card" aria-label="What changed">
+            <Findings id findings of_report=true />
+        </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_makes_no_sense_shows_the_beginning() {
+        let query = |pairs: &[(&'static str, &str)]| {
+            look(&pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect())
+        };
+        let first = Look {
+            page: 1,
+            finding_page: 1,
+            ..Look::default()
+        };
+        assert_eq!(query(&[]), first);
+        assert_eq!(query(&[("page", "soon"), ("table", " "), ("show", "all")]), first);
+        assert_eq!(query(&[("table", "Album"), ("fpage", "3")]).table.as_deref(), Some("Album"));
+    }
+}

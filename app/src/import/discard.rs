@@ -1,0 +1,78 @@
+//! Discarding an import.
+
+use contract::import::{ImportId, ImportView};
+use leptos::prelude::*;
+use leptos_router::hooks::use_navigate;
+
+use super::api::discard_import;
+use crate::{
+    address::link,
+    rpc::ApiError,
+    ui::{ConfirmDialog, use_hydrated, use_toasts},
+};
+
+/// A button that says what will be lost. Where tables would be dropped, the database's name must be typed.
+#[component]
+pub fn DiscardButton(
+    /// The import.
+    import: ImportView,
+    /// Whether tables of it are in the target.
+    left_something: bool,
+    /// Whether a job goes on, which has to end first.
+    going_on: Memo<bool>,
+) -> impl IntoView {
+    let hydrated = use_hydrated();
+    let toasts = use_toasts();
+    let navigate = use_navigate();
+    let open = RwSignal::new(false);
+    let discard = Action::new(|(id, confirm): &(ImportId, String)| discard_import(*id, confirm.clone()));
+    let fault = Signal::derive(move || match discard.value().get() {
+        Some(Err(ApiError(fault))) => Some(fault),
+        _ => None,
+    });
+    let back = link(&import.target, "import");
+    Effect::new(move || {
+        if let Some(Ok(())) = discard.value().get() {
+            open.set(false);
+            toasts.ok("The import is discarded.");
+            navigate(&back, Default::default());
+        }
+    });
+    let (id, target) = (import.id, import.target.clone());
+    let name = StoredValue::new(target.clone());
+    let title = format!("Discard the import of {} into {target}?", import.file);
+    let words = match left_something {
+        true => format!("The tables that this import made in {target} are dropped with all their rows, and its record is deleted. Tables that were there before stay, and so do rows that went into them."),
+        false => format!("What was found and decided is forgotten. Nothing of this import is in {target}, so nothing is dropped there."),
+    };
+    let words = StoredValue::new(words);
+    let asked = if left_something { name.get_value() } else { String::new() };
+    view! {
+        <button
+            class="btn dan"
+            type="button"
+            disabled=move || !hydrated.get() || going_on.get()
+            on:click=move |_| {
+                discard.value().set(None);
+                open.set(true);
+            }
+        >
+            "Discard…"
+        </button>
+        <ConfirmDialog
+            open
+            title=Signal::stored(title)
+            name=Signal::stored(asked)
+            act="Discard"
+            pending=discard.pending()
+            fault
+            on_confirm=Callback::new(move |typed: String| {
+                discard.dispatch((id, if left_something { typed } else { name.get_value() }));
+            })
+        >
+            <p>{words.get_value()}</p>
+            <p>"The file itself is not touched. This cannot be undone."</p>
+        </ConfirmDialog>
+    }
+    .into_any()
+}

@@ -1,0 +1,71 @@
+//! The imports into one managed database, and a new one.
+
+use contract::{
+    import::ImportView,
+    jobs::{JobQuery, JobView},
+    session::Permission,
+};
+use leptos::prelude::*;
+
+use super::{api::list_imports, choose::Choose, list::Imports};
+use crate::{address::use_target, jobs::api::list_jobs, rpc::ApiError, session::use_may, ui::{EmptyState, Load, PageHead}};
+
+/// What imports there were; choosing a file for a new one.
+#[component]
+pub fn ImportsPage() -> impl IntoView {
+    let target = use_target();
+    let may = use_may(Permission::Import);
+    let list = Resource::new(
+        move || target.get(),
+        move |target| async move {
+            match may {
+                true => both(target).await.map(Some),
+                false => Ok(None),
+            }
+        },
+    );
+    view! {
+        <PageHead
+            title="Import"
+            tab=Signal::derive(move || format!("Import into {}", target.get()))
+            facts=|| "SQLite files, looked at whole, rehearsed, loaded, and compared value by value."
+        />
+        {may.then(|| view! { <Choose target /> })}
+        <Load resource=list main=true let:both>
+            {match both {
+                Some((imports, jobs)) => {
+                    view! { <Imports imports jobs reload=Callback::new(move |()| list.refetch()) /> }.into_any()
+                }
+                None => view! { <NotForViewers /> }.into_any(),
+            }}
+        </Load>
+    }
+    .into_any()
+}
+
+/// What a file holds is data, and a viewer sees none.
+#[component]
+fn NotForViewers() -> impl IntoView {
+    view! {
+        <section class="card">
+            <div class="ch">
+                <h2>"Imports"</h2>
+            </div>
+            <EmptyState
+                title="Imports are for operators"
+                hint="They show what is stored in a file, and change the database. The jobs page shows which ones ran."
+            />
+        </section>
+    }
+}
+
+/// The imports, and the newest jobs on the same database: any that goes on is among them.
+async fn both(target: String) -> Result<(Vec<ImportView>, Vec<JobView>), ApiError> {
+    let imports = list_imports(target.clone()).await?;
+    let page = list_jobs(JobQuery {
+        target: Some(target),
+        ..JobQuery::default()
+    })
+    .await?;
+    Ok((imports, page.jobs))
+}
