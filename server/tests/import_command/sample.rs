@@ -62,7 +62,7 @@ pub fn run(path: &Path, sql: &str) {
     let connection = Connection::open(path).unwrap();
     connection.pragma_update(None, "synchronous", "off").unwrap();
     connection
-        .execute_batch(&format!("begin; {sql} commit;"))
+        .execute_batch(&format!("begin; {sql}; commit;"))
         .unwrap();
 }
 
