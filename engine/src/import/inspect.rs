@@ -185,7 +185,7 @@ fn one_table(
     if facts.kind.skipped().is_some() {
         return Ok((facts, None));
     }
-    let scanned = scan::scan(connection, &source.name, &table, stop, seen)?;
+    let scanned = scan::scan(source, connection, &table, stop, seen)?;
     facts.rows = scanned.rows;
     if let Some(why) = &scanned.uncomputed {
         found.extend(findings::uncomputed(&table, why));

@@ -2,11 +2,15 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use contract::{Code, Fault, import::RowsBy, import::Stored};
+use contract::{
+    Code, Fault,
+    import::{RowsBy, Stored, TableKind},
+};
 use rusqlite::{Connection, Row, Statement, types::ValueRef};
 
 use super::{
     schema::{Table, quote},
+    source::Source,
     stop::{Stop, is_interrupted},
     tally::Tally,
 };
@@ -34,18 +38,23 @@ const PART: i64 = 24 * 1024 * 1024;
 /// The most rows of a part.
 const PART_ROWS: i64 = 150_000;
 
-/// Reads every row of a table.
+/// The span of rowids from which a table is read by several threads.
+const WIDE: i64 = 50_000;
+/// The most threads that read one table.
+const MOST_THREADS: usize = 4;
+
+/// Reads every row of a table, a large one by several threads, each from one rowid up to another.
 ///
 /// # Errors
 /// A fault that names the table and the last row that could be read; `Cancelled`.
 pub(super) fn scan(
+    source: &Source,
     connection: &Connection,
-    file: &str,
     table: &Table,
     stop: &Stop,
     seen: &Seen,
 ) -> Result<Scanned> {
-    let mut uncomputed = None;
+    let file = source.name.as_str();
     // The expression of a virtual column may call a function that only its own program knows.
     let readable = |with_virtual: bool| -> Vec<bool> {
         table
@@ -54,72 +63,163 @@ pub(super) fn scan(
             .map(|column| with_virtual || !column.is_virtual)
             .collect()
     };
+    let mut uncomputed = None;
     let mut read = readable(true);
-    let mut statement = match prepare(connection, table, &read) {
+    match prepare(connection, table, &read, None) {
         Err(error) if table.columns.iter().any(|column| column.is_virtual) => {
             uncomputed = Some(error.to_string());
             read = readable(false);
-            prepare(connection, table, &read)
         }
-        prepared => prepared,
+        Err(error) => return Err(unread(file, table, None, 0, &error)),
+        Ok(_) => {}
     }
-    .map_err(|error| unread(file, table, None, 0, &error))?;
-    let named = usize::from(table.rowid.is_some());
-    let mut tallies: Vec<Tally> = read
-        .iter()
-        .filter(|read| **read)
-        .map(|_| Tally::default())
-        .collect();
-    let (mut count, mut last) = (0, None);
-    let (mut bytes, mut counted) = (0, 0);
-    let mut cuts = Vec::new();
-    let (mut part_bytes, mut part_rows) = (0, 0);
-    let mut rows = statement.raw_query();
-    loop {
-        if count % STRIDE == 0 {
-            stop.check()?;
-            seen.add(bytes - counted, if count == 0 { 0 } else { STRIDE });
-            counted = bytes;
-        }
-        let row = match rows.next() {
-            Ok(Some(row)) => row,
-            Ok(None) => break,
-            Err(error) if is_interrupted(&error) => return Err(Error::Cancelled),
-            Err(error) => return Err(unread(file, table, last, count, &error)),
-        };
-        if part_bytes >= PART || part_rows >= PART_ROWS {
-            cuts.extend(last);
-            (part_bytes, part_rows) = (0, 0);
-        }
-        count += 1;
-        part_rows += 1;
-        let number = number(row, named == 1, count);
-        last = Some(number);
-        for (at, tally) in (named..).zip(&mut tallies) {
-            let value = row
-                .get_ref(at)
-                .map_err(|error| unread(file, table, last, count, &error))?;
-            let size = match value {
-                ValueRef::Null => 0,
-                ValueRef::Integer(_) | ValueRef::Real(_) => 8,
-                ValueRef::Text(text) | ValueRef::Blob(text) => text.len() as i64,
-            };
-            bytes += size;
-            part_bytes += size;
-            tally.add(number, value);
-        }
-    }
-    let mut found = tallies.into_iter().map(Tally::finish);
+    let part = |connection: &Connection, range| one_part(file, connection, table, &read, range, stop, seen);
+    let ranges = ranges(connection, table).map_err(|error| unread(file, table, None, 0, &error))?;
+    let parts: Vec<Part> = match ranges.as_slice() {
+        [] => vec![part(connection, None)?],
+        ranges => std::thread::scope(|scope| {
+            let threads: Vec<_> = ranges
+                .iter()
+                .map(|range| {
+                    scope.spawn(|| {
+                        let connection = source.connect()?;
+                        stop.watch(&connection);
+                        part(&connection, Some(*range))
+                    })
+                })
+                .collect();
+            let joined = threads.into_iter().map(|thread| {
+                thread
+                    .join()
+                    .map_err(|_| Error::internal("reading a SQLite file", "it panicked"))?
+            });
+            joined.collect::<Result<_>>()
+        })?,
+    };
+    let whole = parts.into_iter().reduce(Part::join).unwrap_or_default();
+    let mut found = whole.tallies.into_iter().map(Tally::finish);
     Ok(Scanned {
-        rows: count,
+        rows: whole.rows,
         columns: read
             .into_iter()
             .map(|read| if read { found.next() } else { None })
             .collect(),
         uncomputed,
-        bytes,
-        cuts,
+        bytes: whole.bytes,
+        cuts: whole.cuts,
     })
+}
+
+/// What one thread found.
+#[derive(Default)]
+struct Part {
+    rows: i64,
+    bytes: i64,
+    tallies: Vec<Tally>,
+    cuts: Vec<i64>,
+    last: Option<i64>,
+}
+
+impl Part {
+    /// With the rows that follow.
+    fn join(mut self, other: Self) -> Self {
+        if other.rows > 0 && self.rows > 0 {
+            self.cuts.extend(self.last);
+        }
+        self.cuts.extend(other.cuts);
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+        self.last = other.last.or(self.last);
+        for (tally, other) in self.tallies.iter_mut().zip(other.tallies) {
+            tally.join(other);
+        }
+        self
+    }
+}
+
+/// Ranges of rowids for several threads; none when one is enough.
+fn ranges(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<(i64, i64)>> {
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MOST_THREADS) as i64;
+    let (Some(rowid), TableKind::Ordinary) = (table.rowid, &table.kind) else {
+        return Ok(Vec::new());
+    };
+    let of = |what: &str| {
+        let sql = format!("select {what}({rowid}) from {} not indexed", quote(&table.name));
+        connection.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0))
+    };
+    let (Some(first), Some(last)) = (of("min")?, of("max")?) else {
+        return Ok(Vec::new());
+    };
+    let span = last
+        .checked_sub(first)
+        .filter(|span| *span >= WIDE && threads > 1);
+    let Some(step) = span.map(|span| span / threads) else {
+        return Ok(Vec::new());
+    };
+    Ok((0..threads)
+        .map(|at| {
+            let begin = first + at * step;
+            let end = if at + 1 == threads { last } else { begin + step - 1 };
+            (begin, end)
+        })
+        .collect())
+}
+
+fn one_part(
+    file: &str,
+    connection: &Connection,
+    table: &Table,
+    read: &[bool],
+    range: Option<(i64, i64)>,
+    stop: &Stop,
+    seen: &Seen,
+) -> Result<Part> {
+    let mut statement =
+        prepare(connection, table, read, range).map_err(|error| unread(file, table, None, 0, &error))?;
+    let named = usize::from(table.rowid.is_some());
+    let mut part = Part {
+        tallies: read
+            .iter()
+            .filter(|read| **read)
+            .map(|_| Tally::default())
+            .collect(),
+        ..Part::default()
+    };
+    let (mut shown, mut cut_bytes, mut cut_rows) = (0, 0, 0);
+    let mut rows = statement.raw_query();
+    loop {
+        if part.rows % STRIDE == 0 {
+            stop.check()?;
+            seen.add(part.bytes - shown, if part.rows == 0 { 0 } else { STRIDE });
+            shown = part.bytes;
+        }
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(part),
+            Err(error) if is_interrupted(&error) => return Err(Error::Cancelled),
+            Err(error) => return Err(unread(file, table, part.last, part.rows, &error)),
+        };
+        if part.bytes - cut_bytes >= PART || part.rows - cut_rows >= PART_ROWS {
+            part.cuts.extend(part.last);
+            (cut_bytes, cut_rows) = (part.bytes, part.rows);
+        }
+        part.rows += 1;
+        let number = number(row, named == 1, part.rows);
+        part.last = Some(number);
+        for (at, tally) in (named..).zip(&mut part.tallies) {
+            let value = row
+                .get_ref(at)
+                .map_err(|error| unread(file, table, Some(number), part.rows, &error))?;
+            part.bytes += match value {
+                ValueRef::Null => 0,
+                ValueRef::Integer(_) | ValueRef::Real(_) => 8,
+                ValueRef::Text(text) | ValueRef::Blob(text) => text.len() as i64,
+            };
+            tally.add(number, value);
+        }
+    }
 }
 
 /// How much was read so far, for the one who waits.
@@ -145,7 +245,12 @@ impl Seen {
 }
 
 /// The query over the table itself: an index that holds all columns would be read in another order.
-fn prepare<'a>(connection: &'a Connection, table: &Table, read: &[bool]) -> rusqlite::Result<Statement<'a>> {
+fn prepare<'a>(
+    connection: &'a Connection,
+    table: &Table,
+    read: &[bool],
+    range: Option<(i64, i64)>,
+) -> rusqlite::Result<Statement<'a>> {
     let columns = table
         .columns
         .iter()
@@ -158,8 +263,12 @@ fn prepare<'a>(connection: &'a Connection, table: &Table, read: &[bool]) -> rusq
         .into_iter()
         .chain(columns)
         .collect();
+    let range = match (table.rowid, range) {
+        (Some(rowid), Some((first, last))) => format!(" where {rowid} between {first} and {last}"),
+        _ => String::new(),
+    };
     connection.prepare(&format!(
-        "select {} from {} not indexed",
+        "select {} from {} not indexed{range}",
         list.join(", "),
         quote(&table.name)
     ))

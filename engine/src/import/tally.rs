@@ -77,6 +77,29 @@ impl Tally {
         note(self.forms.entry(form).or_default(), row);
     }
 
+    /// Takes over what was found in rows that follow.
+    pub fn join(&mut self, other: Self) {
+        let (stored, more) = (&mut self.stored, other.stored);
+        stored.nulls += more.nulls;
+        stored.integers += more.integers;
+        stored.reals += more.reals;
+        stored.texts += more.texts;
+        stored.blobs += more.blobs;
+        stored.not_finite += more.not_finite;
+        stored.integral_reals += more.integral_reals;
+        stored.longest_text = stored.longest_text.max(more.longest_text);
+        stored.longest_blob = stored.longest_blob.max(more.longest_blob);
+        stored.integer_range = wider(stored.integer_range, more.integer_range);
+        stored.real_range = wider(stored.real_range, more.real_range);
+        follow(&mut stored.beyond_double, more.beyond_double);
+        follow(&mut stored.invalid_utf8, more.invalid_utf8);
+        follow(&mut stored.with_nul, more.with_nul);
+        for (form, places) in other.forms {
+            follow(self.forms.entry(form).or_default(), places);
+        }
+        self.spellings.extend(other.spellings);
+    }
+
     /// What was found.
     pub fn finish(self) -> Stored {
         Stored {
@@ -109,6 +132,24 @@ fn alike(spellings: &HashSet<Spelling>) -> bool {
         }),
         (None, _) => spellings.len() <= 1,
     }
+}
+
+/// The range that holds both.
+fn wider<T: PartialOrd + Copy>(one: Option<(T, T)>, other: Option<(T, T)>) -> Option<(T, T)> {
+    let (Some((low, high)), Some((least, most))) = (one, other) else {
+        return one.or(other);
+    };
+    Some((
+        if least < low { least } else { low },
+        if most > high { most } else { high },
+    ))
+}
+
+/// Adds places that come after.
+fn follow(places: &mut Places, more: Places) {
+    places.count += more.count;
+    places.first.extend(more.first);
+    places.first.truncate(NAMED);
 }
 
 /// Counts a row, and names it while few are.
@@ -181,6 +222,29 @@ mod tests {
             }
         );
         assert_eq!((stored.longest_text, stored.longest_blob), (3, 9));
+    }
+
+    #[test]
+    fn rows_read_by_two_are_as_if_read_by_one() {
+        let values = [
+            ValueRef::Integer(3),
+            ValueRef::Null,
+            ValueRef::Text(b"2024-05-01 10:00:00"),
+            ValueRef::Integer(-9),
+            ValueRef::Real(2.5),
+            ValueRef::Text(b"\xff"),
+            ValueRef::Blob(b"abc"),
+            ValueRef::Integer(i64::MAX),
+        ];
+        for at in 0..=values.len() {
+            let (mut first, mut second) = (Tally::default(), Tally::default());
+            for (row, value) in (1..).zip(values) {
+                let into = if row <= at as i64 { &mut first } else { &mut second };
+                into.add(row, value);
+            }
+            first.join(second);
+            assert_eq!(first.finish(), tally(&values), "cut after {at}");
+        }
     }
 
     #[test]

@@ -106,7 +106,11 @@ impl Runner {
 
     /// Compares what a worker of this process runs with what the store says that it has.
     pub(super) fn compare(&self, worker: i64, known: &[(JobId, JobState)]) {
-        for (id, handle) in self.running().iter().filter(|(_, handle)| handle.worker == worker) {
+        for (id, handle) in self
+            .running()
+            .iter()
+            .filter(|(_, handle)| handle.worker == worker)
+        {
             match known.iter().find(|(known, _)| known == id) {
                 Some((_, JobState::Cancelling)) => handle.stop(Why::Cancelled),
                 Some(_) => {}

@@ -71,44 +71,91 @@ async fn what_held_in_the_file_holds_in_the_database() {
     sqlite.execute_batch(FILE).unwrap();
     drop(sqlite);
     let report = runner.import(&file, into("public")).await.unwrap();
-    assert_eq!(report.verdict, Verdict::Identical, "{} {:?}", report.summary(), report.items);
+    assert_eq!(
+        report.verdict,
+        Verdict::Identical,
+        "{} {:?}",
+        report.summary(),
+        report.items
+    );
     let pool = &runner.pool;
 
     // Numbers go on after the one that was deleted.
-    run(pool, "insert into people (email) values ('new@example.org')").await.unwrap();
-    assert_eq!(ask(pool, "select id from people where email like 'new%'").await.unwrap(), "4");
+    run(pool, "insert into people (email) values ('new@example.org')")
+        .await
+        .unwrap();
+    assert_eq!(
+        ask(pool, "select id from people where email like 'new%'")
+            .await
+            .unwrap(),
+        "4"
+    );
     let defaults = "select concat_ws('|', name, age, active, note is null, ratio, double_age, \
                     abs(extract(epoch from at - (now() at time zone 'utc'))) < 60) from people where id = 4";
     assert_eq!(ask(pool, defaults).await.unwrap(), "nobody|2|t|t|1.5|4|t");
 
     for (sql, why) in [
-        ("insert into people (email) values ('ADA@EXAMPLE.ORG')", "duplicate key"),
-        ("insert into people (email, age) values ('x', -1)", "check constraint"),
+        (
+            "insert into people (email) values ('ADA@EXAMPLE.ORG')",
+            "duplicate key",
+        ),
+        (
+            "insert into people (email, age) values ('x', -1)",
+            "check constraint",
+        ),
         ("insert into people (email) values (null)", "not-null"),
         ("insert into orders values (1, 1, 0)", "duplicate key"),
         ("insert into orders values (4242, 1, 0)", "foreign key"),
         ("insert into orders values (1, 9, -1)", "no gifts"),
         ("insert into tree values (9, 99)", "foreign key"),
         ("insert into orphans values (9, 99)", "foreign key"),
-        ("insert into wide select 'c', long from wide limit 1", "duplicate key"),
+        (
+            "insert into wide select 'c', long from wide limit 1",
+            "duplicate key",
+        ),
         ("update people set double_age = 1", "double_age"),
     ] {
         let said = run(pool, sql).await.unwrap_err();
         assert!(said.contains(why), "{sql}: {said}");
     }
     // The orphan is kept, and its key holds for new rows alone.
-    let key = report.foreign_keys.iter().find(|key| key.table == "orphans").unwrap();
+    let key = report
+        .foreign_keys
+        .iter()
+        .find(|key| key.table == "orphans")
+        .unwrap();
     assert_eq!((key.validated, key.orphans), (false, 1));
-    assert!(report.foreign_keys.iter().filter(|key| key.table != "orphans").all(|key| key.validated));
+    assert!(
+        report
+            .foreign_keys
+            .iter()
+            .filter(|key| key.table != "orphans")
+            .all(|key| key.validated)
+    );
 
     run(pool, "insert into orders values (4, 7, 1)").await.unwrap();
-    assert_eq!(ask(pool, "select string_agg(what, ',') from log").await.unwrap(), "order 7");
+    assert_eq!(
+        ask(pool, "select string_agg(what, ',') from log").await.unwrap(),
+        "order 7"
+    );
     run(pool, "delete from people where id = 1").await.unwrap();
-    assert_eq!(ask(pool, "select count(*) from orders where person = 1").await.unwrap(), "0");
+    assert_eq!(
+        ask(pool, "select count(*) from orders where person = 1")
+            .await
+            .unwrap(),
+        "0"
+    );
     assert_eq!(ask(pool, "select many from twice").await.unwrap(), "0");
-    assert_eq!(ask(pool, "select max(total) from orders").await.unwrap(), "99999999999999.25");
+    assert_eq!(
+        ask(pool, "select max(total) from orders").await.unwrap(),
+        "99999999999999.25"
+    );
     for index in ["grown", "by_lower", "by_long", "people_pkey", "orders_pkey"] {
-        let found = ask(pool, &format!("select count(*) from pg_indexes where indexname = '{index}'")).await;
+        let found = ask(
+            pool,
+            &format!("select count(*) from pg_indexes where indexname = '{index}'"),
+        )
+        .await;
         assert_eq!(found.unwrap(), "1", "{index}");
     }
     let lost: Vec<_> = report
@@ -148,8 +195,19 @@ async fn what_cannot_be_carried_over_is_listed_with_its_sql() {
         .filter(|item| item.kind == FindingKind::NotCarried)
         .filter_map(|item| item.sql.as_deref())
         .collect();
-    assert!(with_sql.iter().any(|sql| sql.contains("random()")), "{:?}", report.items);
-    assert!(with_sql.iter().any(|sql| sql.contains("changes()")), "{:?}", report.items);
+    assert!(
+        with_sql.iter().any(|sql| sql.contains("random()")),
+        "{:?}",
+        report.items
+    );
+    assert!(
+        with_sql.iter().any(|sql| sql.contains("changes()")),
+        "{:?}",
+        report.items
+    );
     let markdown = report.markdown();
-    assert!(markdown.contains("```sql") && markdown.contains("changes()"), "{markdown}");
+    assert!(
+        markdown.contains("```sql") && markdown.contains("changes()"),
+        "{markdown}"
+    );
 }

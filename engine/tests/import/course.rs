@@ -66,7 +66,8 @@ async fn open_gate(runner: &Runner, schema: &str, gate: sqlx::Transaction<'stati
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_import_leaves_nothing_or_what_a_later_run_goes_on_from() {
     let runner = Runner::new().await;
-    let file = large(&runner, 20_000);
+    // Enough rows for several threads to look at them.
+    let file = large(&runner, 60_000);
     let import = runner.console.import();
     for keep in [false, true] {
         let schema = if keep { "kept" } else { "gone" };
