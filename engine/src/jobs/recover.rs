@@ -7,17 +7,21 @@ use std::time::Duration;
 
 use contract::{
     Code, Fault,
-    jobs::{JobState, LogLevel},
+    jobs::{JobId, JobState, LogLevel},
 };
 use sqlx::{Connection, PgConnection};
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{JobContext, runner, runner::Ended, store};
-use crate::Engine;
+use crate::{Engine, Result};
 
 /// Between two heartbeats. Shorter than the five seconds of silence that count as death.
 const BEAT: Duration = Duration::from_secs(2);
+
+/// Between two looks at whether the dead are buried.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The life sign of this process.
 pub(super) struct Pulse {
@@ -86,6 +90,21 @@ async fn beat_once(engine: &Engine, worker: i64, holds: &watch::Sender<bool>) ->
         holds.send_if_modified(|held| !std::mem::replace(held, true));
         tokio::time::sleep(BEAT).await;
     }
+}
+
+/// Cleans up after dead processes whose jobs stand in the way on a target, for a process that takes no jobs by itself, and
+/// waits for that. False when there are none. A process counts as dead after five seconds of silence.
+pub(super) async fn bury(engine: &Engine, target: &str) -> Result<bool> {
+    if !store::has_orphans(engine.store(), target).await? {
+        return Ok(false);
+    }
+    // No job has this id: the worker only looks for what the dead have left.
+    let none = Some(JobId(Uuid::nil()));
+    engine.spawn(runner::work(engine.clone(), engine.stopping(), none));
+    while store::has_orphans(engine.store(), target).await? {
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(true)
 }
 
 /// Lets the kind of a dead worker's job clean up, and ends the job. Nothing is rerun.

@@ -7,7 +7,7 @@ use contract::{
 };
 use uuid::Uuid;
 
-use super::{Job, store};
+use super::{Job, recover, store};
 use crate::{Caller, Engine, Error, Result, audit, events::Notice};
 
 /// What the audit log says of the act that a job carries out.
@@ -27,6 +27,20 @@ pub(crate) struct Act<'a> {
 /// # Errors
 /// `Conflict`, with the job's id in the hint, when one of the same kind is waiting or running on the same target.
 pub(crate) async fn start<J: Job>(engine: &Engine, caller: &Caller, job: &J, act: Act<'_>) -> Result<JobId> {
+    match queue(engine, caller, job, &act).await {
+        // A process that was killed has left a job at work, and where no console runs nobody else would ever end it.
+        Err(error)
+            if error.fault().code == Code::Conflict
+                && !engine.config().works
+                && recover::bury(engine, job.target().unwrap_or_default()).await? =>
+        {
+            queue(engine, caller, job, &act).await
+        }
+        queued => queued,
+    }
+}
+
+async fn queue<J: Job>(engine: &Engine, caller: &Caller, job: &J, act: &Act<'_>) -> Result<JobId> {
     let id = JobId(Uuid::now_v7());
     let spec = serde_json::to_value(job).map_err(|error| Error::internal("writing down a job", error))?;
     let mut transaction = engine.store().begin().await?;

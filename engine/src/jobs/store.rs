@@ -353,6 +353,31 @@ pub(super) async fn take_over(pool: &PgPool, worker: i64) -> Result<Option<Claim
     }))
 }
 
+/// Whether a job that stands in the way of others on a target belongs to a worker that is gone, or is being cleaned up after
+/// one.
+pub(super) async fn has_orphans(pool: &PgPool, target: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+                   select
+                     from jobs
+                    where target = $1
+                      and exclusive
+                      and state in ('running', 'cancelling')
+                      and (abandoned
+                           or not exists (
+                              select
+                                from pg_locks
+                               where locktype = 'advisory'
+                                 and objsubid = 1
+                                 and granted
+                                 and database = (select oid from pg_database where datname = current_database())
+                                 and ((classid::bigint << 32) | objid::bigint) = jobs.worker))) as "found!""#,
+        target,
+    )
+    .fetch_one(pool)
+    .await
+}
+
 /// Beats the heart of every job of a worker and gives their states.
 pub(super) async fn heartbeat(
     connection: &mut PgConnection,

@@ -79,7 +79,7 @@ impl Load {
             ..Part::default()
         };
         if let Some(each) = each {
-            self.bring_in(session, table, each, &mut done).await?;
+            self.bring_in(session, table, range, each, &mut done).await?;
         }
         self.ledger
             .loaded(session, place, part, &done)
@@ -93,12 +93,28 @@ impl Load {
         &self,
         session: &mut PgConnection,
         table: &TablePlan,
+        range: Range,
         sent: Vec<u128>,
         done: &mut Part,
     ) -> Result<()> {
         let failed = |source| self.target.error(source);
-        if self.plan.on_conflict == OnConflict::Skip {
-            done.skipped = self.already_there(session, table).await.map_err(failed)?;
+        match self.plan.on_conflict {
+            OnConflict::Upsert => {}
+            OnConflict::Skip => done.skipped = self.already_there(session, table).await.map_err(failed)?,
+            OnConflict::Fail => {
+                let there = self.already_there(session, table).await.map_err(failed)?;
+                if let Some(first) = there.first() {
+                    return Err(Error::conflict(
+                        format!(
+                            "{}, {}: {} has a row of this key already: {first}.",
+                            table.source,
+                            range.words(table),
+                            table.name
+                        ),
+                        "Let such rows be skipped or updated (--on-conflict skip or upsert), or leave the table out.",
+                    ));
+                }
+            }
         }
         let insert = table.bring_in(&self.plan.schema, self.plan.on_conflict);
         let mut expected: HashMap<u128, u32> = HashMap::with_capacity(sent.len());

@@ -89,7 +89,9 @@ async fn sqlite(
             if let Some(job) = created.job {
                 job::wait_quietly(session, console, job).await?;
             }
-            if let (Some(path), Some(file)) = (&what.write_mapping, out.take()) {
+            if let Some(path) = &what.write_mapping
+                && let Some(file) = out.take()
+            {
                 let detail = import.detail(&caller, created.id).await?;
                 let full = match detail.inspection {
                     Some(found) => proposed(&found, mapping),
