@@ -102,13 +102,15 @@ impl Load {
             OnConflict::Upsert => {}
             OnConflict::Skip => done.skipped = self.already_there(session, table).await.map_err(failed)?,
             OnConflict::Fail => {
-                let there = self.already_there(session, table).await.map_err(failed)?;
-                if let Some(first) = there.first() {
+                // How many and not which: a fault is seen by those who may not see data.
+                let there = self.count_there(session, table).await.map_err(failed)?;
+                if there > 0 {
                     return Err(Error::conflict(
                         format!(
-                            "{}, {}: {} has a row of this key already: {first}.",
+                            "{}, {}: {} rows have a key that {} has already.",
                             table.source,
                             range.words(table),
+                            contract::format::exact(there),
                             table.name
                         ),
                         "Let such rows be skipped or updated (--on-conflict skip or upsert), or leave the table out.",
@@ -171,34 +173,52 @@ impl Load {
         session: &mut PgConnection,
         table: &TablePlan,
     ) -> Result<Vec<String>, sqlx::Error> {
+        let Some((from, keys)) = self.staged_that_are_there(table) else {
+            return Ok(Vec::new());
+        };
+        let shown: Vec<String> = keys.iter().map(|at| format!("left(s.c{at}::text, 80)")).collect();
+        sqlx::query_scalar(AssertSqlSafe(format!(
+            "select concat_ws(', ', {}) {from} limit {NAMED}",
+            shown.join(", ")
+        )))
+        .fetch_all(session)
+        .await
+    }
+
+    /// How many staged rows have a key that the table has already.
+    async fn count_there(&self, session: &mut PgConnection, table: &TablePlan) -> Result<i64, sqlx::Error> {
+        let Some((from, _)) = self.staged_that_are_there(table) else {
+            return Ok(0);
+        };
+        sqlx::query_scalar(AssertSqlSafe(format!("select count(*) {from}")))
+            .fetch_one(session)
+            .await
+    }
+
+    /// Where staged rows meet those of the table by its key, and the places of the key's columns; none without a key.
+    fn staged_that_are_there(&self, table: &TablePlan) -> Option<(String, Vec<usize>)> {
         let conflict = table
             .existing
             .as_ref()
             .map_or(&[][..], |existing| &existing.conflict);
-        let mut pairs = Vec::new();
-        let mut shown = Vec::new();
-        for name in conflict {
-            let Some(at) = table.columns.iter().position(|column| column.name == *name) else {
-                return Ok(Vec::new());
-            };
-            let declared = table.columns[at].declared.as_deref().unwrap_or("text");
-            pairs.push(format!("t.{} = s.c{at}::{declared}", quote::ident(name)));
-            shown.push(format!("left(s.c{at}::text, 80)"));
-        }
-        if pairs.is_empty() {
-            return Ok(Vec::new());
-        }
-        sqlx::query_scalar(AssertSqlSafe(format!(
-            "select concat_ws(', ', {})
-               from pgsteward_stage s
-               join {} t on {}
-              limit {NAMED}",
-            shown.join(", "),
+        let places: Vec<usize> = conflict
+            .iter()
+            .map(|name| table.columns.iter().position(|column| column.name == *name))
+            .collect::<Option<_>>()?;
+        let pairs: Vec<String> = places
+            .iter()
+            .map(|at| {
+                let column = &table.columns[*at];
+                let declared = column.declared.as_deref().unwrap_or("text");
+                format!("t.{} = s.c{at}::{declared}", quote::ident(&column.name))
+            })
+            .collect();
+        let from = format!(
+            "from pgsteward_stage s join {} t on {}",
             quote::qualified(&self.plan.schema, &table.name),
             pairs.join(" and ")
-        )))
-        .fetch_all(session)
-        .await
+        );
+        (!pairs.is_empty()).then_some((from, places))
     }
 
     /// Makes the parents that a table's rows name and nobody has, with their key alone.
