@@ -66,7 +66,12 @@ pub async fn view_import(id: ImportId, look: Look) -> Result<Sheet, ApiError> {
         let detail = engine.import().detail(&caller, id).await?;
         let job = match detail.import.job {
             // A job that is not kept any more is no reason to show nothing.
-            Some(job) => engine.jobs().detail(&caller, job).await.ok().map(|detail| detail.job),
+            Some(job) => engine
+                .jobs()
+                .detail(&caller, job)
+                .await
+                .ok()
+                .map(|detail| detail.job),
             None => None,
         };
         Ok(super::slice::sheet(detail, job, &look))
@@ -120,8 +125,7 @@ pub async fn import_files() -> Result<contract::import::ImportFiles, ApiError> {
 /// Makes room for a file that is about to be uploaded.
 #[server(prefix = "/rpc", endpoint = "begin_upload", protocol = Rpc)]
 pub async fn begin_upload(new: NewUpload) -> Result<UploadView, ApiError> {
-    crate::rpc::call(|engine, caller| async move { engine.import().begin_upload(&caller, new).await })
-        .await
+    crate::rpc::call(|engine, caller| async move { engine.import().begin_upload(&caller, new).await }).await
 }
 
 /// How far an upload is.

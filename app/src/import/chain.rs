@@ -25,10 +25,17 @@ pub fn Chain(
 ) -> impl IntoView {
     let steps = move || {
         let job_state = job.with(|job| job.as_ref().map(|job| job.state));
-        steps(state, verdict, job_state, inspected, choices.is_changed(), choices.rehearsed())
-            .into_iter()
-            .map(|step| view! { <StepLine step /> })
-            .collect_view()
+        steps(
+            state,
+            verdict,
+            job_state,
+            inspected,
+            choices.is_changed(),
+            choices.rehearsed(),
+        )
+        .into_iter()
+        .map(|step| view! { <StepLine step /> })
+        .collect_view()
     };
     view! {
         <section class="card" aria-label="Steps">
@@ -97,7 +104,12 @@ fn steps(
 mod tests {
     use super::*;
 
-    fn states(state: ImportState, verdict: Option<Verdict>, job: Option<JobState>, inspected: bool) -> [StepState; 5] {
+    fn states(
+        state: ImportState,
+        verdict: Option<Verdict>,
+        job: Option<JobState>,
+        inspected: bool,
+    ) -> [StepState; 5] {
         steps(state, verdict, job, inspected, false, None).map(|step| step.state)
     }
 
@@ -113,11 +125,25 @@ mod tests {
             states(ImportState::Inspecting, None, ended, false),
             [Failed, Pending, Pending, Pending, Pending]
         );
-        assert_eq!(states(ImportState::Ready, None, None, true), [Done, Running, Pending, Pending, Pending]);
-        assert_eq!(states(ImportState::Loading, None, begun, true), [Done, Done, Done, Running, Pending]);
-        assert_eq!(states(ImportState::Loading, None, ended, true), [Done, Done, Done, Failed, Pending]);
         assert_eq!(
-            states(ImportState::Done, Some(Verdict::Differs), Some(JobState::Succeeded), true),
+            states(ImportState::Ready, None, None, true),
+            [Done, Running, Pending, Pending, Pending]
+        );
+        assert_eq!(
+            states(ImportState::Loading, None, begun, true),
+            [Done, Done, Done, Running, Pending]
+        );
+        assert_eq!(
+            states(ImportState::Loading, None, ended, true),
+            [Done, Done, Done, Failed, Pending]
+        );
+        assert_eq!(
+            states(
+                ImportState::Done,
+                Some(Verdict::Differs),
+                Some(JobState::Succeeded),
+                true
+            ),
             [Done, Done, Done, Done, Failed]
         );
     }

@@ -87,9 +87,11 @@ impl Choices {
 
     /// Whether something is decided that is not saved.
     pub fn is_changed(self) -> bool {
-        self.kept
-            .edited
-            .with(|edited| edited.as_ref().is_some_and(|edited| self.saved.with_value(|saved| saved != edited)))
+        self.kept.edited.with(|edited| {
+            edited
+                .as_ref()
+                .is_some_and(|edited| self.saved.with_value(|saved| saved != edited))
+        })
     }
 
     /// Keeps a rehearsal.
@@ -125,7 +127,12 @@ pub fn change_table(mapping: &mut Mapping, table: &str, change: impl FnOnce(&mut
 }
 
 /// Changes what is decided for a column.
-pub fn change_column(mapping: &mut Mapping, table: &str, column: &str, change: impl FnOnce(&mut ColumnChoice)) {
+pub fn change_column(
+    mapping: &mut Mapping,
+    table: &str,
+    column: &str,
+    change: impl FnOnce(&mut ColumnChoice),
+) {
     change_table(mapping, table, |table| {
         change(table.columns.entry(column.to_owned()).or_default());
     });
@@ -145,7 +152,9 @@ pub fn new_name(typed: &str, old: &str) -> Option<String> {
 /// Leaves out what says nothing, so that two mappings that mean the same are the same.
 fn tidy(mapping: &mut Mapping) {
     for table in mapping.tables.values_mut() {
-        table.columns.retain(|_, column| *column != ColumnChoice::default());
+        table
+            .columns
+            .retain(|_, column| *column != ColumnChoice::default());
     }
     mapping.tables.retain(|_, table| !is_untouched(table));
 }
@@ -160,7 +169,12 @@ pub fn TableMark(
         return ().into_any();
     };
     let words = Memo::new(move |_| choices.with(|mapping| mapping.tables.get(&name).map(mark)));
-    (move || words.get().map(|words| view! { <Badge tone=Tone::Info text=words /> })).into_any()
+    (move || {
+        words
+            .get()
+            .map(|words| view! { <Badge tone=Tone::Info text=words /> })
+    })
+    .into_any()
 }
 
 fn mark(choice: &TableChoice) -> String {
@@ -182,7 +196,9 @@ mod tests {
     #[test]
     fn a_choice_that_is_taken_back_leaves_no_trace_in_the_file() {
         let mut mapping = Mapping::default();
-        change_column(&mut mapping, "t", "c", |column| column.column_type = Some(ColumnType::Text));
+        change_column(&mut mapping, "t", "c", |column| {
+            column.column_type = Some(ColumnType::Text)
+        });
         assert_eq!(
             column(&mapping, "t", "c").and_then(|column| column.column_type),
             Some(ColumnType::Text)

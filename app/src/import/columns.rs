@@ -58,8 +58,10 @@ impl Place {
 
     fn change(self, change: impl FnOnce(&mut ColumnChoice)) {
         self.choices.change(|mapping| {
-            self.table
-                .with_value(|table| self.column.with_value(|name| change_column(mapping, table, name, change)));
+            self.table.with_value(|table| {
+                self.column
+                    .with_value(|name| change_column(mapping, table, name, change))
+            });
         });
     }
 }
@@ -83,8 +85,14 @@ fn Row(table: StoredValue<String>, column: OpenColumn, choices: Choices) -> impl
     let closed = move || !choices.is_open();
     let changed = Memo::new(move |_| place.read(|choice| choice.is_some()));
     let skipped = Memo::new(move |_| place.read(|choice| choice.is_some_and(|choice| choice.skip)));
-    let renamed = move || place.read(|choice| choice.and_then(|choice| choice.name.clone())).unwrap_or_default();
-    let facts = facts.into_iter().map(|(name, words)| view! { <dt>{name}</dt><dd>{words}</dd> });
+    let renamed = move || {
+        place
+            .read(|choice| choice.and_then(|choice| choice.name.clone()))
+            .unwrap_or_default()
+    };
+    let facts = facts
+        .into_iter()
+        .map(|(name, words)| view! { <dt>{name}</dt><dd>{words}</dd> });
     let facts = facts.collect_view();
     let undo = format!("Undo the choices for {name}");
     let rename = format!("Name of {name} in PostgreSQL");
@@ -163,7 +171,13 @@ fn TypeSelect(place: Place, name: String, proposed: String, others: Vec<OtherCho
     let types: Vec<ColumnType> = others.iter().map(|other| other.column_type).collect();
     let against: Vec<String> = others
         .iter()
-        .filter_map(|other| Some(format!("{}: {}.", other.column_type.sql(), other.against.as_ref()?)))
+        .filter_map(|other| {
+            Some(format!(
+                "{}: {}.",
+                other.column_type.sql(),
+                other.against.as_ref()?
+            ))
+        })
         .collect();
     let now = move || place.read(|choice| choice.and_then(|choice| choice.column_type));
     let options = others.into_iter().map(|other| {

@@ -53,14 +53,17 @@ fn MappingFile(file: String, choices: Choices) -> impl IntoView {
     };
     let read = Callback::new(move |text: Option<String>| {
         let read = text.ok_or_else(|| "it is not text".to_owned());
-        let read = read.and_then(|text| serde_json::from_str::<Mapping>(&text).map_err(|error| error.to_string()));
+        let read =
+            read.and_then(|text| serde_json::from_str::<Mapping>(&text).map_err(|error| error.to_string()));
         match read {
             Ok(mapping) => {
                 wrong.set(None);
                 choices.replace(mapping);
                 toasts.ok("The mapping file is taken over; rehearse it to save it.");
             }
-            Err(why) => wrong.set(Some(format!("This is no mapping file: {why}. Nothing is changed."))),
+            Err(why) => wrong.set(Some(format!(
+                "This is no mapping file: {why}. Nothing is changed."
+            ))),
         }
     });
     view! {

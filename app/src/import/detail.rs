@@ -181,7 +181,11 @@ fn watched(job: Option<JobView>, reload: Callback<()>) -> Memo<Option<JobView>> 
 fn Head(import: ImportView, job: Memo<Option<JobView>>, children: Children) -> impl IntoView {
     let state = import.state;
     let words = Memo::new(move |_| job.with(|job| state_words(state, job.as_ref())));
-    let (target, by, at) = (import.target.clone(), import.created_by.clone(), import.created_at);
+    let (target, by, at) = (
+        import.target.clone(),
+        import.created_by.clone(),
+        import.created_at,
+    );
     let facts = move || {
         view! {
             <Badge tone=Signal::derive(move || words.get().0) text=Signal::derive(move || words.get().1.to_owned()) />
@@ -309,7 +313,12 @@ mod tests {
     #[test]
     fn a_url_that_makes_no_sense_shows_the_beginning() {
         let query = |pairs: &[(&'static str, &str)]| {
-            look(&pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect())
+            look(
+                &pairs
+                    .iter()
+                    .map(|(key, value)| (*key, (*value).to_owned()))
+                    .collect(),
+            )
         };
         let first = Look {
             page: 1,
@@ -318,6 +327,9 @@ mod tests {
         };
         assert_eq!(query(&[]), first);
         assert_eq!(query(&[("page", "soon"), ("table", " "), ("show", "all")]), first);
-        assert_eq!(query(&[("table", "Album"), ("fpage", "3")]).table.as_deref(), Some("Album"));
+        assert_eq!(
+            query(&[("table", "Album"), ("fpage", "3")]).table.as_deref(),
+            Some("Album")
+        );
     }
 }

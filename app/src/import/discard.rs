@@ -42,11 +42,19 @@ pub fn DiscardButton(
     let name = StoredValue::new(target.clone());
     let title = format!("Discard the import of {} into {target}?", import.file);
     let words = match left_something {
-        true => format!("The tables that this import made in {target} are dropped with all their rows, and its record is deleted. Tables that were there before stay, and so do rows that went into them."),
-        false => format!("What was found and decided is forgotten. Nothing of this import is in {target}, so nothing is dropped there."),
+        true => format!(
+            "The tables that this import made in {target} are dropped with all their rows, and its record is deleted. Tables that were there before stay, and so do rows that went into them."
+        ),
+        false => format!(
+            "What was found and decided is forgotten. Nothing of this import is in {target}, so nothing is dropped there."
+        ),
     };
     let words = StoredValue::new(words);
-    let asked = if left_something { name.get_value() } else { String::new() };
+    let asked = if left_something {
+        name.get_value()
+    } else {
+        String::new()
+    };
     view! {
         <button
             class="btn dan"

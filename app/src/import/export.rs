@@ -15,12 +15,14 @@ use crate::ui::csv_text;
 pub fn text(detail: &ImportDetail, what: Export) -> Result<String, Fault> {
     let inspection = || {
         detail.inspection.as_ref().ok_or_else(|| {
-            Fault::new(Code::NotFound, "The file was not looked at yet.").hint("Wait until its inspection is done.")
+            Fault::new(Code::NotFound, "The file was not looked at yet.")
+                .hint("Wait until its inspection is done.")
         })
     };
     let report = || {
         detail.report.as_ref().ok_or_else(|| {
-            Fault::new(Code::NotFound, "There is no report yet.").hint("It is written when the import is done.")
+            Fault::new(Code::NotFound, "There is no report yet.")
+                .hint("It is written when the import is done.")
         })
     };
     match what {
@@ -53,7 +55,10 @@ fn tables(inspection: &Inspection) -> String {
             ]
         })
         .collect();
-    csv_text(&["table", "rows", "columns", "indexes", "foreign_keys", "skipped"], &rows)
+    csv_text(
+        &["table", "rows", "columns", "indexes", "foreign_keys", "skipped"],
+        &rows,
+    )
 }
 
 fn findings(items: &[Finding]) -> String {

@@ -45,10 +45,17 @@ pub fn ServerFiles(
     let shown = move || {
         let search = search.get().unwrap_or_default().to_lowercase();
         let fitting: Vec<FileEntry> = files.with_value(|files| {
-            files.iter().filter(|file| file.path.to_lowercase().contains(&search)).cloned().collect()
+            files
+                .iter()
+                .filter(|file| file.path.to_lowercase().contains(&search))
+                .cloned()
+                .collect()
         });
         let matching = fitting.len();
-        let page = page.get().unwrap_or(1).clamp(1, matching.saturating_sub(1) / PER_PAGE + 1);
+        let page = page
+            .get()
+            .unwrap_or(1)
+            .clamp(1, matching.saturating_sub(1) / PER_PAGE + 1);
         let rows = fitting
             .into_iter()
             .skip((page - 1) * PER_PAGE)

@@ -87,7 +87,14 @@ fn Facts(file: FileSheet) -> impl IntoView {
     let facts = file.facts;
     let mut rows = vec![
         ("File", facts.name.clone()),
-        ("Size", format!("{} ({} bytes)", format::bytes(facts.bytes), format::exact(facts.bytes))),
+        (
+            "Size",
+            format!(
+                "{} ({} bytes)",
+                format::bytes(facts.bytes),
+                format::exact(facts.bytes)
+            ),
+        ),
         ("Pages", format!("of {} bytes", format::exact(facts.page_size))),
         ("Text", facts.encoding.clone()),
         ("Journal", journal(&facts)),
@@ -95,7 +102,10 @@ fn Facts(file: FileSheet) -> impl IntoView {
     if facts.application_id != 0 || facts.user_version != 0 {
         rows.push((
             "Ids",
-            format!("application {}, user version {}", facts.application_id, facts.user_version),
+            format!(
+                "application {}, user version {}",
+                facts.application_id, facts.user_version
+            ),
         ));
     }
     view! {
@@ -109,7 +119,10 @@ fn Facts(file: FileSheet) -> impl IntoView {
 fn journal(facts: &contract::import::FileFacts) -> String {
     let mut words = facts.journal.clone();
     if let Some(bytes) = facts.wal_bytes {
-        words.push_str(&format!(", with a -wal of {} that was read with it", format::bytes(bytes)));
+        words.push_str(&format!(
+            ", with a -wal of {} that was read with it",
+            format::bytes(bytes)
+        ));
     }
     if let Some(bytes) = facts.journal_bytes {
         words.push_str(&format!(
@@ -132,8 +145,16 @@ pub fn Findings(
 ) -> impl IntoView {
     let [errors, warnings, notes] = findings.counts;
     let page = findings.page;
-    let title = if of_report { "Changed, or not carried over" } else { "Findings" };
-    let export = if of_report { Export::Items } else { Export::Findings };
+    let title = if of_report {
+        "Changed, or not carried over"
+    } else {
+        "Findings"
+    };
+    let export = if of_report {
+        Export::Items
+    } else {
+        Export::Findings
+    };
     if page.all == 0 {
         let hint = if of_report {
             "Every value and every object went over as it was."
@@ -142,12 +163,16 @@ pub fn Findings(
         };
         return view! { <EmptyState title="Nothing to report" hint /> }.into_any();
     }
-    let counts = [(errors, "error", "errors"), (warnings, "warning", "warnings"), (notes, "note", "notes")]
-        .into_iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, many)| plural(count, one, many))
-        .collect::<Vec<_>>()
-        .join(" · ");
+    let counts = [
+        (errors, "error", "errors"),
+        (warnings, "warning", "warnings"),
+        (notes, "note", "notes"),
+    ]
+    .into_iter()
+    .filter(|(count, ..)| *count > 0)
+    .map(|(count, one, many)| plural(count, one, many))
+    .collect::<Vec<_>>()
+    .join(" · ");
     let choices: Vec<(String, String)> = [("error", "Errors"), ("warning", "Warnings"), ("note", "Notes")]
         .map(|(value, name)| (value.to_owned(), name.to_owned()))
         .to_vec();

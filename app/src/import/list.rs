@@ -78,7 +78,9 @@ pub fn Imports(
         sort.with(|sort| {
             match sort.key.as_str() {
                 "file" => fitting.sort_by_key(|import| import.file.to_lowercase()),
-                "state" => fitting.sort_by_key(|import| (import.state.name(), import.verdict.map(|verdict| verdict.name()))),
+                "state" => fitting.sort_by_key(|import| {
+                    (import.state.name(), import.verdict.map(|verdict| verdict.name()))
+                }),
                 _ => fitting.sort_by_key(|import| import.created_at),
             }
             if sort.descending {
@@ -86,7 +88,10 @@ pub fn Imports(
             }
         });
         let matching = fitting.len();
-        let page = page.get().unwrap_or(1).clamp(1, matching.saturating_sub(1) / PER_PAGE + 1);
+        let page = page
+            .get()
+            .unwrap_or(1)
+            .clamp(1, matching.saturating_sub(1) / PER_PAGE + 1);
         let rows = fitting
             .into_iter()
             .skip((page - 1) * PER_PAGE)
@@ -177,7 +182,10 @@ fn csv_row(import: &ImportView) -> Vec<String> {
         import.id.to_string(),
         import.file.clone(),
         import.state.name().to_owned(),
-        import.verdict.map(|verdict| verdict.name().to_owned()).unwrap_or_default(),
+        import
+            .verdict
+            .map(|verdict| verdict.name().to_owned())
+            .unwrap_or_default(),
         import.created_by.clone(),
         format::absolute(import.created_at),
     ]

@@ -63,7 +63,11 @@ static CHOICES: [Choice; 5] = [
         id: "conflict",
         label: "A row whose key is there already",
         help: "The import's own rows never count as there.",
-        words: &["stops the import", "is skipped: the old one stays", "replaces the values of the old one"],
+        words: &[
+            "stops the import",
+            "is skipped: the old one stays",
+            "replaces the values of the old one",
+        ],
         read: |mapping| at(&CONFLICT, &mapping.on_conflict),
         write: |mapping, index| put(&CONFLICT, index, &mut mapping.on_conflict),
         of_existing: true,
@@ -141,8 +145,14 @@ pub fn Options(
 ) -> impl IntoView {
     let closed = move || !choices.is_open();
     let existing = Memo::new(move |_| choices.with(|mapping| mapping.into == Destination::Existing));
-    let selects = CHOICES.iter().map(|choice| one_of(choice, choices, existing)).collect_view();
-    let checks = CHECKS.iter().map(|check| yes_or_no(check, choices, existing)).collect_view();
+    let selects = CHOICES
+        .iter()
+        .map(|choice| one_of(choice, choices, existing))
+        .collect_view();
+    let checks = CHECKS
+        .iter()
+        .map(|check| yes_or_no(check, choices, existing))
+        .collect_view();
     view! {
         <div class="form">
             <div class="field-row">

@@ -8,7 +8,13 @@ use contract::{
 use leptos::prelude::*;
 
 use super::{api::list_imports, choose::Choose, list::Imports};
-use crate::{address::use_target, jobs::api::list_jobs, rpc::ApiError, session::use_may, ui::{EmptyState, Load, PageHead}};
+use crate::{
+    address::use_target,
+    jobs::api::list_jobs,
+    rpc::ApiError,
+    session::use_may,
+    ui::{EmptyState, Load, PageHead},
+};
 
 /// What imports there were; choosing a file for a new one.
 #[component]

@@ -68,7 +68,8 @@ pub fn Rehearse(
     });
     let file = import.file.clone();
     let import = StoredValue::new(import);
-    let shown = move || match choices.plan() {
+    let shown = move || {
+        match choices.plan() {
         Some((plan, current)) => view! {
             <Plan plan=plan.clone() current file=file.clone() />
             {may.then(|| view! { <StartPlanned import=import.get_value() plan current choices reload /> })}
@@ -81,6 +82,7 @@ pub fn Rehearse(
             />
         }
         .into_any(),
+    }
     };
     view! {
         <section class="card" id="rehearse" aria-label="Rehearse">
@@ -163,7 +165,11 @@ fn Obstacles(obstacles: Vec<Obstacle>) -> impl IntoView {
         }
         .into_any();
     }
-    let title = plural(obstacles.len() as i64, "thing stands in the way", "things stand in the way");
+    let title = plural(
+        obstacles.len() as i64,
+        "thing stands in the way",
+        "things stand in the way",
+    );
     let items = obstacles.into_iter().map(|obstacle| {
         let place = match (obstacle.table, obstacle.column) {
             (Some(table), Some(column)) => format!("{table}.{column}"),

@@ -165,8 +165,9 @@ mod way {
             }
             failed += 1;
             if failed >= TRIES {
-                return Err(Fault::new(Code::Internal, "The upload came to a halt.")
-                    .hint("Check the network and that the file was not changed since it was chosen, then go on."));
+                return Err(Fault::new(Code::Internal, "The upload came to a halt.").hint(
+                    "Check the network and that the file was not changed since it was chosen, then go on.",
+                ));
             }
             match find_upload(view.id).await {
                 Ok(view) => upload.set(Some(view)),
@@ -201,8 +202,11 @@ mod way {
             // A proxy's own words, while the console behind it starts again.
             502..=504 => Answer::Lost,
             status => Answer::Refused(serde_json::from_str(&text).unwrap_or_else(|_| {
-                Fault::new(Code::Internal, format!("The upload was answered with status {status}."))
-                    .hint("Something between this browser and the console may limit the size of requests.")
+                Fault::new(
+                    Code::Internal,
+                    format!("The upload was answered with status {status}."),
+                )
+                .hint("Something between this browser and the console may limit the size of requests.")
             })),
         }
     }

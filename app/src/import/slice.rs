@@ -75,11 +75,20 @@ pub fn plan(plan: ImportPlan, follow: bool) -> PlanSheet {
             true => plan
                 .tables
                 .iter()
-                .map(|table| vec![name(&table.source, &table.name), Cell::Words(table.follow.clone())])
+                .map(|table| {
+                    vec![
+                        name(&table.source, &table.name),
+                        Cell::Words(table.follow.clone()),
+                    ]
+                })
                 .collect(),
             false => Vec::new(),
         },
-        items: by_severity.iter().take(PER_PAGE as usize).map(|item| finding_row(item)).collect(),
+        items: by_severity
+            .iter()
+            .take(PER_PAGE as usize)
+            .map(|item| finding_row(item))
+            .collect(),
         all_items: plan.items.len() as i64,
         target: plan.target,
         schema: plan.schema,
@@ -100,7 +109,12 @@ fn file(inspection: &Inspection) -> FileSheet {
     let mut facts = inspection.file.clone();
     let damages = facts.integrity.len() as i64;
     facts.integrity.truncate(FEW);
-    let read = || inspection.tables.iter().filter(|table| table.kind.skipped().is_none());
+    let read = || {
+        inspection
+            .tables
+            .iter()
+            .filter(|table| table.kind.skipped().is_none())
+    };
     FileSheet {
         facts,
         damages,
@@ -135,7 +149,11 @@ fn findings(items: &[Finding], look: &Look) -> Findings {
     let search = look.finding.as_deref();
     let fitting: Vec<&Finding> = worst_first(items)
         .into_iter()
-        .filter(|item| look.severity.as_deref().is_none_or(|name| name == item.severity.name()))
+        .filter(|item| {
+            look.severity
+                .as_deref()
+                .is_none_or(|name| name == item.severity.name())
+        })
         .filter(|item| has(&item.place(), search) || has(&item.words, search))
         .collect();
     let (shown, page) = cut(&fitting, look.finding_page);
@@ -190,7 +208,10 @@ fn tables(inspection: &Inspection, look: &Look) -> Paged {
     }
     let (shown, page) = cut(&fitting, look.page);
     Paged {
-        rows: shown.iter().map(|table| table_row(table, &inspection.findings)).collect(),
+        rows: shown
+            .iter()
+            .map(|table| table_row(table, &inspection.findings))
+            .collect(),
         page,
         matching: fitting.len() as i64,
         all: inspection.tables.len() as i64,
@@ -198,7 +219,11 @@ fn tables(inspection: &Inspection, look: &Look) -> Paged {
 }
 
 fn table_row(table: &TableFacts, findings: &[Finding]) -> Cells {
-    let about = || findings.iter().filter(|item| item.table.as_ref() == Some(&table.name));
+    let about = || {
+        findings
+            .iter()
+            .filter(|item| item.table.as_ref() == Some(&table.name))
+    };
     let worst = about().map(|item| item.severity).max();
     let found = match (table.kind.skipped(), worst) {
         (Some(_), _) => Cell::Badge(Tone::Off, "Skipped".to_owned()),
@@ -240,11 +265,18 @@ fn open_table(inspection: &Inspection, at: usize, look: &Look) -> OpenTable {
         notes: words::notes(table),
         sql: table.sql.clone(),
         skipped: table.kind.skipped().is_some(),
-        page: shown.iter().map(|column| words::column(column, table.rows_by)).collect(),
+        page: shown
+            .iter()
+            .map(|column| words::column(column, table.rows_by))
+            .collect(),
         page_number,
         matching: fitting.len() as i64,
         objects: objects(table),
-        findings: worst_first(&about).into_iter().take(FEW).map(finding_row).collect(),
+        findings: worst_first(&about)
+            .into_iter()
+            .take(FEW)
+            .map(finding_row)
+            .collect(),
         neighbours: [neighbour(at.checked_sub(1)), neighbour(Some(at + 1))],
     }
 }
@@ -254,21 +286,37 @@ fn objects(table: &TableFacts) -> Vec<Cells> {
     let indexes = table.indexes.iter().map(|index| {
         vec![
             Cell::Words(if index.unique { "Unique index" } else { "Index" }.to_owned()),
-            with_sql(format!("{} on {}", index.name, index_words(index)), index.sql.as_ref()),
+            with_sql(
+                format!("{} on {}", index.name, index_words(index)),
+                index.sql.as_ref(),
+            ),
             Cell::None,
         ]
     });
     let keys = table.foreign_keys.iter().map(|key| {
         let words = match key.parent_columns.is_empty() {
             true => format!("{} → {}", key.columns.join(", "), key.parent),
-            false => format!("{} → {} ({})", key.columns.join(", "), key.parent, key.parent_columns.join(", ")),
+            false => format!(
+                "{} → {} ({})",
+                key.columns.join(", "),
+                key.parent,
+                key.parent_columns.join(", ")
+            ),
         };
         let broken = (key.orphans.count > 0).then(|| words::places(&key.orphans, table.rows_by));
-        vec![Cell::Words("Foreign key".to_owned()), Cell::Words(words), rows_against(broken)]
+        vec![
+            Cell::Words("Foreign key".to_owned()),
+            Cell::Words(words),
+            rows_against(broken),
+        ]
     });
     let checks = table.checks.iter().map(|check| {
         let broken = (check.broken.count > 0).then(|| words::places(&check.broken, table.rows_by));
-        vec![Cell::Words("Check".to_owned()), Cell::Words(check.expression.clone()), rows_against(broken)]
+        vec![
+            Cell::Words("Check".to_owned()),
+            Cell::Words(check.expression.clone()),
+            rows_against(broken),
+        ]
     });
     keys.chain(checks).chain(indexes).collect()
 }
@@ -356,14 +404,23 @@ fn proof(report: &ImportReport, look: &Look) -> Proof {
             .filter(|table| !table.differences.is_empty())
             .take(FEW)
             .map(|table| {
-                let rows = table.differences.iter().take(FEW).map(|difference| difference.words()).collect();
+                let rows = table
+                    .differences
+                    .iter()
+                    .take(FEW)
+                    .map(|difference| difference.words())
+                    .collect();
                 (table.name.clone(), rows)
             })
             .collect(),
         identities: identities
             .into_iter()
             .map(|identity| {
-                let (tone, word) = if identity.right { (Tone::Ok, "Right") } else { (Tone::Bad, "Wrong") };
+                let (tone, word) = if identity.right {
+                    (Tone::Ok, "Right")
+                } else {
+                    (Tone::Bad, "Wrong")
+                };
                 vec![
                     Cell::Name(format!("{}.{}", identity.table, identity.column)),
                     number(identity.expected),
@@ -375,7 +432,11 @@ fn proof(report: &ImportReport, look: &Look) -> Proof {
         keys: keys
             .into_iter()
             .map(|key| {
-                let (tone, word) = if key.validated { (Tone::Ok, "Validated") } else { (Tone::Warn, "Not valid") };
+                let (tone, word) = if key.validated {
+                    (Tone::Ok, "Validated")
+                } else {
+                    (Tone::Warn, "Not valid")
+                };
                 vec![
                     Cell::Name(key.table.clone()),
                     Cell::Words(key.words.clone()),

@@ -72,10 +72,27 @@ fn report(tables: Vec<TableReport>) -> ImportReport {
         tables,
         items: vec![finding(Severity::Note, "t", "renamed")],
         identities: vec![
-            IdentityReport { table: "t".into(), column: "id".into(), expected: Some(4), next: Some(4), right: true },
-            IdentityReport { table: "u".into(), column: "id".into(), expected: Some(9), next: Some(1), right: false },
+            IdentityReport {
+                table: "t".into(),
+                column: "id".into(),
+                expected: Some(4),
+                next: Some(4),
+                right: true,
+            },
+            IdentityReport {
+                table: "u".into(),
+                column: "id".into(),
+                expected: Some(9),
+                next: Some(1),
+                right: false,
+            },
         ],
-        foreign_keys: vec![ForeignKeyReport { table: "t".into(), words: "u → v".into(), validated: true, orphans: 0 }],
+        foreign_keys: vec![ForeignKeyReport {
+            table: "t".into(),
+            words: "u → v".into(),
+            validated: true,
+            orphans: 0,
+        }],
         inspect_ms: 1,
         load_ms: 2,
         verify_ms: 3,
@@ -136,25 +153,45 @@ fn names(paged: &Paged) -> Vec<&str> {
 }
 
 fn ready(tables: Vec<TableFacts>, findings: Vec<Finding>, look: &Look) -> Sheet {
-    sheet(detail(ImportState::Ready, Some(inspection(tables, findings)), None), None, look)
+    sheet(
+        detail(ImportState::Ready, Some(inspection(tables, findings)), None),
+        None,
+        look,
+    )
 }
 
 #[test]
 fn a_page_holds_fifty_of_ten_thousand_findings_and_of_five_hundred_tables() {
-    let tables = || (0..500).map(|at| table(&format!("t{at:03}"), at)).collect::<Vec<_>>();
-    let findings = (0..10_000).map(|at| finding(Severity::Note, "t001", &format!("note {at}"))).collect();
+    let tables = || {
+        (0..500)
+            .map(|at| table(&format!("t{at:03}"), at))
+            .collect::<Vec<_>>()
+    };
+    let findings = (0..10_000)
+        .map(|at| finding(Severity::Note, "t001", &format!("note {at}")))
+        .collect();
     let sheet_ = ready(tables(), findings, &first());
     let findings = sheet_.findings.as_ref().unwrap();
     assert_eq!((findings.page.rows.len(), findings.page.matching), (50, 10_000));
     assert_eq!(findings.counts, [0, 0, 10_000]);
     assert_eq!(sheet_.tables.as_ref().unwrap().rows.len(), 50);
-    assert_eq!((sheet_.file.as_ref().unwrap().facts.integrity.len(), sheet_.file.as_ref().unwrap().damages), (20, 100));
+    assert_eq!(
+        (
+            sheet_.file.as_ref().unwrap().facts.integrity.len(),
+            sheet_.file.as_ref().unwrap().damages
+        ),
+        (20, 100)
+    );
     let bytes = serde_json::to_string(&sheet_).unwrap().len();
     assert!(bytes < 40_000, "{bytes} bytes travel with the page");
 
     let beyond = Look { page: 99, ..first() };
     let last = ready(tables(), Vec::new(), &beyond).tables.unwrap();
-    assert_eq!((last.page, last.rows.len()), (10, 50), "a page beyond the end is the last");
+    assert_eq!(
+        (last.page, last.rows.len()),
+        (10, 50),
+        "a page beyond the end is the last"
+    );
 }
 
 #[test]
@@ -172,10 +209,34 @@ fn findings_come_worst_first_and_are_filtered_by_text_and_severity() {
         rows.iter().map(|row| format!("{:?}", row[0])).collect::<Vec<_>>()
     };
     let all = places(&first());
-    assert!(all[0].contains("Error") && all[1].contains("Warning") && all[2].contains("Note"), "{all:?}");
-    assert_eq!(places(&Look { finding: Some("album".into()), ..first() }).len(), 2);
-    assert_eq!(places(&Look { severity: Some("error".into()), ..first() }).len(), 1);
-    assert_eq!(places(&Look { finding: Some("CARRIED".into()), ..first() }).len(), 1);
+    assert!(
+        all[0].contains("Error") && all[1].contains("Warning") && all[2].contains("Note"),
+        "{all:?}"
+    );
+    assert_eq!(
+        places(&Look {
+            finding: Some("album".into()),
+            ..first()
+        })
+        .len(),
+        2
+    );
+    assert_eq!(
+        places(&Look {
+            severity: Some("error".into()),
+            ..first()
+        })
+        .len(),
+        1
+    );
+    assert_eq!(
+        places(&Look {
+            finding: Some("CARRIED".into()),
+            ..first()
+        })
+        .len(),
+        1
+    );
 }
 
 #[test]
@@ -183,40 +244,86 @@ fn tables_are_filtered_and_sorted_as_the_url_says() {
     let tables = || vec![table("b", 1), table("A", 3), table("c", 2)];
     let shown = |look: &Look| {
         let sheet = ready(tables(), Vec::new(), look);
-        names(sheet.tables.as_ref().unwrap()).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        names(sheet.tables.as_ref().unwrap())
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     assert_eq!(shown(&first()), ["b", "A", "c"], "else as in the file");
-    assert_eq!(shown(&Look { sort: Some("name".into()), ..first() }), ["A", "b", "c"]);
-    assert_eq!(shown(&Look { sort: Some("rows".into()), descending: true, ..first() }), ["A", "c", "b"]);
-    assert_eq!(shown(&Look { search: Some("a".into()), ..first() }), ["A"]);
+    assert_eq!(
+        shown(&Look {
+            sort: Some("name".into()),
+            ..first()
+        }),
+        ["A", "b", "c"]
+    );
+    assert_eq!(
+        shown(&Look {
+            sort: Some("rows".into()),
+            descending: true,
+            ..first()
+        }),
+        ["A", "c", "b"]
+    );
+    assert_eq!(
+        shown(&Look {
+            search: Some("a".into()),
+            ..first()
+        }),
+        ["A"]
+    );
 }
 
 #[test]
 fn an_open_table_knows_its_neighbours_and_one_that_is_not_there_is_said_to_be_missing() {
     let tables = || vec![table("a", 1), table("b", 1), table("c", 1)];
-    let open = |name: &str| Look { table: Some(name.into()), ..first() };
+    let open = |name: &str| Look {
+        table: Some(name.into()),
+        ..first()
+    };
     let sheet_ = ready(tables(), vec![finding(Severity::Note, "b", "x")], &open("b"));
     let b = sheet_.open.unwrap();
     assert_eq!(b.neighbours, [Some("a".to_owned()), Some("c".to_owned())]);
     assert_eq!(b.findings.len(), 1);
     assert!(sheet_.tables.is_none() && !sheet_.no_such_table);
-    assert_eq!(ready(tables(), Vec::new(), &open("a")).open.unwrap().neighbours[0], None);
+    assert_eq!(
+        ready(tables(), Vec::new(), &open("a")).open.unwrap().neighbours[0],
+        None
+    );
     let none = ready(tables(), Vec::new(), &open("z"));
     assert!(none.no_such_table && none.tables.is_some());
 }
 
 #[test]
 fn after_the_import_the_proof_comes_first_and_the_inspection_when_asked_for() {
-    let tables = vec![table_report("a", Verdict::Identical), table_report("z", Verdict::Differs)];
-    let whole = || detail(ImportState::Done, Some(inspection(vec![table("a", 1)], Vec::new())), Some(report(tables.clone())));
+    let tables = vec![
+        table_report("a", Verdict::Identical),
+        table_report("z", Verdict::Differs),
+    ];
+    let whole = || {
+        detail(
+            ImportState::Done,
+            Some(inspection(vec![table("a", 1)], Vec::new())),
+            Some(report(tables.clone())),
+        )
+    };
     let proven = sheet(whole(), None, &first());
     let proof = proven.proof.as_ref().unwrap();
     assert_eq!(names(&proof.tables), ["z", "a"], "what differs comes first");
-    assert_eq!(proof.tables.rows[0].last(), Some(&Cell::Name("aa sent, bb read back".into())));
-    assert!(matches!(&proof.identities[0][0], Cell::Name(name) if name == "u.id"), "what is wrong comes first");
+    assert_eq!(
+        proof.tables.rows[0].last(),
+        Some(&Cell::Name("aa sent, bb read back".into()))
+    );
+    assert!(
+        matches!(&proof.identities[0][0], Cell::Name(name) if name == "u.id"),
+        "what is wrong comes first"
+    );
     assert_eq!(proven.findings.unwrap().page.all, 1, "what changed");
     assert!(proven.tables.is_none());
-    let look = Look { inspection: true, ..first() };
+    let look = Look {
+        inspection: true,
+        ..first()
+    };
     let back = sheet(whole(), None, &look);
     assert!(back.tables.is_some() && back.proof.is_some());
     assert_eq!(back.findings.unwrap().page.all, 0, "what was found");
@@ -224,7 +331,11 @@ fn after_the_import_the_proof_comes_first_and_the_inspection_when_asked_for() {
 
 #[test]
 fn a_plan_says_every_statement_once_by_stage() {
-    let statement = |stage, sql: &str| PlannedStatement { stage, about: "t".into(), sql: sql.into() };
+    let statement = |stage, sql: &str| PlannedStatement {
+        stage,
+        about: "t".into(),
+        sql: sql.into(),
+    };
     let made = plan(
         ImportPlan {
             target: "main".into(),
@@ -238,7 +349,10 @@ fn a_plan_says_every_statement_once_by_stage() {
             ],
             items: vec![finding(Severity::Note, "t", "x"); 70],
             obstacles: Vec::new(),
-            room: Room { needed: 1, free: None },
+            room: Room {
+                needed: 1,
+                free: None,
+            },
             rows: 0,
         },
         false,
@@ -246,7 +360,11 @@ fn a_plan_says_every_statement_once_by_stage() {
     assert_eq!(
         made.stages,
         [
-            (Stage::Create, 2, "create table a ();\n\ncreate table b ();".to_owned()),
+            (
+                Stage::Create,
+                2,
+                "create table a ();\n\ncreate table b ();".to_owned()
+            ),
             (Stage::Index, 1, "create index i on a (b);".to_owned()),
         ]
     );

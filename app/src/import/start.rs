@@ -6,7 +6,13 @@ use contract::{
 };
 use leptos::prelude::*;
 
-use super::{api::{inspect_again, start_import}, choices::Choices, found::plural, sheet::PlanSheet, tables::rows_words};
+use super::{
+    api::{inspect_again, start_import},
+    choices::Choices,
+    found::plural,
+    sheet::PlanSheet,
+    tables::rows_words,
+};
 use crate::{
     rpc::ApiError,
     ui::{Dialog, FaultNote, use_hydrated, use_toasts},
@@ -68,7 +74,12 @@ pub fn StartPlanned(
 ) -> impl IntoView {
     let open = RwSignal::new(false);
     let start = start_action(import.id, reload);
-    let what = format!("Import {} into schema {} of {}", rows_words(plan.rows), plan.schema, plan.target);
+    let what = format!(
+        "Import {} into schema {} of {}",
+        rows_words(plan.rows),
+        plan.schema,
+        plan.target
+    );
     let title = format!("{what}?");
     let roomy = plan.room.free.is_none_or(|free| free >= plan.room.needed);
     let ready = current && roomy && plan.obstacles.is_empty();

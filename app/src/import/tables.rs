@@ -23,7 +23,11 @@ static HEADS: [Head; 4] = [
     Head::words("Findings"),
 ];
 
-static OBJECTS: [Head; 3] = [Head::words("Kind"), Head::words("What"), Head::words("Rows against it")];
+static OBJECTS: [Head; 3] = [
+    Head::words("Kind"),
+    Head::words("What"),
+    Head::words("Rows against it"),
+];
 
 static FINDINGS: [Head; 3] = [Head::words("Severity"), Head::words("Where"), Head::words("What")];
 
@@ -116,7 +120,11 @@ fn Open(open: OpenTable, choices: Choices) -> impl IntoView {
     });
     let many = columns > PER_PAGE;
     let title = name.clone();
-    let facts = format!("{} · {}", plural(rows, "row", "rows"), plural(columns, "column", "columns"));
+    let facts = format!(
+        "{} · {}",
+        plural(rows, "row", "rows"),
+        plural(columns, "column", "columns")
+    );
     let nothing = matching == 0 && columns > 0;
     view! {
         <div class="ch">
@@ -168,16 +176,22 @@ fn OfTable(name: String, choices: Choices) -> impl IntoView {
     let name = StoredValue::new(name);
     let closed = move || !choices.is_open();
     let shown = move || {
-        choices.with(|mapping| name.with_value(|name| mapping.tables.get(name).and_then(|table| table.name.clone())))
+        choices.with(|mapping| {
+            name.with_value(|name| mapping.tables.get(name).and_then(|table| table.name.clone()))
+        })
     };
-    let skipped = move || choices.with(|mapping| name.with_value(|name| mapping.tables.get(name).is_some_and(|table| table.skip)));
+    let skipped = move || {
+        choices
+            .with(|mapping| name.with_value(|name| mapping.tables.get(name).is_some_and(|table| table.skip)))
+    };
     let rename = move |typed: String| {
         choices.change(|mapping| {
             name.with_value(|name| change_table(mapping, name, |table| table.name = new_name(&typed, name)));
         });
     };
     let skip = move |skip: bool| {
-        choices.change(|mapping| name.with_value(|name| change_table(mapping, name, |table| table.skip = skip)));
+        choices
+            .change(|mapping| name.with_value(|name| change_table(mapping, name, |table| table.skip = skip)));
     };
     view! {
         <div class="field-row">

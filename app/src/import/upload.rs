@@ -11,9 +11,9 @@ use super::{
     send::{Handle, Picked, dropped, picked},
     uploads::Uploads,
 };
+use crate::ui::{FaultView, ProgressBar, use_hydrated, whole_seconds};
 #[cfg(feature = "hydrate")]
 use crate::{import::api::begin_upload, rpc::ApiError};
-use crate::ui::{FaultView, ProgressBar, use_hydrated, whole_seconds};
 
 /// Where an upload of this tab is.
 #[cfg_attr(
@@ -146,10 +146,13 @@ impl Upload {
                     let Some(new) = self.chosen.get_untracked() else {
                         return Ok(());
                     };
-                    self.view.set(Some(begin_upload(new).await.map_err(|ApiError(fault)| fault)?));
+                    self.view
+                        .set(Some(begin_upload(new).await.map_err(|ApiError(fault)| fault)?));
                 }
                 let begun = now_ms();
-                let before = self.view.with_untracked(|view| view.as_ref().map_or(0, |view| received(view)));
+                let before = self
+                    .view
+                    .with_untracked(|view| view.as_ref().map_or(0, |view| received(view)));
                 let told = |view: &UploadView| {
                     let seconds = (now_ms() - begun) / 1000.0;
                     if seconds > 0.5 {
@@ -256,15 +259,24 @@ fn sort(files: Vec<Picked>, known: Option<&NewUpload>, limit: i64) -> Result<(Ne
         );
     }
     // A database that is chosen anew comes without the former one's log.
-    let kept = known.filter(|_| database.is_none()).and_then(|known| known.wal_bytes);
-    let wal_bytes = wal.as_ref().map(|wal| wal.bytes).or(kept).filter(|bytes| *bytes > 0);
+    let kept = known
+        .filter(|_| database.is_none())
+        .and_then(|known| known.wal_bytes);
+    let wal_bytes = wal
+        .as_ref()
+        .map(|wal| wal.bytes)
+        .or(kept)
+        .filter(|bytes| *bytes > 0);
     if bytes == 0 {
         return refuse("The file is empty.", "Choose a SQLite database.");
     }
     if bytes + wal_bytes.unwrap_or(0) > limit {
         return Err(Fault::new(
             Code::Invalid,
-            format!("The file is larger than the {} that may be uploaded.", format::bytes(limit)),
+            format!(
+                "The file is larger than the {} that may be uploaded.",
+                format::bytes(limit)
+            ),
         )
         .hint("Copy it to the machine of the console, and import it there: pgsteward import sqlite FILE."));
     }
@@ -273,7 +285,10 @@ fn sort(files: Vec<Picked>, known: Option<&NewUpload>, limit: i64) -> Result<(Ne
         bytes,
         wal_bytes,
     };
-    Ok((new, [database.map(|file| file.handle), wal.map(|file| file.handle)]))
+    Ok((
+        new,
+        [database.map(|file| file.handle), wal.map(|file| file.handle)],
+    ))
 }
 
 /// The files of an upload that was begun before, if these are they.
@@ -297,13 +312,15 @@ fn same_files(view: &UploadView, files: Vec<Picked>) -> Result<Handles, Fault> {
         Some((bytes, _)) => format!(", and its -wal of {} bytes", format::exact(bytes)),
         None => String::new(),
     };
-    Err(
-        Fault::new(Code::Invalid, "These are not the files of this upload, or they have changed.").hint(format!(
-            "Choose {} of {} bytes{wal}; or remove the upload and begin anew.",
-            view.name,
-            format::exact(view.bytes)
-        )),
+    Err(Fault::new(
+        Code::Invalid,
+        "These are not the files of this upload, or they have changed.",
     )
+    .hint(format!(
+        "Choose {} of {} bytes{wal}; or remove the upload and begin anew.",
+        view.name,
+        format::exact(view.bytes)
+    )))
 }
 
 /// The card: choosing by click or by dropping, progress, and uploads of other times.
@@ -410,14 +427,18 @@ fn Chosen(upload: Upload) -> impl IntoView {
 #[component]
 fn OnItsWay(upload: Upload) -> impl IntoView {
     let sizes = Memo::new(move |_| {
-        upload.view.with(|view| view.as_ref().map_or((0, 0), |view| (received(view), total(view))))
+        upload
+            .view
+            .with(|view| view.as_ref().map_or((0, 0), |view| (received(view), total(view))))
     });
     let fraction = Signal::derive(move || match sizes.get() {
         (_, 0) => None,
         (received, total) => Some(received as f64 / total as f64),
     });
     let name = Signal::derive(move || {
-        upload.view.with(|view| view.as_ref().map(|view| view.name.clone()).unwrap_or_default())
+        upload
+            .view
+            .with(|view| view.as_ref().map(|view| view.name.clone()).unwrap_or_default())
     });
     let words = move || {
         let (received, total) = sizes.get();
@@ -425,7 +446,10 @@ fn OnItsWay(upload: Upload) -> impl IntoView {
         match (upload.going.get(), upload.pace.get()) {
             (Going::On, Some(pace)) if pace >= 1.0 => {
                 let left = whole_seconds(((total - received) as f64 / pace * 1000.0) as i64);
-                words.push_str(&format!(" · {} a second · about {left} left", format::bytes(pace as i64)));
+                words.push_str(&format!(
+                    " · {} a second · about {left} left",
+                    format::bytes(pace as i64)
+                ));
             }
             (Going::Paused, _) => words.push_str(" · paused"),
             (Going::Failed, _) => words.push_str(" · stopped"),
@@ -484,15 +508,26 @@ mod tests {
 
     #[test]
     fn the_log_is_told_from_the_database_by_its_name() {
-        let (new, handles) = sort(vec![file("a.db-wal", 5), file("a.db", 10), file("a.db-shm", 1)], None, 100).unwrap();
-        assert_eq!((new.name.as_str(), new.bytes, new.wal_bytes), ("a.db", 10, Some(5)));
+        let (new, handles) = sort(
+            vec![file("a.db-wal", 5), file("a.db", 10), file("a.db-shm", 1)],
+            None,
+            100,
+        )
+        .unwrap();
+        assert_eq!(
+            (new.name.as_str(), new.bytes, new.wal_bytes),
+            ("a.db", 10, Some(5))
+        );
         assert_eq!(handles, [Some(()), Some(())]);
         let (alone, _) = sort(vec![file("a.db", 10)], None, 100).unwrap();
         let (added, handles) = sort(vec![file("a.db-wal", 5)], Some(&alone), 100).unwrap();
         assert_eq!(added.wal_bytes, Some(5));
         assert_eq!(handles, [None, Some(())]);
         let (other, _) = sort(vec![file("b.db", 3)], Some(&added), 100).unwrap();
-        assert_eq!(other.wal_bytes, None, "the former log belongs to the former database");
+        assert_eq!(
+            other.wal_bytes, None,
+            "the former log belongs to the former database"
+        );
     }
 
     #[test]
@@ -511,7 +546,10 @@ mod tests {
 
     #[test]
     fn only_the_same_files_go_on_with_an_upload() {
-        assert_eq!(same_files(&view(4, None), vec![file("a.db", 10)]).unwrap(), [Some(()), None]);
+        assert_eq!(
+            same_files(&view(4, None), vec![file("a.db", 10)]).unwrap(),
+            [Some(()), None]
+        );
         assert!(same_files(&view(4, None), vec![file("a.db", 11)]).is_err());
         assert!(same_files(&view(4, Some((5, 0))), vec![file("a.db", 10)]).is_err());
         assert_eq!(

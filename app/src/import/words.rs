@@ -78,7 +78,12 @@ fn declared(column: &ColumnFacts) -> String {
     if column.not_null {
         words.push("not null".to_owned());
     }
-    words.extend(column.default.as_ref().map(|default| format!("default {default}")));
+    words.extend(
+        column
+            .default
+            .as_ref()
+            .map(|default| format!("default {default}")),
+    );
     words.extend(column.generated.as_ref().map(|sql| format!("generated as {sql}")));
     words.extend(column.collation.as_ref().map(|name| format!("collate {name}")));
     words.join(" · ")
@@ -197,7 +202,10 @@ mod tests {
     fn counter_examples_are_named_by_row() {
         assert_eq!(places(&found(1, &[7]), RowsBy::Rowid), "1 · row 7");
         assert_eq!(places(&found(2, &[7, 9]), RowsBy::Position), "2 · positions 7, 9");
-        assert_eq!(places(&found(2000, &[7, 9]), RowsBy::Rowid), "2,000 · rows 7, 9, …");
+        assert_eq!(
+            places(&found(2000, &[7, 9]), RowsBy::Rowid),
+            "2,000 · rows 7, 9, …"
+        );
     }
 
     #[test]
@@ -209,7 +217,10 @@ mod tests {
         };
         let other = choice(&other, RowsBy::Rowid);
         assert_eq!(other.words, "boolean, from values for true and false");
-        assert_eq!(other.against.as_deref(), Some("3 values do not fit: rows 4, 5, …"));
+        assert_eq!(
+            other.against.as_deref(),
+            Some("3 values do not fit: rows 4, 5, …")
+        );
     }
 
     #[test]
@@ -223,6 +234,9 @@ mod tests {
         };
         assert_eq!(stored(&mixed), "1 integer · 1,200 texts · 2 NULLs");
         assert_eq!(stored(&Stored::default()), "no rows");
-        assert_eq!(facts(&mixed, RowsBy::Rowid), [("Reals".to_owned(), "all 1e300".to_owned())]);
+        assert_eq!(
+            facts(&mixed, RowsBy::Rowid),
+            [("Reals".to_owned(), "all 1e300".to_owned())]
+        );
     }
 }

@@ -208,10 +208,15 @@ impl Job for LoadImport {
         let Some(record) = store::find(context.engine.store(), self.import).await? else {
             return Ok(());
         };
-        let (Some(plan), ImportState::Loading) = (&record.plan, record.view.state) else {
-            return Ok(());
-        };
+        let Some(plan) = &record.plan else { return Ok(()) };
         let ledger = Ledger::new(&plan.schema, self.import);
+        if record.view.state == ImportState::Done && !plan.follow {
+            // It ended between the report and the last statement.
+            ledger.forget(&mut connection).await.map_err(failed)?;
+        }
+        if record.view.state != ImportState::Loading {
+            return Ok(());
+        }
         let asked = crate::jobs::store::view(context.engine.store(), context.id)
             .await?
             .is_some_and(|job| job.state == JobState::Cancelling);
