@@ -136,7 +136,12 @@ impl Job for LoadImport {
     }
 
     async fn run(self, context: JobContext) -> Result<String> {
-        let record = find(&context, self.import).await?;
+        let mut record = find(&context, self.import).await?;
+        if record.view.state == ImportState::Ready {
+            // What a killed run left was so little that its clean-up took the plan back.
+            super::Import(&context.engine).fix_plan(&record).await?;
+            record = find(&context, self.import).await?;
+        }
         let state = record.view.state;
         let (Some(plan), Some(inspected)) = (record.plan, record.inspected) else {
             return Err(Error::conflict(

@@ -138,7 +138,9 @@ async fn what_held_in_the_file_holds_in_the_database() {
         ask(pool, "select string_agg(what, ',') from log").await.unwrap(),
         "order 7"
     );
-    run(pool, "delete from people where id = 1").await.unwrap();
+    run(pool, "delete from orphans; delete from people where id = 1")
+        .await
+        .unwrap();
     assert_eq!(
         ask(pool, "select count(*) from orders where person = 1")
             .await
