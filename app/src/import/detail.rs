@@ -146,8 +146,8 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
     view! {
         <Head import=import.clone() job>{discard}</Head>
         <Chain state verdict=import.verdict job choices inspected=found.is_some() />
-        <JobCard job done />
         {interrupted}
+        <JobCard job done />
         {proven}
         {found}
         {decided}

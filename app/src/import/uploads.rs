@@ -132,8 +132,7 @@ fn Row(view: UploadView, upload: Upload, create: Create, ask: Callback<UploadVie
                 "Remove…"
             </button>
             <p>{words} <Ago at=view.created_at /></p>
-            <span></span>
-            <div class="row">{act}</div>
+            <p>{act}</p>
         </div>
     }
     .into_any()
