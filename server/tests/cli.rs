@@ -433,7 +433,12 @@ async fn a_sqlite_file_is_inspected_on_the_command_line() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&report).unwrap(), json);
 
     let bare = home.run(&["import", "sqlite", "text_in_the_last_row.db"]);
-    assert!(bare.code == 0 && bare.out.contains("Identical: all 5,000 rows"), "{}{}", bare.out, bare.err);
+    assert!(
+        bare.code == 0 && bare.out.contains("Identical: all 5,000 rows"),
+        "{}{}",
+        bare.out,
+        bare.err
+    );
     let gone = home.run(&["import", "sqlite", "gone.db", "--inspect"]);
     assert!(
         gone.code == 1 && gone.err.contains("error: There is no file") && gone.err.contains("hint: "),

@@ -8,7 +8,7 @@ use std::{
 
 use contract::{
     Code, Fault,
-    import::{ColumnFacts, ColumnType, FileFacts, Finding, Inspection, ObjectFacts, TableFacts},
+    import::{ColumnFacts, ColumnType, FileFacts, Finding, Inspection, ObjectFacts, TableFacts, TableKind},
 };
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -55,11 +55,12 @@ pub(super) fn run(
     file: &Path,
     name: Option<&str>,
     room: &Path,
+    alone: bool,
     stop: &Stop,
     seen: &Seen,
 ) -> Result<Inspected> {
     stop.check()?;
-    let source = Source::open(file, name, room)?;
+    let source = Source::open(file, name, room, alone)?;
     inspect(&source, stop, seen)
 }
 
@@ -193,8 +194,10 @@ fn one_table(
     let layout = Layout {
         rowid: table.rowid_alone.map(str::to_owned),
         bytes: scanned.bytes,
-        // Positions say nothing to a query by rowid.
-        cuts: match table.rowid == table.rowid_alone {
+        // Positions say nothing to a query by rowid, and a module need not give its rows in the order of theirs.
+        cuts: match facts.kind == TableKind::Ordinary && table.rowid == table.rowid_alone
+            || table.rowid_alone.is_none()
+        {
             true => scanned.cuts,
             false => Vec::new(),
         },

@@ -80,9 +80,10 @@ async fn look(context: &JobContext, path: PathBuf, name: String) -> Result<Inspe
     let _stops = stop.on_drop();
     let bytes = std::fs::metadata(&path).map_or(0, |found| found.len());
     let room = context.engine.config().data_dir.clone();
+    let alone = !context.engine.config().works;
     let (reading_stop, reading_seen) = (stop.clone(), Arc::clone(&seen));
     let reading = tokio::task::spawn_blocking(move || {
-        inspect::run(&path, Some(&name), &room, &reading_stop, &reading_seen)
+        inspect::run(&path, Some(&name), &room, alone, &reading_stop, &reading_seen)
     });
     tokio::pin!(reading);
     loop {
@@ -166,7 +167,7 @@ impl Job for LoadImport {
         let (load, done) = if changes {
             sync::run(&load, &inspected).await?
         } else {
-            if load.source.stamp() != inspected.stamp {
+            if load.source.stamp() != load.plan.stamp {
                 return Err(changed(&load.source.name));
             }
             let done = load.run().await?;
@@ -184,6 +185,13 @@ impl Job for LoadImport {
         let store = context.engine.store();
         store::finish(store, self.import, &report).await?;
         if !self.follow {
+            if load.plan.follow {
+                let plan = Plan {
+                    follow: false,
+                    ..(*load.plan).clone()
+                };
+                store::set_plan(store, self.import, &plan).await?;
+            }
             // The proof is kept; the ledger in the target has served.
             let mut connection = load.target.connect("import").await?;
             load.ledger
@@ -268,7 +276,8 @@ pub(super) async fn undo(
 
 async fn open(context: &JobContext, path: PathBuf, name: String) -> Result<Source> {
     let room = context.engine.config().data_dir.clone();
-    let opening = tokio::task::spawn_blocking(move || Source::open(&path, Some(&name), &room));
+    let alone = !context.engine.config().works;
+    let opening = tokio::task::spawn_blocking(move || Source::open(&path, Some(&name), &room, alone));
     context
         .unless_cancelled(async {
             opening

@@ -82,10 +82,11 @@ impl Import<'_> {
     pub async fn inspect(&self, caller: &Caller, file: &Path) -> Result<Inspection> {
         caller.permit(Permission::Import)?;
         let (file, room) = (file.to_owned(), self.0.config().data_dir.clone());
+        let alone = !self.0.config().works;
         let stop = stop::Stop::default();
         let _stops = stop.on_drop();
         let found = tokio::task::spawn_blocking(move || {
-            inspect::run(&file, None, &room, &stop, &scan::Seen::default())
+            inspect::run(&file, None, &room, alone, &stop, &scan::Seen::default())
         })
         .await
         .map_err(|error| Error::internal("reading a SQLite file", error))??;
@@ -256,10 +257,10 @@ impl Import<'_> {
     pub async fn plan(&self, caller: &Caller, id: ImportId, mapping: Mapping) -> Result<ImportPlan> {
         caller.permit(Permission::Import)?;
         let record = self.find(id).await?;
-        if mapping.schema.trim().is_empty() || mapping.schema.contains('\0') {
+        if mapping.schema.trim().is_empty() || mapping.schema.contains('\0') || mapping.schema.len() > 63 {
             return Err(Error::invalid(
                 "schema",
-                "The schema needs a name.",
+                "The schema needs a name, of at most 63 bytes.",
                 "Name one, such as public; it is made when it is missing.",
             ));
         }

@@ -51,6 +51,8 @@ pub(super) struct Source {
     parts: Parts,
     before: [Option<State>; 3],
     copy: Option<TempDir>,
+    /// Whether pages are read through a mapping of the file.
+    mapped: bool,
     /// Keeps an upload from being cleared away.
     _held: Option<File>,
 }
@@ -73,10 +75,11 @@ struct State {
 
 impl Source {
     /// Opens a file, which faults call by `name` when it has one of its own; a copy, when it needs one, goes into `room`.
+    /// `by_command` says that the process does nothing else.
     ///
     /// # Errors
     /// What the file is instead of a whole SQLite database that nobody writes to.
-    pub fn open(file: &Path, name: Option<&str>, room: &Path) -> Result<Self> {
+    pub fn open(file: &Path, name: Option<&str>, room: &Path, by_command: bool) -> Result<Self> {
         let name = name.map_or_else(|| name_of(file), str::to_owned);
         let parts = Parts::of(file, &name)?;
         let mut database = File::open(&parts.database).map_err(|error| unusable(file, &error))?;
@@ -116,10 +119,12 @@ impl Source {
             copy = Some(folder);
             connection
         };
+        let mapped = by_command || copy.is_some() || parts_held.is_some();
         connection
-            .and_then(guard)
+            .and_then(|connection| guard(connection, mapped))
             .map_err(|error| unopened(&name, &error))?;
         Ok(Self {
+            mapped,
             name,
             bytes,
             header,
@@ -141,7 +146,7 @@ impl Source {
             None => in_place(&self.parts.database),
             Some(folder) => in_copy(folder),
         }
-        .and_then(guard)
+        .and_then(|connection| guard(connection, self.mapped))
         .map_err(|error| unopened(&self.name, &error))
     }
 
@@ -271,14 +276,15 @@ fn in_place(database: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// A stranger's schema must not do anything by being read.
-fn guard(connection: Connection) -> rusqlite::Result<Connection> {
+fn guard(connection: Connection, mapped: bool) -> rusqlite::Result<Connection> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // Programs bring collations of their own. Rows are read in the order they lie in, so any order will do.
     connection.collation_needed(|connection, name| connection.create_collation(name, str::cmp))?;
     connection.pragma_update(None, "query_only", true)?;
-    // Pages are read from the system's own cache instead of being copied out of it.
-    connection.pragma_update(None, "mmap_size", MAPPED)?;
+    // Pages are read from the system's own cache instead of being copied out of it. A mapped file that someone else cuts
+    // shorter ends the whole process, so in a console only files of its own are mapped.
+    connection.pragma_update(None, "mmap_size", if mapped { MAPPED } else { 0 })?;
     // The first look at the schema applies what is pending, and finds what is no database.
     connection.query_row("select count(*) from sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)

@@ -161,8 +161,9 @@ pub(super) async fn set_inspected(pool: &PgPool, id: ImportId, found: &Inspected
     sqlx::query!(
         "update imports
             set inspected = $2,
-                state = case state when 'inspecting' then 'ready' else state end
-          where id = $1",
+                state = 'ready'
+          where id = $1
+            and state in ('inspecting', 'ready')",
         id.0,
         Json(found) as _,
     )

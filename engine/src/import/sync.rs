@@ -1,25 +1,26 @@
 //! Bringing over what changed in the file since it was loaded, in one transaction.
 //!
-//! Each part of a table is read again and its hash compared with the one in the ledger. Rows of parts that differ go into
-//! a staging table, from which changed and new ones are brought in by their key; when the table then has more rows than
-//! the file, the file's keys say which ones are gone. A table without a key is loaded anew when anything in it changed.
+//! Each part of a table is read again and its hash compared with the one in the ledger. Of a table with parts that differ,
+//! rows whose key the file has not any more go; then rows of those parts that changed or are new come in by their key. A
+//! table without a key is loaded anew when anything in it changed.
 
 use std::sync::Arc;
 
 use contract::{
     format,
-    import::{Destination, Stage},
-    jobs::Phase,
+    import::Destination,
+    jobs::{LogLevel, Phase},
 };
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
+    check,
     inspect::Inspected,
     load::{
         Done, Load, Part, Watch,
         read::{Chunks, Range, Sender, Sink, read},
     },
-    plan::{IdentityPlan, Plan, TablePlan},
+    plan::{IdentityPlan, Plan, Step, TablePlan, words},
     schema, store,
     wire::{RowHasher, Sum},
 };
@@ -30,8 +31,6 @@ struct Changed {
     place: usize,
     /// Parts that differ, with what they are now.
     parts: Vec<(usize, Sum)>,
-    /// Rows of the file now.
-    rows: i64,
 }
 
 /// Brings over what changed; gives the load with its plan as it is now, and what is in the ledger then.
@@ -61,7 +60,7 @@ pub(super) async fn run(load: &Arc<Load>, inspected: &Inspected) -> Result<(Arc<
         })?;
     load.context
         .phase(Phase::Inspecting, Some("comparing with the file".to_owned()));
-    let changed = compare(load, &done).await?;
+    let (changed, counts) = compare(load, &done).await?;
     load.source.unchanged()?;
     let rows: i64 = changed
         .iter()
@@ -74,12 +73,18 @@ pub(super) async fn run(load: &Arc<Load>, inspected: &Inspected) -> Result<(Arc<
         format::exact(rows)
     ));
     let mut plan = (*load.plan).clone();
-    let identities = identities(load, &changed).await?;
+    let identities = identities(load)?;
+    let orphans = orphans(load).await?;
     load.context
         .phase(Phase::Loading, Some("bringing over what changed".to_owned()));
     apply(load, &mut stream, &changed, &identities).await?;
-    for table in &changed {
-        plan.tables[table.place].rows = table.rows;
+    for (table, rows) in plan.tables.iter_mut().zip(counts) {
+        table.rows = rows;
+    }
+    for (step, count) in orphans {
+        if let Some(key) = &mut plan.steps[step].foreign_key {
+            key.orphans = count;
+        }
     }
     for (place, identity) in identities {
         plan.tables[place].identity = Some(identity);
@@ -146,9 +151,9 @@ fn same_schema(load: &Load, inspected: &Inspected) -> Result<()> {
     ))
 }
 
-/// Reads every part again.
-async fn compare(load: &Arc<Load>, done: &Done) -> Result<Vec<Changed>> {
-    let mut changed = Vec::new();
+/// Reads every part again; gives the tables in which some differ, and the rows of all.
+async fn compare(load: &Arc<Load>, done: &Done) -> Result<(Vec<Changed>, Vec<i64>)> {
+    let (mut changed, mut counts) = (Vec::new(), Vec::new());
     let places: Vec<usize> = (0..load.plan.tables.len()).collect();
     let streams = std::thread::available_parallelism()
         .map_or(2, usize::from)
@@ -210,15 +215,12 @@ async fn compare(load: &Arc<Load>, done: &Done) -> Result<Vec<Changed>> {
             })
             .map(|(_, part, sum)| (*part, *sum))
             .collect();
+        counts.push(of().map(|(.., sum)| sum.rows).sum());
         if !parts.is_empty() {
-            changed.push(Changed {
-                place,
-                parts,
-                rows: of().map(|(.., sum)| sum.rows).sum(),
-            });
+            changed.push(Changed { place, parts });
         }
     }
-    Ok(changed)
+    Ok((changed, counts))
 }
 
 struct Adding {
@@ -234,14 +236,13 @@ impl Sink for Adding {
     }
 }
 
-/// The numbers that come next now.
-async fn identities(load: &Arc<Load>, changed: &[Changed]) -> Result<Vec<(usize, IdentityPlan)>> {
+/// The numbers that come next now. They may change when no row does.
+fn identities(load: &Load) -> Result<Vec<(usize, IdentityPlan)>> {
     let now = schema::tables(&load.source.connect()?)
         .map_err(|error| Error::internal("reading identities", error))?;
-    Ok(changed
-        .iter()
-        .filter_map(|table| {
-            let planned = &load.plan.tables[table.place];
+    let tables = load.plan.tables.iter().enumerate();
+    Ok(tables
+        .filter_map(|(place, planned)| {
             let identity = planned.identity.as_ref()?;
             let next = now
                 .iter()
@@ -250,7 +251,7 @@ async fn identities(load: &Arc<Load>, changed: &[Changed]) -> Result<Vec<(usize,
                 .as_ref()?
                 .next;
             Some((
-                table.place,
+                place,
                 IdentityPlan {
                     column: identity.column.clone(),
                     next,
@@ -260,6 +261,36 @@ async fn identities(load: &Arc<Load>, changed: &[Changed]) -> Result<Vec<(usize,
         .collect())
 }
 
+/// Rows without a parent now, by the place of the foreign key's step: the file need not keep its keys.
+async fn orphans(load: &Arc<Load>) -> Result<Vec<(usize, i64)>> {
+    let reading = Arc::clone(load);
+    let counting = tokio::task::spawn_blocking(move || -> Result<Vec<(usize, i64)>> {
+        let connection = reading.source.connect()?;
+        reading.stop.watch(&connection);
+        let tables =
+            schema::tables(&connection).map_err(|error| Error::internal("reading foreign keys", error))?;
+        let mut found = Vec::new();
+        for mut table in tables {
+            check::orphans(&connection, &table.name, &mut table.foreign_keys, &reading.stop)?;
+            for key in &table.foreign_keys {
+                let words = words(&table.name, key);
+                let step = reading
+                    .plan
+                    .steps
+                    .iter()
+                    .position(|step| step.foreign_key.as_ref().is_some_and(|it| it.words == words));
+                found.extend(step.map(|step| (step, key.orphans.count)));
+            }
+        }
+        Ok(found)
+    });
+    counting
+        .await
+        .map_err(|error| Error::internal("reading a SQLite file", error))?
+}
+
+/// Everything in one transaction. Rules that bind rows are taken away and given back, for rows may be on their way from one
+/// state that keeps them to another, and rows that broke them when they came must be able to change.
 async fn apply(
     load: &Arc<Load>,
     session: &mut PgConnection,
@@ -267,10 +298,19 @@ async fn apply(
     identities: &[(usize, IdentityPlan)],
 ) -> Result<()> {
     let plan = &load.plan;
-    let order = parents_first(plan, changed);
-    execute(load, session, "begin").await?;
     let name = |place: usize| quote::qualified(&plan.schema, &plan.tables[place].name);
-    for table in &order {
+    let touched = |place: Option<usize>| changed.iter().any(|table| Some(table.place) == place);
+    let rules: Vec<&Step> = plan
+        .steps
+        .iter()
+        .filter(|step| touched(step.table) || touched(step.other))
+        .filter(|step| step.undo.is_some())
+        .collect();
+    execute(load, session, "begin").await?;
+    for undo in rules.iter().filter_map(|step| step.undo.as_ref()) {
+        execute(load, session, undo).await?;
+    }
+    for table in changed {
         // The file's own triggers have had their say in the file.
         execute(
             load,
@@ -279,24 +319,20 @@ async fn apply(
         )
         .await?;
     }
-    let mut gone = Vec::new();
-    for table in &order {
+    for table in changed {
         load.context.check()?;
         let planned = &plan.tables[table.place];
         if planned.key.is_empty() {
             execute(load, session, &format!("delete from {}", name(table.place))).await?;
             send(load, session, planned, Range::ALL, &planned.copy_in(&plan.schema)).await?;
-        } else if bring_over(load, session, table).await? {
-            gone.push(table);
+        } else {
+            bring_over(load, session, table).await?;
         }
-    }
-    for table in gone.into_iter().rev() {
-        remove_gone(load, session, table).await?;
     }
     for (place, identity) in identities {
         restart(load, session, &name(*place), identity).await?;
     }
-    for table in &order {
+    for table in changed {
         execute(
             load,
             session,
@@ -314,92 +350,63 @@ async fn apply(
                 .map_err(|source| load.target.error(source))?;
         }
     }
+    for step in rules {
+        give_back(load, session, step).await?;
+    }
+    // What was read while someone wrote is neither the old state nor the new one.
+    load.source.unchanged()?;
     execute(load, session, "commit").await
 }
 
-/// Brings changed and new rows of a table in by their key; gives whether the table has rows that the file has not.
-async fn bring_over(load: &Arc<Load>, session: &mut PgConnection, table: &Changed) -> Result<bool> {
+/// Adds a rule again; for new rows alone when rows of the file break it now.
+async fn give_back(load: &Load, session: &mut PgConnection, step: &Step) -> Result<()> {
+    for sql in [&step.sql, &step.instead] {
+        execute(load, session, "savepoint rule").await?;
+        let mut taken = Ok(());
+        for sql in sql {
+            taken = sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+                .execute(&mut *session)
+                .await
+                .map(|_| ());
+            if taken.is_err() {
+                break;
+            }
+        }
+        match taken {
+            Ok(()) => return execute(load, session, "release savepoint rule").await,
+            Err(error) => {
+                if super::load::refusal(&error).is_none() {
+                    return Err(load.target.error_at(error, &sql.join("; ")));
+                }
+                execute(load, session, "rollback to savepoint rule").await?;
+            }
+        }
+    }
+    load.context.log(
+        LogLevel::Warn,
+        format!(
+            "{}: a rule could not be given back: {}",
+            step.about,
+            step.sql.join("; ")
+        ),
+    );
+    Ok(())
+}
+
+/// Brings a table to what the file has, by its key: what is gone goes first, then what changed, so that values that must
+/// be unique are free when they come again.
+async fn bring_over(load: &Arc<Load>, session: &mut PgConnection, table: &Changed) -> Result<()> {
     let plan = &load.plan;
     let planned = &plan.tables[table.place];
     let name = quote::qualified(&plan.schema, &planned.name);
-    let columns: Vec<String> = planned.sent().map(|column| quote::ident(&column.name)).collect();
     let key: Vec<String> = planned
         .key
         .iter()
         .map(|at| quote::ident(&planned.columns[*at].name))
         .collect();
-    execute(
-        load,
-        session,
-        &format!(
-            "create temp table pgsteward_stage on commit drop as select {} from {name} with no data",
-            columns.join(", ")
-        ),
-    )
-    .await?;
-    let copy = format!(
-        "copy pgsteward_stage ({}) from stdin (format binary)",
-        columns.join(", ")
-    );
-    for (part, _) in &table.parts {
-        send(load, session, planned, Range::part(planned, *part), &copy).await?;
-    }
-    execute(load, session, "analyze pgsteward_stage").await?;
-    let same: Vec<String> = key
-        .iter()
-        .map(|key| format!("t.{key} is not distinct from s.{key}"))
-        .collect();
-    let others: Vec<&String> = columns.iter().filter(|column| !key.contains(column)).collect();
-    if !others.is_empty() {
-        let sets: Vec<String> = others
-            .iter()
-            .map(|column| format!("{column} = s.{column}"))
-            .collect();
-        let list = |side: &str| {
-            others
-                .iter()
-                .map(|column| format!("{side}.{column}"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        execute(
-            load,
-            session,
-            &format!(
-                "update {name} t set {} from pgsteward_stage s where {} and row({}) is distinct from row({})",
-                sets.join(", "),
-                same.join(" and "),
-                list("t"),
-                list("s")
-            ),
-        )
-        .await?;
-    }
-    execute(
-        load,
-        session,
-        &format!(
-            "insert into {name} ({0}) overriding system value
-             select {0} from pgsteward_stage s
-              where not exists (select from {name} t where {1})",
-            columns.join(", "),
-            same.join(" and ")
-        ),
-    )
-    .await?;
-    execute(load, session, "drop table pgsteward_stage").await?;
-    let rows: i64 = sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {name}")))
-        .fetch_one(session)
-        .await
-        .map_err(|source| load.target.error(source))?;
-    Ok(rows != table.rows)
-}
-
-/// Removes rows whose key the file has not any more.
-async fn remove_gone(load: &Arc<Load>, session: &mut PgConnection, table: &Changed) -> Result<()> {
-    let plan = &load.plan;
-    let planned = &plan.tables[table.place];
-    let name = quote::qualified(&plan.schema, &planned.name);
+    let same: Vec<String> = key.iter().map(|key| format!("t.{key} = s.{key}")).collect();
+    let same = same.join(" and ");
+    // The keys of the whole file say which rows are gone.
     let keys = TablePlan {
         columns: planned
             .key
@@ -410,40 +417,76 @@ async fn remove_gone(load: &Arc<Load>, session: &mut PgConnection, table: &Chang
         key: Vec::new(),
         ..planned.clone()
     };
-    let columns: Vec<String> = keys
-        .columns
+    stage(load, session, &keys, &name, &[Range::ALL]).await?;
+    execute(
+        load,
+        session,
+        &format!("delete from {name} t where not exists (select from pgsteward_stage s where {same})"),
+    )
+    .await?;
+    execute(load, session, "drop table pgsteward_stage").await?;
+    let ranges: Vec<Range> = table
+        .parts
         .iter()
-        .map(|column| quote::ident(&column.name))
+        .map(|(part, _)| Range::part(planned, *part))
         .collect();
+    stage(load, session, planned, &name, &ranges).await?;
+    let columns: Vec<String> = planned.sent().map(|column| quote::ident(&column.name)).collect();
+    let list = |side: &str| {
+        columns
+            .iter()
+            .map(|column| format!("{side}.{column}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    // By their bytes: 0.0 and -0.0 are equal, and not the same.
     execute(
         load,
         session,
         &format!(
-            "create temp table pgsteward_stage on commit drop as select {} from {name} with no data",
+            "delete from {name} t using pgsteward_stage s where {same} and record_image_ne(row({}), row({}))",
+            list("t"),
+            list("s")
+        ),
+    )
+    .await?;
+    execute(
+        load,
+        session,
+        &format!(
+            "insert into {name} ({0}) overriding system value
+             select {0} from pgsteward_stage s
+              where not exists (select from {name} t where {same})",
             columns.join(", ")
         ),
     )
     .await?;
-    let copy = format!(
-        "copy pgsteward_stage ({}) from stdin (format binary)",
-        columns.join(", ")
-    );
-    send(load, session, &keys, Range::ALL, &copy).await?;
-    execute(load, session, "analyze pgsteward_stage").await?;
-    let same: Vec<String> = columns
-        .iter()
-        .map(|key| format!("t.{key} is not distinct from s.{key}"))
-        .collect();
+    execute(load, session, "drop table pgsteward_stage").await
+}
+
+/// Rows of the file in a table of their own, typed as the ones they go to.
+async fn stage(
+    load: &Arc<Load>,
+    session: &mut PgConnection,
+    table: &TablePlan,
+    like: &str,
+    ranges: &[Range],
+) -> Result<()> {
+    let columns: Vec<String> = table.sent().map(|column| quote::ident(&column.name)).collect();
+    let columns = columns.join(", ");
     execute(
         load,
         session,
         &format!(
-            "delete from {name} t where not exists (select from pgsteward_stage s where {})",
-            same.join(" and ")
+            "create temp table pgsteward_stage on commit drop as select {columns} from {like} with no data"
         ),
     )
     .await?;
-    execute(load, session, "drop table pgsteward_stage").await
+    let copy = format!("copy pgsteward_stage ({columns}) from stdin (format binary)");
+    for range in ranges {
+        send(load, session, table, *range, &copy).await?;
+    }
+    execute(load, session, "analyze pgsteward_stage").await
 }
 
 async fn restart(
@@ -466,27 +509,6 @@ async fn restart(
         ),
     )
     .await
-}
-
-/// Tables that others refer to come before those.
-fn parents_first<'a>(plan: &Plan, changed: &'a [Changed]) -> Vec<&'a Changed> {
-    let refers = |child: usize, parent: usize| {
-        child != parent
-            && plan.steps.iter().any(|step| {
-                step.stage == Stage::Relate && step.table == Some(child) && step.other == Some(parent)
-            })
-    };
-    let mut left: Vec<&Changed> = changed.iter().collect();
-    let mut order = Vec::new();
-    while !left.is_empty() {
-        let free = left
-            .iter()
-            .position(|child| !left.iter().any(|parent| refers(child.place, parent.place)))
-            // In a circle any one is as good.
-            .unwrap_or(0);
-        order.push(left.remove(free));
-    }
-    order
 }
 
 async fn send(

@@ -183,6 +183,12 @@ async fn later_runs_bring_over_what_changed_since() {
          insert into parent (name, at) values ('new', '2030-01-01 00:00:00')",
         "delete from child where parent > 4000; delete from parent where id > 4000;
          insert into loose values ('more'), ('more')",
+        // Nobody asks SQLite to keep foreign keys, and values that must be unique change places.
+        "pragma foreign_keys = off;
+         delete from parent where id = 8; delete from child where parent = 10;
+         update parent set name = 'free' where id = 20; update parent set name = 'name 20' where id = 30;
+         update parent set name = 'name 30' where id = 20;
+         insert or replace into parent values (6000, 'name 40', null)",
         "delete from loose; update child set n = n + 1 where parent < 50",
     ];
     for (number, sql) in changes.into_iter().enumerate() {
@@ -207,15 +213,8 @@ async fn later_runs_bring_over_what_changed_since() {
         assert_eq!(rows, expected, "{sql}");
     }
     assert_eq!(runner.tables("followed").await, ["child", "loose", "parent"]);
-    let other = Connection::open(&file).unwrap();
-    other
-        .execute_batch("alter table parent add column more text")
-        .unwrap();
     let fault = runner.go_on(id, true).await.unwrap_err();
-    assert!(
-        fault.message.contains("not followed") || fault.message.contains("another schema"),
-        "{fault}"
-    );
+    assert!(fault.message.contains("This import is done"), "{fault}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -383,12 +383,27 @@ fn placed(error: Error, table: &str, range: &str) -> Error {
         error => {
             let internal = error.is_internal();
             let mut fault = error.fault();
+            hide_values(&mut fault);
             if internal {
                 tracing::error!(table, range, error = error.chain(), "loading failed");
             }
             fault.message = format!("{table}, {range}: {}", fault.message);
             Error::Refused(fault)
         }
+    }
+}
+
+/// What PostgreSQL says of a value that it cannot take may quote the value, and a fault is seen by those who may not see data.
+fn hide_values(fault: &mut contract::Fault) {
+    let Some(refusal) = &mut fault.target else { return };
+    let code = refusal.sqlstate.as_deref().unwrap_or_default();
+    // A text that is too long and a number out of range are named without it.
+    let quotes = code.starts_with("P0") || (code.starts_with("22") && !matches!(code, "22001" | "22003"));
+    if quotes {
+        let words = format!("the server does not take a value (SQLSTATE {code})");
+        fault.message = format!("{}: {words}.", refusal.target);
+        refusal.message = words;
+        refusal.detail = None;
     }
 }
 

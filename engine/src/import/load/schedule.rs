@@ -57,6 +57,7 @@ impl Schedule {
     pub fn new(plan: &Plan, done: &Done) -> Self {
         let mut tasks = Tasks::default();
         let mut loads: Vec<Vec<usize>> = Vec::new();
+        let mut last_parents: Vec<usize> = Vec::new();
         for (place, table) in plan.tables.iter().enumerate() {
             let mut parts = Vec::new();
             for part in 0..table.parts() {
@@ -71,6 +72,9 @@ impl Schedule {
             if parents && !done.parents.contains_key(&(place as i32)) {
                 let task = tasks.add(Task::Parents { table: place }, (1, 0));
                 parts.iter().for_each(|part| tasks.order(task, *part));
+                // Two that make the same parents at once would wait for each other.
+                tasks.all_before(&last_parents, &[task]);
+                last_parents = vec![task];
                 parts.push(task);
             }
             loads.push(parts);

@@ -74,8 +74,13 @@ pub(in crate::import) fn refusal(error: &sqlx::Error) -> Option<String> {
     let code = error.code()?;
     // Integrity, syntax and objects, values, features, prerequisites and program limits (such as a key that is too long).
     let of_statement = ["22", "23", "42", "0A", "55006", "54", "2B", "P0"];
+    let words = match code.starts_with("22") {
+        // It may quote the value.
+        true => format!("a value is not one that it takes, SQLSTATE {code}"),
+        false => error.message().to_owned(),
+    };
     of_statement
         .iter()
         .any(|class| code.starts_with(class))
-        .then(|| error.message().to_owned())
+        .then_some(words)
 }

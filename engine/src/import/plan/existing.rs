@@ -38,6 +38,14 @@ const ASSIGNED: [&str; 17] = [
 
 pub(super) fn plan(inspected: &Inspected, mapping: &Mapping, there: &There, draft: &mut Draft) {
     let mut not_carried = 0;
+    if mapping.follow {
+        draft.obstacle(
+            None,
+            None,
+            "Rows in tables that are there are not followed.",
+            "Switch following off; another import with upsert brings changed rows over.",
+        );
+    }
     for facts in &inspected.inspection.tables {
         let choice = mapping.tables.get(&facts.name);
         if facts.kind.skipped().is_some() || choice.is_some_and(|choice| choice.skip) {
@@ -135,16 +143,31 @@ fn one(
             "Let conflicts fail or be skipped, or leave the table out.",
         );
     }
-    if !table.triggers.is_empty() {
-        draft.plan.items.push(finding(
-            Severity::Note,
-            FindingKind::Changed,
-            &facts.name,
-            format!(
-                "For each new row of {name} its triggers run: {}.",
-                table.triggers.join(", ")
-            ),
-        ));
+    let fire = |after: bool| -> Vec<&str> {
+        table
+            .triggers
+            .iter()
+            .filter(|(_, it)| *it == after)
+            .map(|(name, _)| name.as_str())
+            .collect()
+    };
+    for (after, severity, what) in [
+        (false, Severity::Note, "For each new row"),
+        (
+            true,
+            Severity::Warning,
+            "What these change is not compared with the file, for they run after a row is in: for each new row",
+        ),
+    ] {
+        let names = fire(after);
+        if !names.is_empty() {
+            draft.plan.items.push(finding(
+                severity,
+                FindingKind::Changed,
+                &facts.name,
+                format!("{what} of {name} its triggers run: {}.", names.join(", ")),
+            ));
+        }
     }
     let identities = table
         .columns
@@ -456,6 +479,7 @@ fn identities(draft: &mut Draft) {
                     format!("The numbers of {column} could not be set to go on after the largest one."),
                 ),
                 foreign_key: None,
+                undo: None,
             });
         }
     }
@@ -523,7 +547,7 @@ impl TablePlan {
             }
         };
         format!(
-            "insert into {} ({}) select {} from pgsteward_stage{on_conflict} returning {}",
+            "insert into {} ({}) overriding system value select {} from pgsteward_stage{on_conflict} returning {}",
             quote::qualified(schema, &self.name),
             names.join(", "),
             values.join(", "),

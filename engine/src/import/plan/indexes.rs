@@ -91,6 +91,7 @@ fn primary_key(place: usize, source: &Source<'_>, names: &mut Names, draft: &mut
             "The primary key could not be made.",
         ),
         foreign_key: None,
+        undo: None,
     };
     draft.plan.steps.push(step(Stage::Index, build(&keys)));
     if constraint {
@@ -138,6 +139,7 @@ fn full_text(place: usize, source: &Source<'_>, names: &mut Names, draft: &mut D
             "The index for text search could not be built.",
         ),
         foreign_key: None,
+        undo: None,
     });
 }
 
@@ -278,6 +280,7 @@ fn one(
         instead: if index.unique { vec![build("")] } else { Vec::new() },
         or_else,
         foreign_key: None,
+        undo: None,
     });
 }
 

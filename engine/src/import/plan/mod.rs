@@ -18,13 +18,15 @@ use contract::import::{
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-pub(super) use self::{columns::ColumnPlan, room::look as room, view::view};
+pub(super) use self::{columns::ColumnPlan, relations::words, room::look as room, view::view};
 use super::{encode::Encoder, inspect::Inspected};
 use crate::{Result, target::Target};
 
 /// What will be done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
+    /// The state of the file that it was made for.
+    pub stamp: String,
     /// The schema that receives the tables.
     pub schema: String,
     /// Whether tables are made.
@@ -135,6 +137,8 @@ pub(super) struct Step {
     pub or_else: Finding,
     /// The foreign key, when it is one.
     pub foreign_key: Option<ForeignKeyPlan>,
+    /// What takes it away again, for rules that bind rows.
+    pub undo: Option<String>,
 }
 
 /// A foreign key that is added.
@@ -206,6 +210,7 @@ pub(super) async fn make(
         .map_err(|source| target.error(source))?;
     let mut draft = Draft {
         plan: Plan {
+            stamp: inspected.stamp.clone(),
             schema: mapping.schema.clone(),
             into: mapping.into,
             on_conflict: mapping.on_conflict,

@@ -462,7 +462,8 @@ fn remap_key(table: &mut TablePlan, facts: &TableFacts) {
                 .position(|column| column.source.as_ref() == Some(part))
         })
         .collect();
-    table.key = key.unwrap_or_default();
+    // NULLs do not tell rows apart.
+    table.key = key.filter(|_| !nullable_key(facts)).unwrap_or_default();
 }
 
 #[expect(
@@ -525,6 +526,7 @@ fn exhausted(place: usize, identity: &IdentityPlan, name: &str, draft: &mut Draf
             "Its identity could not be set to its last number.",
         ),
         foreign_key: None,
+        undo: None,
         about,
     });
 }
@@ -546,6 +548,7 @@ pub(super) fn analyze(plan: &mut Plan) {
                 "Its statistics could not be collected; autovacuum does it later.",
             ),
             foreign_key: None,
+            undo: None,
         });
     }
 }

@@ -43,6 +43,9 @@ pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mu
                             .to_owned(),
                     ),
                     foreign_key: None,
+                    undo: Some(format!(
+                        "alter table {name} drop constraint if exists {constraint}"
+                    )),
                 });
                 if broken > 0 {
                     draft.plan.items.push(lost(
@@ -93,7 +96,8 @@ pub(super) fn foreign_keys(sources: &[Source<'_>], draft: &mut Draft) {
     }
 }
 
-fn words(table: &str, key: &ForeignKey) -> String {
+/// A foreign key in words.
+pub(in crate::import) fn words(table: &str, key: &ForeignKey) -> String {
     let parent = match key.parent_columns.is_empty() {
         true => key.parent.clone(),
         false => format!("{} ({})", key.parent, key.parent_columns.join(", ")),
@@ -197,6 +201,11 @@ fn foreign_key(
             &source.facts.name,
             format!("The foreign key {words} could not be validated."),
         ),
+        undo: Some(format!(
+            "alter table {} drop constraint if exists {}",
+            quote::qualified(&plan.schema, &child_table.name),
+            quote::ident(&constraint)
+        )),
         foreign_key: Some(super::ForeignKeyPlan {
             name: constraint,
             words,
@@ -306,5 +315,6 @@ fn object(object: &ObjectFacts, what: &str, sql: Vec<String>) -> Step {
         instead: Vec::new(),
         or_else: lost(object, what, "PostgreSQL does not take its translation"),
         foreign_key: None,
+        undo: None,
     }
 }

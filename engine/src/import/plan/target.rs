@@ -23,8 +23,8 @@ pub(super) struct TableThere {
     pub keys: Vec<Vec<String>>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKeyThere>,
-    /// Names of its own triggers that fire for inserted rows.
-    pub triggers: Vec<String>,
+    /// Names of its own triggers that fire for inserted rows, and whether each runs after the row is in.
+    pub triggers: Vec<(String, bool)>,
 }
 
 /// A column that is there.
@@ -44,7 +44,7 @@ pub(super) struct ColumnThere {
     pub has_default: bool,
     /// Whether it numbers its rows, by an identity or a sequence that it owns.
     pub numbers: bool,
-    /// Whether PostgreSQL computes it, or always numbers it.
+    /// Whether PostgreSQL computes it.
     pub always: bool,
 }
 
@@ -102,8 +102,8 @@ pub(super) async fn look(connection: &mut PgConnection, schema: &str) -> Result<
             .foreign_keys
             .push(key);
     }
-    for (table, trigger) in triggers(connection, schema).await? {
-        tables.entry(table).or_default().triggers.push(trigger);
+    for (table, trigger, after) in triggers(connection, schema).await? {
+        tables.entry(table).or_default().triggers.push((trigger, after));
     }
     Ok(There {
         schema: exists,
@@ -122,7 +122,7 @@ async fn columns(connection: &mut PgConnection, schema: &str) -> Result<Vec<Colu
                 a.atthasdef or a.attidentity <> '' as has_default,
                 a.attidentity <> ''
                     or pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname) is not null as numbers,
-                a.attgenerated <> '' or a.attidentity = 'a' as always
+                a.attgenerated <> '' as always
            from pg_attribute a
            join pg_class c on c.oid = a.attrelid
            join pg_namespace n on n.oid = c.relnamespace
@@ -197,9 +197,12 @@ async fn foreign_keys(
     .await
 }
 
-async fn triggers(connection: &mut PgConnection, schema: &str) -> Result<Vec<(String, String)>, sqlx::Error> {
+async fn triggers(
+    connection: &mut PgConnection,
+    schema: &str,
+) -> Result<Vec<(String, String, bool)>, sqlx::Error> {
     sqlx::query_as(
-        "select c.relname::text, t.tgname::text
+        "select c.relname::text, t.tgname::text, t.tgtype & 66 = 0
            from pg_trigger t
            join pg_class c on c.oid = t.tgrelid
            join pg_namespace n on n.oid = c.relnamespace

@@ -24,6 +24,8 @@ use crate::{
 const BUCKETS: usize = 1 << 16;
 /// Rows that are kept of each side.
 const KEPT: usize = 2_000;
+/// Bytes that are kept of a row: enough for its key, and for most rows whole.
+const LONGEST: usize = 8 * 1024;
 /// Differences that are named.
 const NAMED: usize = 20;
 
@@ -54,7 +56,7 @@ pub(super) async fn find(load: &Arc<Load>, place: usize) -> Result<Vec<Differenc
     each_row(load, &mut session, table, None, |row| {
         let hash = hasher.hash(row);
         if differ.contains(&bucket(hash)) && back.len() < KEPT {
-            back.insert(hash, row.to_vec());
+            back.insert(hash, row[..row.len().min(LONGEST)].to_vec());
         }
     })
     .await?;
@@ -65,7 +67,7 @@ pub(super) async fn find(load: &Arc<Load>, place: usize) -> Result<Vec<Differenc
         HashMap::<u128, Vec<u8>>::new(),
         move |kept, hash, row| {
             if wanted.contains(&bucket(hash)) && kept.len() < KEPT {
-                kept.insert(hash, row.to_vec());
+                kept.insert(hash, row[..row.len().min(LONGEST)].to_vec());
             }
         },
     )

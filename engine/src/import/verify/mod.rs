@@ -78,9 +78,10 @@ pub(super) async fn tables(load: &Arc<Load>, done: &Done) -> Result<Vec<TableRep
         ended = futures::future::try_join_all(work) => ended.map(|_| ()),
         never = ticker => match never {},
     }?;
+    let may_skip = plan.on_conflict == contract::import::OnConflict::Skip;
     let mut reports = Vec::new();
     for (place, table) in plan.tables.iter().enumerate() {
-        let mut report = report(table, sent[place], back[place], done, place);
+        let mut report = report(table, may_skip, sent[place], back[place], done, place);
         if report.verdict == Verdict::Differs && table.existing.is_none() {
             report.differences = differ::find(load, place).await?;
         }
@@ -172,7 +173,7 @@ async fn each_row(
     rows.finish().map_err(garbled)
 }
 
-fn report(table: &TablePlan, sent: Sum, back: Sum, done: &Done, place: usize) -> TableReport {
+fn report(table: &TablePlan, may_skip: bool, sent: Sum, back: Sum, done: &Done, place: usize) -> TableReport {
     let parts = || {
         done.parts
             .iter()
@@ -187,7 +188,7 @@ fn report(table: &TablePlan, sent: Sum, back: Sum, done: &Done, place: usize) ->
     let same = sent.rows == back.rows && sent.hash == back.hash && sent.rows == table.rows;
     let verdict = match () {
         () if same => Verdict::Identical,
-        () if changed == 0 && skipped > 0 && sent.rows == table.rows => Verdict::Explained,
+        () if changed == 0 && skipped > 0 && may_skip && sent.rows == table.rows => Verdict::Explained,
         () => Verdict::Differs,
     };
     let notes = parts().flat_map(|part| &part.skipped).take(20);
