@@ -81,6 +81,7 @@ test('a rehearsal, the load as it happens, and the proof', async ({ page }) => {
   await open(page, `/db/${target}/import`);
   await page.getByRole('link', { name: 'chinook.sqlite' }).first().click();
   await part(page, 'Decide').getByLabel('Schema').fill(SCHEMA);
+  await part(page, 'Decide').getByLabel('Schema').blur();
   await choose(page, 'Names', 'exactly as in the file');
   await page.getByRole('button', { name: 'Rehearse' }).click();
   const plan = part(page, 'Rehearse');

@@ -296,11 +296,11 @@ fn same_files(view: &UploadView, files: Vec<Picked>) -> Result<Handles, Fault> {
     let mut handles = Handles::default();
     for file in files {
         if file.name == view.name && file.bytes == view.bytes {
-            handles[0] = Some(file.handle);
+            handles[0] = Some(file).map(|file| file.handle);
         } else if file.name == format!("{}-wal", view.name)
             && view.wal.is_some_and(|(bytes, _)| bytes == file.bytes)
         {
-            handles[1] = Some(file.handle);
+            handles[1] = Some(file).map(|file| file.handle);
         }
     }
     let database_due = view.received < view.bytes && handles[0].is_none();

@@ -198,8 +198,8 @@ fn truth(value: ValueRef<'_>) -> Option<bool> {
     match value {
         ValueRef::Integer(0) => Some(false),
         ValueRef::Integer(1) => Some(true),
-        ValueRef::Real(number) if number == 0.0 => Some(false),
-        ValueRef::Real(number) if number == 1.0 => Some(true),
+        ValueRef::Real(0.0) => Some(false),
+        ValueRef::Real(1.0) => Some(true),
         ValueRef::Text(text) => {
             let is = |words: [&str; 4]| {
                 words

@@ -108,8 +108,8 @@ fn expected(sqlite: &Connection, value: rusqlite::types::ValueRef<'_>, to: Colum
                         Value::Integer(number),
                     );
                 }
-                ..=99_999_999_999 => number,
-                ..=99_999_999_999_999 => {
+                3_000_001..=99_999_999_999 => number,
+                100_000_000_000..=99_999_999_999_999 => {
                     return ask(
                         "select strftime('%Y-%m-%d %H:%M:%f', ?, 'unixepoch') || '000'",
                         Value::Real(number as f64 / 1e3),

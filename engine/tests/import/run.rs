@@ -11,7 +11,7 @@ use contract::{
 use engine::Caller;
 use sqlx::PgPool;
 use tempfile::TempDir;
-use testkit::{Database, shared};
+use testkit::shared;
 
 use crate::support::{Console, caller, engine};
 
@@ -19,7 +19,6 @@ use crate::support::{Console, caller, engine};
 pub struct Runner {
     pub console: Console,
     pub caller: Caller,
-    pub target: Database,
     pub pool: PgPool,
     pub folder: TempDir,
 }
@@ -32,7 +31,6 @@ impl Runner {
             caller: caller(&console, Role::Operator).await,
             console,
             pool: target.pool().await,
-            target,
             folder: tempfile::tempdir().unwrap(),
         }
     }
