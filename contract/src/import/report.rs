@@ -301,7 +301,7 @@ fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         match char {
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' => {
+            '|' | '\\' | '`' | '*' | '[' | ']' | '<' | '>' => {
                 out.push('\\');
                 out.push(char);
             }
