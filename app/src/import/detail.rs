@@ -24,12 +24,12 @@ use super::{
     tables::TablesCard,
 };
 use crate::{
-    address::{job_link, link, use_here},
-    jobs::CancelJob,
+    address::{link, use_here},
+    jobs::job_card,
     live::use_live,
     rpc::ApiError,
     session::use_may,
-    ui::{Ago, Badge, JobProgress, Load, PageHead},
+    ui::{Ago, Badge, Load, PageHead},
 };
 
 /// One import, in the order of its chain; the verdict comes first once there is one.
@@ -221,23 +221,7 @@ fn JobCard(job: Memo<Option<JobView>>, done: bool) -> impl IntoView {
     move || {
         let first = job.get_untracked().filter(|_| shown.get())?;
         let job = Memo::new(move |_| job.get().unwrap_or_else(|| first.clone()));
-        let running = Memo::new(move |_| job.with(|job| !job.state.is_final()));
-        let view = view! {
-            <section class="card" aria-label="Job">
-                <div class="ch">
-                    <h2>{move || if running.get() { "Going on" } else { "Last run" }}</h2>
-                    <span class="sp"></span>
-                    <Show when=move || may_cancel && running.get()>
-                        <CancelJob job />
-                    </Show>
-                    <a class="chip" href=move || job.with(|job| job_link(job.id))>
-                        "Job and log"
-                    </a>
-                </div>
-                <JobProgress job />
-            </section>
-        };
-        Some(view.into_any())
+        Some(job_card(job, may_cancel))
     }
 }
 

@@ -115,7 +115,14 @@ fn Newest(
         id.get()?;
         let first = shown.get_untracked()?;
         let job = Memo::new(move |_| shown.get().unwrap_or_else(|| first.clone()));
-        let view = view! {
+        Some(job_card(job, may_cancel))
+    }
+}
+
+/// A job as a card: how far it is, a way to cancel it, and the link to all of it.
+pub(crate) fn job_card(job: Memo<JobView>, may_cancel: bool) -> AnyView {
+    let running = Memo::new(move |_| job.with(|job| !job.state.is_final()));
+    let view = view! {
             <section class="card" aria-label="Job">
                 <div class="ch">
                     <h2>{move || if running.get() { "Going on" } else { "Last run" }}</h2>
@@ -129,9 +136,8 @@ fn Newest(
                 </div>
                 <JobProgress job />
             </section>
-        };
-        Some(view.into_any())
-    }
+    };
+    view.into_any()
 }
 
 /// The job to show: the one going on, else the one that was shown before, else the newest if it ended badly.

@@ -9,6 +9,7 @@ mod log;
 mod table;
 
 pub use cancel::CancelJob;
+pub(crate) use current::job_card;
 pub use current::{CurrentJob, Work};
 pub use detail::JobPage;
 pub use list::JobsPage;
