@@ -82,7 +82,7 @@ fn steps(
     };
     let proof = match verdict.filter(|_| state == ImportState::Done) {
         Some(Verdict::Identical) => (StepState::Done, "identical"),
-        Some(Verdict::Explained) => (StepState::Done, "as wished"),
+        Some(Verdict::Explained) => (StepState::Done, "explained"),
         Some(Verdict::Differs) => (StepState::Failed, "differs"),
         None => (StepState::Pending, "read back and compared"),
     };

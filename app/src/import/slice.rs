@@ -451,7 +451,7 @@ fn proof(report: &ImportReport, look: &Look) -> Proof {
 fn proof_row(table: &TableReport) -> Cells {
     let (tone, word) = match table.verdict {
         Verdict::Identical => (Tone::Ok, "Identical"),
-        Verdict::Explained => (Tone::Warn, "As wished"),
+        Verdict::Explained => (Tone::Warn, "Explained"),
         Verdict::Differs => (Tone::Bad, "Differs"),
     };
     vec![

@@ -26,7 +26,7 @@ pub fn state_words(state: ImportState, job: Option<&JobView>) -> (Tone, &'static
 pub fn verdict_words(verdict: Verdict) -> (Tone, &'static str) {
     match verdict {
         Verdict::Identical => (Tone::Ok, "Identical"),
-        Verdict::Explained => (Tone::Warn, "As wished"),
+        Verdict::Explained => (Tone::Warn, "Explained"),
         Verdict::Differs => (Tone::Bad, "Differs"),
     }
 }

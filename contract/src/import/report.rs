@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Destination, Finding, Severity};
+use super::{Destination, Finding, FindingKind, Severity};
 use crate::{Instant, format};
 
 /// What an import did.
@@ -47,9 +47,10 @@ pub struct ImportReport {
 pub enum Verdict {
     /// Every value is there, as it was or as the plan says that it becomes.
     Identical,
-    /// Rows are not those of the file, as a policy wished it, and each is listed.
+    /// Rows stayed as they were in the target because a policy wished it, or a rule could not be carried over, as the
+    /// plan said before the start. Each is listed.
     Explained,
-    /// Rows or keys differ from the file, and nobody wished it.
+    /// Rows or keys differ from the file and nobody wished it, or the file is damaged.
     Differs,
 }
 
@@ -156,9 +157,18 @@ impl ImportReport {
             }
             Verdict::Explained => {
                 let skipped: i64 = self.tables.iter().map(|table| table.skipped).sum();
+                let stayed = (skipped > 0)
+                    .then(|| format!("{} stayed as they were in the target", format::exact(skipped)));
+                let lost = self.errors().count();
+                let lost = match lost {
+                    0 => None,
+                    1 => Some("one thing of the file is not carried over".to_owned()),
+                    many => Some(format!("{many} things of the file are not carried over")),
+                };
+                let what: Vec<String> = stayed.into_iter().chain(lost).collect();
                 format!(
-                    "As wished: {rows} rows of {tables} tables were compared; {} stayed as they were in the target.",
-                    format::exact(skipped)
+                    "Explained: {rows} rows of {tables} tables were compared; {}, as listed.",
+                    what.join(" and ")
                 )
             }
             Verdict::Differs => {
@@ -168,14 +178,23 @@ impl ImportReport {
                     .filter(|table| table.verdict == Verdict::Differs)
                     .map(|table| table.name.as_str())
                     .collect();
-                match names.is_empty() {
-                    true => {
+                let damaged = self.errors().any(|item| item.kind == FindingKind::Damage);
+                match (names.is_empty(), damaged) {
+                    (false, _) => format!("Differs: {}.", names.join(", ")),
+                    (true, true) => {
+                        "Differs: what could be read is identical, but the file is damaged and may have lost rows.".to_owned()
+                    }
+                    (true, false) => {
                         "Differs: the rows are identical, but keys or identities are not right.".to_owned()
                     }
-                    false => format!("Differs: {}.", names.join(", ")),
                 }
             }
         }
+    }
+
+    /// What is missing or damaged.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.items.iter().filter(|item| item.severity == Severity::Error)
     }
 
     /// The whole report as Markdown.

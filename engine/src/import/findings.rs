@@ -116,11 +116,11 @@ pub(super) fn of_tables(tables: &[TableFacts], found: &mut Vec<Finding>) {
         }
         if table.columns.len() > MOST_COLUMNS {
             say(
-                Severity::Error,
-                FindingKind::NotCarried,
+                Severity::Warning,
+                FindingKind::Changed,
                 None,
                 format!(
-                    "Has {} columns; a table of PostgreSQL has at most {MOST_COLUMNS}.",
+                    "Has {} columns; a table of PostgreSQL has at most {MOST_COLUMNS}, so it becomes several.",
                     table.columns.len()
                 ),
             );

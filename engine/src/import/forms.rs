@@ -32,30 +32,34 @@ pub(super) fn real(value: f64) -> Form {
 
 /// The form of a text, and the spelling when it is a time.
 pub(super) fn text(bytes: &[u8]) -> (Form, Option<Spelling>) {
+    // Keys are many; nothing else has hyphens in these places.
+    if let Some(form) = hyphened(bytes) {
+        return (form, None);
+    }
     let Ok(text) = std::str::from_utf8(bytes) else {
         return (Form::NotUtf8, None);
     };
     if bytes.contains(&0) {
         return (Form::Nul, None);
     }
-    (valid(text), times::text(bytes).and_then(|(_, spelling)| spelling))
+    if let Some(time) = times::text(bytes) {
+        return time;
+    }
+    (valid(text).unwrap_or(Form::Text), None)
 }
 
-fn valid(text: &str) -> Form {
+/// The form of a text that is no time.
+fn valid(text: &str) -> Option<Form> {
     // The first character rules out nearly every form, so that long prose costs nothing.
-    let form = match text.as_bytes().first() {
-        None => return Form::Empty,
-        Some(b'0'..=b'9' | b'+' | b'-' | b'.') => times::text(text.as_bytes())
-            .map(|(form, _)| form)
-            .or_else(|| uuid(text))
-            .or_else(|| number(text)),
+    match text.as_bytes().first() {
+        None => Some(Form::Empty),
+        Some(b'0'..=b'9' | b'+' | b'-' | b'.') => uuid(text).or_else(|| number(text)),
         Some(b'{') => uuid(text).or_else(|| json::form(text)),
         Some(b'[' | b'"' | b' ' | b'\t' | b'\n' | b'\r') => json::form(text).or_else(|| number(text)),
         Some(b'n') if text == "null" => Some(Form::JsonScalar),
         Some(b'a'..=b'z' | b'A'..=b'Z') => word(text).or_else(|| uuid(text)),
         _ => None,
-    };
-    form.unwrap_or(Form::Text)
+    }
 }
 
 /// The form of a blob.
@@ -97,29 +101,43 @@ fn word(text: &str) -> Option<Form> {
         .then_some(Form::BooleanWord)
 }
 
+/// Of each byte: 0 for a digit or a small letter of a hexadecimal number, 1 for a capital one, 2 for all others.
+const HEXADECIMAL: [u8; 256] = {
+    let mut classes = [2; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        match byte as u8 {
+            b'0'..=b'9' | b'a'..=b'f' => classes[byte] = 0,
+            b'A'..=b'F' => classes[byte] = 1,
+            _ => {}
+        }
+        byte += 1;
+    }
+    classes
+};
+
+/// The form of a UUID in groups of 8, 4, 4, 4 and 12 digits.
+fn hyphened(bytes: &[u8]) -> Option<Form> {
+    let bytes: &[u8; 36] = bytes.try_into().ok()?;
+    if [8, 13, 18, 23].iter().any(|at| bytes[*at] != b'-') {
+        return None;
+    }
+    let classes = [0..8, 9..13, 14..18, 19..23, 24..36]
+        .into_iter()
+        .flat_map(|group| &bytes[group])
+        .fold(0, |all, byte| all | HEXADECIMAL[usize::from(*byte)]);
+    match classes {
+        0 => Some(Form::Uuid),
+        1 => Some(Form::UuidOtherSpelling),
+        _ => None,
+    }
+}
+
+/// The form of a UUID in another spelling.
 fn uuid(text: &str) -> Option<Form> {
     let bytes = text.as_bytes();
-    let hyphens = [8, 13, 18, 23];
-    let hyphened = |bytes: &[u8]| {
-        bytes.len() == 36
-            && bytes
-                .iter()
-                .enumerate()
-                .all(|(at, byte)| match hyphens.contains(&at) {
-                    true => *byte == b'-',
-                    false => byte.is_ascii_hexdigit(),
-                })
-    };
-    if hyphened(bytes) {
-        let capital = bytes.iter().any(u8::is_ascii_uppercase);
-        return Some(if capital {
-            Form::UuidOtherSpelling
-        } else {
-            Form::Uuid
-        });
-    }
     let bare = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-    if bare.is_some_and(|bare| hyphened(bare.as_bytes())) {
+    if bare.is_some_and(|bare| hyphened(bare.as_bytes()).is_some()) {
         return Some(Form::UuidOtherSpelling);
     }
     // 32 digits without a letter are a number to every reader.

@@ -8,7 +8,10 @@ use std::{
 
 use contract::{
     Code, Fault,
-    import::{ColumnFacts, ColumnType, FileFacts, Finding, Inspection, ObjectFacts, TableFacts, TableKind},
+    import::{
+        CheckFacts, ColumnFacts, ColumnType, FileFacts, Finding, ForeignKey, Inspection, ObjectFacts,
+        TableFacts, TableKind,
+    },
 };
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -72,19 +75,29 @@ pub(super) fn inspect(source: &Source, stop: &Stop, seen: &Seen) -> Result<Inspe
     let checking = source.connect()?;
     stop.watch(&checking);
     // The check of the pages and the look at the rows read the same file, each on a processor of its own.
-    let (integrity, read) = std::thread::scope(|scope| {
-        let integrity = scope.spawn(|| {
+    let (checked, read) = std::thread::scope(|scope| {
+        let checked = scope.spawn(|| -> Result<_> {
             let checking = checking;
-            check::integrity(&checking, stop)
+            let integrity = check::integrity(&checking, stop)?;
+            Ok((integrity, rules(&checking, stop)))
         });
         let read = read(source, &connection, stop, seen);
-        (integrity.join(), read)
+        (checked.join(), read)
     });
-    let integrity = integrity.map_err(|_| Error::internal("checking a SQLite file", "it panicked"))??;
+    let checked = checked.map_err(|_| Error::internal("checking a SQLite file", "it panicked"))?;
+    let (integrity, rules) = checked?;
     let (mut tables, layout, views, triggers, from_tables) = read?;
+    let broken = rules?;
     let facts = file_facts(source, &connection, integrity).map_err(|error| failed(source, &error))?;
     let mut found = findings::of_file(&facts);
     found.extend(from_tables);
+    for mut rules in broken {
+        found.append(&mut rules.unchecked);
+        if let Some(table) = tables.iter_mut().find(|table| table.name == rules.table) {
+            table.checks = rules.checks;
+            table.foreign_keys = rules.foreign_keys;
+        }
+    }
     agree(&mut tables);
     // What was read while someone wrote is neither the old state nor the new one.
     source.unchanged()?;
@@ -140,6 +153,47 @@ fn read(source: &Source, connection: &Connection, stop: &Stop, seen: &Seen) -> R
     let views = schema::objects(connection, "view").map_err(failed)?;
     let triggers = schema::objects(connection, "trigger").map_err(failed)?;
     Ok((tables, layout, views, triggers, found))
+}
+
+/// Which rows of a table keep its rules.
+struct Rules {
+    table: String,
+    checks: Vec<CheckFacts>,
+    foreign_keys: Vec<ForeignKey>,
+    /// Rules that SQLite cannot follow up.
+    unchecked: Vec<Finding>,
+}
+
+/// Looks for rows that break the checks and foreign keys of their tables.
+fn rules(connection: &Connection, stop: &Stop) -> Result<Vec<Rules>> {
+    let unreadable = |error| match is_interrupted(&error) {
+        true => Error::Cancelled,
+        false => Error::internal("reading the rules of a SQLite file", error),
+    };
+    let mut all = Vec::new();
+    for mut table in schema::tables(connection).map_err(unreadable)? {
+        if table.kind.skipped().is_some() {
+            continue;
+        }
+        let mut rules = Rules {
+            table: table.name.clone(),
+            checks: std::mem::take(&mut table.checks),
+            foreign_keys: std::mem::take(&mut table.foreign_keys),
+            unchecked: Vec::new(),
+        };
+        if let Some(why) = check::checks(connection, &table, &mut rules.checks, stop)? {
+            rules
+                .unchecked
+                .push(findings::unchecked(&table.name, "checks", &why));
+        }
+        if let Some(why) = check::orphans(connection, &table.name, &mut rules.foreign_keys, stop)? {
+            rules
+                .unchecked
+                .push(findings::unchecked(&table.name, "foreign keys", &why));
+        }
+        all.push(rules);
+    }
+    Ok(all)
 }
 
 fn file_facts(
@@ -211,13 +265,6 @@ fn one_table(
             None => Vec::new(),
         },
     };
-    if let Some(why) = check::checks(connection, &table, &mut facts.checks, stop)? {
-        found.push(findings::unchecked(&table.name, "checks", &why));
-    }
-    let unchecked = check::orphans(connection, &table.name, &mut facts.foreign_keys, stop)?;
-    if let Some(why) = unchecked {
-        found.push(findings::unchecked(&table.name, "foreign keys", &why));
-    }
     let strict = table.strict;
     for (column, stored) in table.columns.into_iter().zip(scanned.columns) {
         let stored = stored.unwrap_or_default();

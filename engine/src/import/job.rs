@@ -263,7 +263,7 @@ pub(super) async fn undo(
     plan: &Plan,
 ) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    let gone = ledger.undo(&mut transaction).await?;
+    let gone = ledger.undo(&mut transaction, plan).await?;
     transaction.commit().await?;
     context.info(match plan.into {
         contract::import::Destination::New => format!("Dropped the {} tables that it had made.", gone.len()),
@@ -317,9 +317,14 @@ async fn prove(
     let broken = lost
         || identities.iter().any(|identity| !identity.right)
         || foreign_keys.iter().any(|key| !key.validated && key.orphans == 0);
+    let tells = |verdict| tables.iter().any(|table| table.verdict == verdict);
+    let mut errors = items.iter().filter(|item| item.severity == Severity::Error);
+    // Of a damaged file nobody knows what it held.
+    let damaged = errors.clone().any(|item| item.kind == FindingKind::Damage);
     let verdict = match () {
-        () if broken || tables.iter().any(|table| table.verdict == Verdict::Differs) => Verdict::Differs,
-        () if tables.iter().any(|table| table.verdict == Verdict::Explained) => Verdict::Explained,
+        () if broken || damaged || tells(Verdict::Differs) => Verdict::Differs,
+        // What the rehearsal lost was said before the start.
+        () if tells(Verdict::Explained) || errors.next().is_some() => Verdict::Explained,
         () => Verdict::Identical,
     };
     items.sort_by_key(|item| std::cmp::Reverse(item.severity));

@@ -398,7 +398,7 @@ impl Import<'_> {
                 let mut connection = target.connect("clean-up").await?;
                 let mut transaction = connection.begin().await.map_err(failed)?;
                 gone = Ledger::new(&plan.schema, id)
-                    .undo(&mut transaction)
+                    .undo(&mut transaction, plan)
                     .await
                     .map_err(failed)?;
                 transaction.commit().await.map_err(failed)?;

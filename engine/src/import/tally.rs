@@ -1,7 +1,5 @@
 //! What a scan remembers of a column: counts, extremes and the first few rows of each form, however many rows there are.
 
-use std::collections::{BTreeMap, HashSet};
-
 use contract::import::{Form, FormFacts, Places, Stored};
 use rusqlite::types::ValueRef;
 
@@ -18,8 +16,9 @@ const SPELLINGS: usize = 4;
 #[derive(Default)]
 pub(super) struct Tally {
     stored: Stored,
-    forms: BTreeMap<Form, Places>,
-    spellings: HashSet<Spelling>,
+    /// Few, so that looking through them is quicker than a map.
+    forms: Vec<FormFacts>,
+    spellings: Vec<Spelling>,
 }
 
 impl Tally {
@@ -61,11 +60,7 @@ impl Tally {
                 if matches!(form, Form::NotUtf8 | Form::Nul) && bytes.contains(&0) {
                     note(&mut stored.with_nul, row);
                 }
-                if let Some(spelling) = spelling
-                    && self.spellings.len() < SPELLINGS
-                {
-                    self.spellings.insert(spelling);
-                }
+                self.spelled(spelling);
                 form
             }
             ValueRef::Blob(bytes) => {
@@ -74,7 +69,28 @@ impl Tally {
                 forms::blob(bytes)
             }
         };
-        note(self.forms.entry(form).or_default(), row);
+        note(self.places(form), row);
+    }
+
+    fn places(&mut self, form: Form) -> &mut Places {
+        let at = self.forms.iter().position(|it| it.form == form);
+        let at = at.unwrap_or_else(|| {
+            self.forms.push(FormFacts {
+                form,
+                places: Places::default(),
+            });
+            self.forms.len() - 1
+        });
+        &mut self.forms[at].places
+    }
+
+    fn spelled(&mut self, spelling: Option<Spelling>) {
+        if let Some(spelling) = spelling
+            && self.spellings.len() < SPELLINGS
+            && !self.spellings.contains(&spelling)
+        {
+            self.spellings.push(spelling);
+        }
     }
 
     /// Takes over what was found in rows that follow.
@@ -94,21 +110,20 @@ impl Tally {
         follow(&mut stored.beyond_double, more.beyond_double);
         follow(&mut stored.invalid_utf8, more.invalid_utf8);
         follow(&mut stored.with_nul, more.with_nul);
-        for (form, places) in other.forms {
-            follow(self.forms.entry(form).or_default(), places);
+        for facts in other.forms {
+            follow(self.places(facts.form), facts.places);
         }
-        self.spellings.extend(other.spellings);
+        for spelling in other.spellings {
+            self.spelled(Some(spelling));
+        }
     }
 
     /// What was found.
-    pub fn finish(self) -> Stored {
+    pub fn finish(mut self) -> Stored {
+        self.forms.sort_by_key(|facts| facts.form);
         Stored {
             times_alike: alike(&self.spellings),
-            forms: self
-                .forms
-                .into_iter()
-                .map(|(form, places)| FormFacts { form, places })
-                .collect(),
+            forms: self.forms,
             ..self.stored
         }
     }
@@ -116,7 +131,7 @@ impl Tally {
 
 /// Whether two times that differ as texts differ as times: one spelling, or that of Python, which leaves a fraction of zero
 /// away and else writes six digits.
-fn alike(spellings: &HashSet<Spelling>) -> bool {
+fn alike(spellings: &[Spelling]) -> bool {
     let mut with = spellings.iter().filter(|it| it.fraction > 0);
     let mut without = spellings.iter().filter(|it| it.fraction == 0);
     match (with.next(), without.next()) {

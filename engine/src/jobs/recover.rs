@@ -117,7 +117,7 @@ pub(super) async fn clean_up_after_the_dead(engine: Engine, worker: i64, job: st
     );
     runner::clean_up(&job, &context).await;
     let fault = Fault::new(Code::Conflict, "The console that ran this job died.")
-        .hint("What it had begun was cleaned up; see the log, then start it again.");
+        .hint("Its log says what was undone and what is kept; then start it again.");
     let mut progress = context.shared().progress();
     progress.waiting = None;
     progress.eta_s = None;

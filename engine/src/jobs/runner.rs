@@ -293,7 +293,7 @@ fn end_of(
         Err(_) if why == Why::Cancelled => (JobState::Cancelled, None, None),
         Err(_) if why == Why::Closing => {
             let fault = Fault::new(Code::Conflict, "The console was stopped while this job ran.")
-                .hint("What it had begun was cleaned up; start it again.");
+                .hint("Its log says what was undone and what is kept; then start it again.");
             (JobState::Interrupted, Some(fault), None)
         }
         Err(error) => {

@@ -167,6 +167,105 @@ async fn an_import_that_stays_behind_can_be_discarded_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn discarding_takes_away_all_that_the_import_made_and_nothing_of_others() {
+    let runner = Runner::new().await;
+    let file = runner.folder.path().join("objects.db");
+    Connection::open(&file)
+        .unwrap()
+        .execute_batch(
+            "create table t (id integer primary key, v int);
+             insert into t values (1, 1);
+             create view seen as select id, v from t;
+             create trigger first before insert on t when new.v < 0 begin select raise(abort, 'no'); end;
+             create trigger second before insert on t when new.v > 9 begin select raise(abort, 'no'); end",
+        )
+        .unwrap();
+    // A disk that fills up at the last object.
+    sqlx::raw_sql(
+        "create function no_room() returns event_trigger language plpgsql as
+         $$begin if current_query() like '%function%second%' and exists (select from made.t) then raise exception using errcode = '53100', message = 'no room'; end if; end$$;
+         create event trigger no_room on ddl_command_start when tag in ('CREATE FUNCTION') execute function no_room()",
+    )
+    .execute(&runner.pool)
+    .await
+    .unwrap();
+    let id = runner.look(&file).await.unwrap();
+    let fault = runner.load(id, into("made")).await.unwrap_err();
+    assert!(fault.message.contains("disk is full"), "{fault}");
+    let left = async || -> Vec<String> {
+        sqlx::query_scalar(
+            "select 'schema' from pg_namespace where nspname = 'made'
+             union all
+             select relname::text from pg_class where relnamespace = to_regnamespace('made') and relkind in ('r', 'v')
+             union all
+             select proname::text from pg_proc where pronamespace = to_regnamespace('made')
+              order by 1",
+        )
+        .fetch_all(&runner.pool)
+        .await
+        .unwrap()
+    };
+    assert_eq!(left().await, ["first", "pgsteward_import", "schema", "seen", "t"]);
+    // Someone's own view over a table of the import: nothing is dropped from under it.
+    sqlx::raw_sql("drop event trigger no_room; create view public.mine as select id from made.t")
+        .execute(&runner.pool)
+        .await
+        .unwrap();
+    let import = runner.console.import();
+    let fault = import
+        .discard(&runner.caller, id, "main")
+        .await
+        .unwrap_err()
+        .fault();
+    let detail = fault.target.unwrap().detail.unwrap();
+    assert!(detail.contains("view mine depends on table"), "{detail}");
+    assert_eq!(left().await.len(), 5);
+    sqlx::raw_sql("drop view public.mine")
+        .execute(&runner.pool)
+        .await
+        .unwrap();
+    import.discard(&runner.caller, id, "main").await.unwrap();
+    assert_eq!(left().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_carried_over_or_damaged_is_never_called_identical() {
+    let runner = Runner::new().await;
+    let file = runner.folder.path().join("rules.db");
+    let connection = Connection::open(&file).unwrap();
+    connection
+        .execute_batch(
+            "create table t (id integer primary key, v text);
+             insert into t values (1, 'a'), (2, 'b');
+             create unique index by_sound on t (printf('%5.2q', v));
+             create table gone (v text);
+             insert into gone select hex(zeroblob(3000)) from t;
+             drop table gone",
+        )
+        .unwrap();
+    drop(connection);
+    let report = runner.import(&file, into("lost")).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Explained, "{}", report.summary());
+    assert!(
+        report
+            .summary()
+            .contains("one thing of the file is not carried over")
+    );
+
+    // The header names another number of free pages than there are.
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[39] += 1;
+    std::fs::write(&file, bytes).unwrap();
+    let report = runner.import(&file, into("damaged")).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Differs);
+    assert!(
+        report.summary().contains("the file is damaged"),
+        "{}",
+        report.summary()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn later_runs_bring_over_what_changed_since() {
     let runner = Runner::new().await;
     let file = large(&runner, 5_000);

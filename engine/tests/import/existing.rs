@@ -304,3 +304,86 @@ async fn what_the_target_changes_on_its_way_in_is_called_different() {
     assert!(noted);
     assert!(runner.import(&file, into("other")).await.is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_after_a_row_is_in_is_compared_too() {
+    let runner = Runner::new().await;
+    sqlx::raw_sql(
+        "create table a (id integer primary key, children integer);
+         create table b (id integer primary key, a integer references a);
+         create function count_up() returns trigger language plpgsql as
+         $$begin update a set children = children + 1 where id = new.a; return null; end$$;
+         create trigger count_up after insert on b for each row execute function count_up()",
+    )
+    .execute(&runner.pool)
+    .await
+    .unwrap();
+    let file = runner.folder.path().join("f.db");
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .execute_batch(
+            "create table a (id integer primary key, children integer);
+             insert into a values (1, 2), (2, 0);
+             create table b (id integer primary key, a integer references a(id));
+             insert into b values (1, 1), (2, 1)",
+        )
+        .unwrap();
+    let report = runner.import(&file, existing(OnConflict::Fail)).await.unwrap();
+    let verdicts: Vec<_> = report
+        .tables
+        .iter()
+        .map(|it| (it.name.as_str(), it.verdict))
+        .collect();
+    assert_eq!(verdicts, [("a", Verdict::Differs), ("b", Verdict::Identical)]);
+    assert_eq!(report.verdict, Verdict::Differs);
+
+    // The same trigger, with nothing to count.
+    sqlx::raw_sql("truncate a, b; create or replace function count_up() returns trigger language plpgsql as $$begin return null; end$$")
+        .execute(&runner.pool)
+        .await
+        .unwrap();
+    let report = runner.import(&file, existing(OnConflict::Fail)).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Identical, "{}", report.summary());
+    assert_eq!(report.rows(), 4);
+    let skipped = runner.import(&file, existing(OnConflict::Skip)).await.unwrap();
+    let warned = skipped
+        .items
+        .iter()
+        .any(|it| it.words.contains("after a row is in is not compared"));
+    assert!(warned, "{:?}", skipped.items);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_too_long_for_its_parent_is_refused_and_not_cut() {
+    let runner = Runner::new().await;
+    sqlx::raw_sql(
+        "create table parent (code varchar(3) primary key);
+         create table child (id integer primary key, code varchar(3) references parent)",
+    )
+    .execute(&runner.pool)
+    .await
+    .unwrap();
+    let file = runner.folder.path().join("f.db");
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .execute_batch(
+            "create table child (id integer primary key, code text);
+             insert into child values (1, 'abc'), (2, 'abcd')",
+        )
+        .unwrap();
+    let fault = runner
+        .import(&file, existing(OnConflict::Fail))
+        .await
+        .unwrap_err();
+    assert!(fault.message.starts_with("child, parents in parent"), "{fault}");
+    let words = fault.target.unwrap().message;
+    assert!(
+        words.contains("value too long for type character varying(3)"),
+        "{words}"
+    );
+    let rows: i64 = sqlx::query_scalar("select count(*) from parent")
+        .fetch_one(&runner.pool)
+        .await
+        .unwrap();
+    assert_eq!(rows, 0);
+}

@@ -9,8 +9,8 @@ use crate::{
     world::hashes,
 };
 
-/// Traps whose report says that something differs, as it must: a rule that PostgreSQL cannot hold.
-const DIFFER: [&str; 0] = [];
+/// Traps of which something is not carried over, as the plan says: here a function that only its own program knows.
+const EXPLAINED: [&str; 1] = ["generated_by_a_stranger"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_trap_arrives_value_by_value_and_the_file_stays_as_it_is() {
@@ -34,8 +34,8 @@ async fn every_trap_arrives_value_by_value_and_the_file_stays_as_it_is() {
                 continue;
             }
         };
-        let expected = match DIFFER.contains(&trap.name) {
-            true => Verdict::Differs,
+        let expected = match EXPLAINED.contains(&trap.name) {
+            true => Verdict::Explained,
             false => Verdict::Identical,
         };
         if report.verdict != expected {

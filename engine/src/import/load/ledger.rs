@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::import::ImportId;
+use contract::import::{ImportId, Stage};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
-use super::super::wire::Sum;
+use super::{
+    super::{plan::Plan, wire::Sum},
+    step::DONE,
+};
 use crate::quote;
 
 /// The table's name, in the schema that receives the rows. It goes when the import is done.
@@ -271,12 +274,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Drops the tables that the import made, views on them included, and its part of the ledger; says their names. A
-    /// table that someone made anew under the same name is not one of them.
-    pub async fn undo(&self, connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    /// Drops what the import made, and its part of the ledger; says the names of the tables. A table that someone made anew
+    /// under the same name is not one of them, and nothing is dropped that others made: the server refuses when something
+    /// of theirs hangs on a table, and says what. A schema that the import made goes when it is empty.
+    pub async fn undo(&self, connection: &mut PgConnection, plan: &Plan) -> Result<Vec<String>, sqlx::Error> {
         if !self.exists(connection).await? {
             return Ok(Vec::new());
         }
+        let execute = async |connection: &mut PgConnection, sql: String| {
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(connection)
+                .await
+                .map(|_| ())
+        };
+        let done = self.read(connection).await?.unwrap_or_default();
         let made: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
             "select format('%I.%I', n.nspname, c.relname)
                from {} l
@@ -291,13 +302,31 @@ impl Ledger {
         .bind(self.import.0)
         .fetch_all(&mut *connection)
         .await?;
-        for names in made.chunks(100) {
-            let sql = format!("drop table {} cascade", names.join(", "));
-            sqlx::raw_sql(AssertSqlSafe(sql))
-                .execute(&mut *connection)
-                .await?;
+        // Rules go with their tables; views and functions of triggers do not.
+        for (place, step) in plan.steps.iter().enumerate().rev() {
+            let is_done = done.steps.get(&(place as i32)).is_some_and(|how| how == DONE);
+            if let (true, Stage::Finish, Some(undo)) = (is_done, step.stage, &step.undo) {
+                execute(connection, undo.clone()).await?;
+            }
+        }
+        if !made.is_empty() {
+            // All at once: they refer to each other.
+            execute(connection, format!("drop table {}", made.join(", "))).await?;
         }
         self.forget(connection).await?;
+        let schema = plan.create.first().filter(|create| create.table.is_empty());
+        if schema.is_some() && done.created.contains(&0) {
+            let empty = format!("drop schema {}", quote::ident(&plan.schema));
+            execute(connection, "savepoint pgsteward".to_owned()).await?;
+            match execute(connection, empty).await {
+                Ok(()) => execute(connection, "release savepoint pgsteward".to_owned()).await?,
+                // Someone has put something into it.
+                Err(error) if super::refusal(&error).is_some() => {
+                    execute(connection, "rollback to savepoint pgsteward".to_owned()).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
         Ok(made)
     }
 

@@ -197,20 +197,12 @@ impl Load {
 
     /// Where staged rows meet those of the table by its key, and the places of the key's columns; none without a key.
     fn staged_that_are_there(&self, table: &TablePlan) -> Option<(String, Vec<usize>)> {
-        let conflict = table
-            .existing
-            .as_ref()
-            .map_or(&[][..], |existing| &existing.conflict);
-        let places: Vec<usize> = conflict
-            .iter()
-            .map(|name| table.columns.iter().position(|column| column.name == *name))
-            .collect::<Option<_>>()?;
+        let places = table.conflict_places()?;
         let pairs: Vec<String> = places
             .iter()
             .map(|at| {
                 let column = &table.columns[*at];
-                let declared = column.declared.as_deref().unwrap_or("text");
-                format!("t.{} = s.c{at}::{declared}", quote::ident(&column.name))
+                format!("t.{} = s.{}", quote::ident(&column.name), column.compared(*at))
             })
             .collect();
         let from = format!(
@@ -253,32 +245,8 @@ impl Load {
         parent: &Parents,
     ) -> Result<i64> {
         let failed = |source| self.target.error(source);
-        let keys = keys_of(table, parent);
-        sqlx::raw_sql(AssertSqlSafe(keys.staging()))
-            .execute(&mut *session)
-            .await
-            .map_err(failed)?;
-        let (mut sender, chunks) = Sender::new(&keys, false, |_, _| {});
-        let (connection, source, stop) = (
-            reader.take().ok_or_else(gone)?,
-            Arc::clone(&self.source),
-            self.stop.clone(),
-        );
-        let name = table.source.clone();
-        let reading = tokio::task::spawn_blocking(move || {
-            let ended = read(&connection, &source.name, &keys, Range::ALL, &stop, &mut sender)
-                .and_then(|()| sender.finish());
-            (connection, ended)
-        });
-        let sending = send(session, "copy pgsteward_stage from stdin (format binary)", chunks);
-        let (read, sent) = tokio::join!(reading, sending);
-        let (connection, ended) = read.map_err(|error| Error::internal("reading a SQLite file", error))?;
-        *reader = Some(connection);
-        match (ended, sent) {
-            (Err(Error::Cancelled) | Ok(()), Err(error)) => return Err(self.target.error(error)),
-            (Err(error), _) => return Err(error),
-            (Ok(()), Ok(())) => {}
-        }
+        self.stage_columns(session, reader, table, &parent.columns, Range::ALL)
+            .await?;
         let made = sqlx::raw_sql(AssertSqlSafe(make_parents(table, parent)))
             .execute(&mut *session)
             .await
@@ -291,26 +259,98 @@ impl Load {
         let made = i64::try_from(made).unwrap_or(i64::MAX);
         if made > 0 {
             self.context.info(format!(
-                "{name}: made {} rows in {} that rows name and nobody had.",
+                "{}: made {} rows in {} that rows name and nobody had.",
+                table.source,
                 contract::format::exact(made),
                 parent.table
             ));
         }
         Ok(made)
     }
+
+    /// What a table that was there keeps now of the rows that came in, found by their keys: what ran after a row was in may
+    /// have changed it, or a row of another table.
+    pub(in crate::import) async fn by_key(&self, place: usize) -> Result<Sum> {
+        let failed = |source| self.target.error(source);
+        let table = &self.plan.tables[place];
+        let key = table.conflict_places().unwrap_or_default();
+        let pairs: Vec<String> = key
+            .iter()
+            .enumerate()
+            .map(|(number, at)| {
+                let column = &table.columns[*at];
+                format!("t.{} = s.{}", quote::ident(&column.name), column.compared(number))
+            })
+            .collect();
+        let sql = format!(
+            "copy (select {} from pgsteward_stage s join {} t on {}) to stdout (format binary)",
+            table.kept("t.").join(", "),
+            quote::qualified(&self.plan.schema, &table.name),
+            pairs.join(" and ")
+        );
+        let garbled = |error| Error::internal("reading rows back", error);
+        let mut stream = self.stream().await?;
+        let mut hasher = RowHasher::new(&table.types());
+        let mut sum = Sum::default();
+        for part in 0..table.parts() {
+            self.context.check()?;
+            stream.begin().await.map_err(failed)?;
+            let (session, reader) = (&mut stream.session, &mut stream.reader);
+            self.stage_columns(session, reader, table, &key, Range::part(table, part))
+                .await?;
+            let mut rows = Rows::default();
+            let mut back = session.copy_out_raw(&sql).await.map_err(failed)?;
+            while let Some(chunk) = back.try_next().await.map_err(failed)? {
+                rows.take(&chunk, |row: &[u8]| sum.add(hasher.hash(row), row.len()))
+                    .map_err(garbled)?;
+            }
+            drop(back);
+            rows.finish().map_err(garbled)?;
+            stream.roll_back().await.map_err(failed)?;
+        }
+        Ok(sum)
+    }
+
+    /// Sends some columns of a part of the file into the staging table, by their number in `columns`.
+    async fn stage_columns(
+        &self,
+        session: &mut PgConnection,
+        reader: &mut Option<rusqlite::Connection>,
+        table: &TablePlan,
+        columns: &[usize],
+        range: Range,
+    ) -> Result<()> {
+        let staged = only(table, columns);
+        sqlx::raw_sql(AssertSqlSafe(staged.staging()))
+            .execute(&mut *session)
+            .await
+            .map_err(|source| self.target.error(source))?;
+        let (mut sender, chunks) = Sender::new(&staged, false, |_, _| {});
+        let (connection, source, stop) = (
+            reader.take().ok_or_else(gone)?,
+            Arc::clone(&self.source),
+            self.stop.clone(),
+        );
+        let reading = tokio::task::spawn_blocking(move || {
+            let ended = read(&connection, &source.name, &staged, range, &stop, &mut sender)
+                .and_then(|()| sender.finish());
+            (connection, ended)
+        });
+        let sending = send(session, "copy pgsteward_stage from stdin (format binary)", chunks);
+        let (read, sent) = tokio::join!(reading, sending);
+        let (connection, ended) = read.map_err(|error| Error::internal("reading a SQLite file", error))?;
+        *reader = Some(connection);
+        match (ended, sent) {
+            (Err(Error::Cancelled) | Ok(()), Err(error)) => Err(self.target.error(error)),
+            (ended, _) => ended,
+        }
+    }
 }
 
-/// The referring columns of a table, as a table of their own.
-fn keys_of(table: &TablePlan, parent: &Parents) -> TablePlan {
-    let columns = parent
-        .columns
-        .iter()
-        .map(|at| table.columns[*at].clone())
-        .collect();
+/// Some columns of a table, as a table of their own.
+fn only(table: &TablePlan, columns: &[usize]) -> TablePlan {
     TablePlan {
-        columns,
-        rowid: None,
-        cuts: Vec::new(),
+        columns: columns.iter().map(|at| table.columns[*at].clone()).collect(),
         key: Vec::new(),
         identity: None,
         existing: None,
@@ -324,22 +364,15 @@ fn make_parents(table: &TablePlan, parent: &Parents) -> String {
         .iter()
         .map(|name| quote::ident(name))
         .collect();
-    let values: Vec<String> = parent
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(number, at)| {
-            let declared = table.columns[*at].declared.as_deref().unwrap_or("text");
-            format!("c{number}::{declared}")
-        })
-        .collect();
+    let of_child = || parent.columns.iter().map(|at| &table.columns[*at]).enumerate();
+    let values: Vec<String> = of_child().map(|(at, column)| column.given(at)).collect();
     let given: Vec<String> = (0..names.len())
         .map(|number| format!("c{number} is not null"))
         .collect();
     let same: Vec<String> = names
         .iter()
-        .enumerate()
-        .map(|(number, name)| format!("p.{name} = s.{}", values[number]))
+        .zip(of_child())
+        .map(|(name, (at, column))| format!("p.{name} = s.{}", column.compared(at)))
         .collect();
     let parent = quote::qualified(&parent.schema, &parent.table);
     format!(

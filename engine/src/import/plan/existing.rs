@@ -94,6 +94,7 @@ pub(super) fn plan(inspected: &Inspected, mapping: &Mapping, there: &There, draf
         });
     }
     order(there, draft);
+    again(there, mapping.on_conflict, draft);
     identities(draft);
     new::analyze(&mut draft.plan);
 }
@@ -143,31 +144,17 @@ fn one(
             "Let conflicts fail or be skipped, or leave the table out.",
         );
     }
-    let fire = |after: bool| -> Vec<&str> {
-        table
-            .triggers
-            .iter()
-            .filter(|(_, it)| *it == after)
-            .map(|(name, _)| name.as_str())
-            .collect()
-    };
-    for (after, severity, what) in [
-        (false, Severity::Note, "For each new row"),
-        (
-            true,
-            Severity::Warning,
-            "What these change is not compared with the file, for they run after a row is in: for each new row",
-        ),
-    ] {
-        let names = fire(after);
-        if !names.is_empty() {
-            draft.plan.items.push(finding(
-                severity,
-                FindingKind::Changed,
-                &facts.name,
-                format!("{what} of {name} its triggers run: {}.", names.join(", ")),
-            ));
-        }
+    let names: Vec<&str> = table.triggers.iter().map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() {
+        draft.plan.items.push(finding(
+            Severity::Note,
+            FindingKind::Changed,
+            &facts.name,
+            format!(
+                "For each new row of {name} its triggers run: {}.",
+                names.join(", ")
+            ),
+        ));
     }
     let identities = table
         .columns
@@ -199,6 +186,7 @@ fn one(
             parents: Vec::new(),
             after: Vec::new(),
             identities,
+            again: false,
         }),
     });
 }
@@ -448,6 +436,39 @@ fn reaches(graph: &[Vec<usize>], from: usize, to: usize) -> bool {
     false
 }
 
+/// Triggers that run after a row is in may change it, and rows of other tables: then all are compared again at the end.
+fn again(there: &There, on_conflict: OnConflict, draft: &mut Draft) {
+    let mut running = draft
+        .plan
+        .tables
+        .iter()
+        .filter_map(|table| there.tables.get(&table.name))
+        .flat_map(|table| &table.triggers);
+    if !running.any(|(_, after)| *after) {
+        return;
+    }
+    for table in &mut draft.plan.tables {
+        // Rows that stayed as they were cannot be told from those that came in.
+        let can = on_conflict != OnConflict::Skip && table.conflict_places().is_some();
+        match &mut table.existing {
+            Some(existing) if can => existing.again = true,
+            _ => draft.plan.items.push(finding(
+                Severity::Warning,
+                FindingKind::Changed,
+                &table.source,
+                format!(
+                    "What triggers change in {} after a row is in is not compared with the file: {}.",
+                    table.name,
+                    match on_conflict {
+                        OnConflict::Skip => "rows that were there may be skipped",
+                        OnConflict::Fail | OnConflict::Upsert => "it has no key among the file's columns",
+                    }
+                ),
+            )),
+        }
+    }
+}
+
 /// Sequences that go on after the largest number that came in.
 fn identities(draft: &mut Draft) {
     let mut steps = Vec::new();
@@ -512,18 +533,7 @@ impl TablePlan {
             .columns
             .iter()
             .enumerate()
-            .map(|(at, column)| {
-                let declared = column.declared.as_deref().unwrap_or_default();
-                match is_assigned(declared) {
-                    true => format!("c{at}"),
-                    false => format!("c{at}::{declared}"),
-                }
-            })
-            .collect();
-        let back: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| format!("{}::{}", quote::ident(&column.name), column.encoder.to.sql()))
+            .map(|(at, column)| column.given(at))
             .collect();
         let conflict: &[String] = self.existing.as_ref().map_or(&[], |existing| &existing.conflict);
         let on_conflict = match on_conflict {
@@ -551,13 +561,34 @@ impl TablePlan {
             quote::qualified(schema, &self.name),
             names.join(", "),
             values.join(", "),
-            back.join(", ")
+            self.kept("").join(", ")
         )
+    }
+
+    /// What the table keeps, in the staging types; `of` names the table and ends with a dot when there are several.
+    pub(in crate::import) fn kept(&self, of: &str) -> Vec<String> {
+        self.columns
+            .iter()
+            .map(|column| format!("{of}{}::{}", quote::ident(&column.name), column.encoder.to.sql()))
+            .collect()
+    }
+
+    /// The places of the columns of the key by which rows agree, when there is one.
+    pub(in crate::import) fn conflict_places(&self) -> Option<Vec<usize>> {
+        let key = &self
+            .existing
+            .as_ref()
+            .filter(|it| !it.conflict.is_empty())?
+            .conflict;
+        key.iter()
+            .map(|name| self.columns.iter().position(|column| column.name == *name))
+            .collect()
     }
 }
 
-/// Whether a value is assigned to a column of this declared type without a cast.
-fn is_assigned(declared: &str) -> bool {
+/// How PostgreSQL itself calls the type of a column of this declared type, without its modifier, when values are assigned
+/// to it without a cast.
+fn assigned(declared: &str) -> Option<&'static str> {
     let spelled = [
         ("smallint", "int2"),
         ("integer", "int4"),
@@ -585,7 +616,27 @@ fn is_assigned(declared: &str) -> bool {
         .iter()
         .find(|(words, _)| *words == bare)
         .map_or(bare.as_str(), |(_, name)| name);
-    ASSIGNED.contains(&name)
+    ASSIGNED.into_iter().find(|it| *it == name)
+}
+
+impl ColumnPlan {
+    fn declared(&self) -> &str {
+        self.declared.as_deref().unwrap_or("text")
+    }
+
+    /// A staged value as it is assigned to the column: uncast where PostgreSQL itself refuses what does not fit.
+    pub(in crate::import) fn given(&self, at: usize) -> String {
+        match assigned(self.declared()) {
+            Some(_) => format!("c{at}"),
+            None => format!("c{at}::{}", self.declared()),
+        }
+    }
+
+    /// A staged value as it is compared with the column's: in the column's type, without the modifier that would cut it.
+    pub(in crate::import) fn compared(&self, at: usize) -> String {
+        let bare = assigned(self.declared()).unwrap_or(self.declared());
+        format!("c{at}::{bare}")
+    }
 }
 
 #[cfg(test)]
@@ -601,10 +652,10 @@ mod tests {
             "numeric(10,2)",
             "text",
         ] {
-            assert!(is_assigned(declared), "{declared}");
+            assert!(assigned(declared).is_some(), "{declared}");
         }
         for declared in ["inet", "json", "\"Mood\"", "xml"] {
-            assert!(!is_assigned(declared), "{declared}");
+            assert_eq!(assigned(declared), None, "{declared}");
         }
     }
 

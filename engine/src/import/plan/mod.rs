@@ -92,6 +92,9 @@ pub(super) struct Existing {
     pub after: Vec<usize>,
     /// Columns that number rows and get values from the file.
     pub identities: Vec<String>,
+    /// Whether its rows are compared again by their keys when all are in.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// A foreign key whose parents may be missing.
@@ -137,7 +140,7 @@ pub(super) struct Step {
     pub or_else: Finding,
     /// The foreign key, when it is one.
     pub foreign_key: Option<ForeignKeyPlan>,
-    /// What takes it away again, for rules that bind rows.
+    /// What takes it away again, for rules that bind rows, views and triggers.
     pub undo: Option<String>,
 }
 

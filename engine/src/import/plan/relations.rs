@@ -259,7 +259,13 @@ pub(super) fn objects(
     } else {
         for trigger in &inspection.triggers {
             match translate::trigger(&trigger.sql, schema) {
-                Ok(sql) => draft.plan.steps.push(object(trigger, "trigger", sql)),
+                Ok(translated) => {
+                    let undo = translated.drop;
+                    draft
+                        .plan
+                        .steps
+                        .push(object(trigger, "trigger", translated.create, undo));
+                }
                 Err(why) => draft.plan.items.push(lost(trigger, "trigger", &why)),
             }
         }
@@ -277,7 +283,14 @@ fn views(views: &[ObjectFacts], mapping: &Mapping, schema: &mut translate::Schem
             match translate::view(&view.sql, schema, &name) {
                 Ok(translated) => {
                     schema.tables.push(translated.table);
-                    draft.plan.steps.push(object(view, "view", vec![translated.sql]));
+                    let undo = format!(
+                        "drop view if exists {}",
+                        quote::qualified(&draft.plan.schema, &name)
+                    );
+                    draft
+                        .plan
+                        .steps
+                        .push(object(view, "view", vec![translated.sql], undo));
                 }
                 Err(why) => left.push((view, why)),
             }
@@ -305,7 +318,7 @@ fn lost(object: &ObjectFacts, what: &str, why: &str) -> Finding {
     }
 }
 
-fn object(object: &ObjectFacts, what: &str, sql: Vec<String>) -> Step {
+fn object(object: &ObjectFacts, what: &str, sql: Vec<String>, undo: String) -> Step {
     Step {
         stage: Stage::Finish,
         table: None,
@@ -315,6 +328,6 @@ fn object(object: &ObjectFacts, what: &str, sql: Vec<String>) -> Step {
         instead: Vec::new(),
         or_else: lost(object, what, "PostgreSQL does not take its translation"),
         foreign_key: None,
-        undo: None,
+        undo: Some(undo),
     }
 }

@@ -97,6 +97,15 @@ pub struct IndexSql {
     pub predicate: Option<String>,
 }
 
+/// A translated trigger.
+#[derive(Clone, Debug)]
+pub struct Trigger {
+    /// `create function` and `create trigger`, in this order.
+    pub create: Vec<String>,
+    /// What takes both away.
+    pub drop: String,
+}
+
 /// A translated view.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -214,12 +223,12 @@ pub fn view(create_view_sql: &str, schema: &Schema, name: &str) -> Outcome<View>
     roomy(|| view::view(create_view_sql, schema, name))
 }
 
-/// `create function` and `create trigger`, in this order.
+/// A trigger in PostgreSQL for the SQL of one in SQLite.
 ///
 /// # Errors
 ///
 /// Says why the trigger cannot be carried over.
-pub fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Vec<String>> {
+pub fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Trigger> {
     roomy(|| trigger::trigger(create_trigger_sql, schema))
 }
 

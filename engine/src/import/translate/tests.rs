@@ -350,7 +350,7 @@ fn what_files_have_in_the_field_is_known_or_refused() {
         "create trigger no_minus before insert on t when new.a < 0 begin select raise(abort, 'no'); end",
         &schema,
     );
-    let [function, called] = made.unwrap().try_into().unwrap();
+    let [function, called] = made.unwrap().create.try_into().unwrap();
     assert!(
         function.contains("raise exception using message = 'no';"),
         "{function}"

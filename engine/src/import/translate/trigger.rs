@@ -3,7 +3,7 @@
 use sqlparser::ast::Statement;
 
 use super::{
-    Outcome, Schema, Table,
+    Outcome, Schema, Table, Trigger,
     expression::Translator,
     raise::{LEAVE, raised},
     scope::{Scope, Source, same},
@@ -12,8 +12,7 @@ use super::{
     written::{Timing, Written, read},
 };
 
-/// `create function` and `create trigger` for the SQL of a trigger in SQLite.
-pub(super) fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Vec<String>> {
+pub(super) fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Trigger> {
     let written = read(create_trigger_sql)?;
     let table = schema
         .tables
@@ -97,19 +96,22 @@ pub(super) fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Vec<
     let condition = when
         .filter(|_| inline)
         .map_or_else(String::new, |when| format!("\nwhen ({})", when.sql));
-    Ok(vec![
+    let own = identifier(&written.name);
+    let on = format!("{}.{}", identifier(&schema.name), identifier(&table.name));
+    let create = vec![
         format!(
             "create function {function}() returns trigger\nlanguage plpgsql\nset search_path = {}, pg_temp\nas {}",
             identifier(&schema.name),
             dollar_quoted(&format!("\nbegin\n  {}\nend\n", lines.join("\n  "))),
         ),
         format!(
-            "create trigger {} {timing} {event} on {}.{}\nfor each row{condition}\nexecute function {function}()",
-            identifier(&written.name),
-            identifier(&schema.name),
-            identifier(&table.name),
+            "create trigger {own} {timing} {event} on {on}\nfor each row{condition}\nexecute function {function}()",
         ),
-    ])
+    ];
+    Ok(Trigger {
+        create,
+        drop: format!("drop trigger if exists {own} on {on}; drop function if exists {function}()"),
+    })
 }
 
 /// NEW and OLD, as far as the event has them.

@@ -78,6 +78,11 @@ pub(super) async fn tables(load: &Arc<Load>, done: &Done) -> Result<Vec<TableRep
         ended = futures::future::try_join_all(work) => ended.map(|_| ()),
         never = ticker => match never {},
     }?;
+    for (place, table) in plan.tables.iter().enumerate() {
+        if table.existing.as_ref().is_some_and(|existing| existing.again) {
+            back[place] = load.context.unless_cancelled(load.by_key(place)).await?;
+        }
+    }
     let may_skip = plan.on_conflict == contract::import::OnConflict::Skip;
     let mut reports = Vec::new();
     for (place, table) in plan.tables.iter().enumerate() {

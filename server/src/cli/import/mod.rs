@@ -65,10 +65,13 @@ async fn sqlite(
         let found = earlier
             .filter(|it| it.state == ImportState::Loading)
             .ok_or_else(|| Failure::message("no interrupted import of this file is there to discard"))?;
-        confirm::ask(
-            session,
-            &format!("Drop the tables that the import has made in {target}?"),
-        )?;
+        let question = match import.detail(&caller, found.id).await?.mapping.into {
+            Destination::New => format!("Drop the tables that the import has made in {target}?"),
+            Destination::Existing => {
+                format!("Forget the import? Rows that went into tables of {target} stay there.")
+            }
+        };
+        confirm::ask(session, &question)?;
         import.discard(&caller, found.id, &target).await?;
         session.out.show(&found.id, || "Discarded.".to_owned());
         return Ok(());
