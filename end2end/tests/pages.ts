@@ -29,7 +29,7 @@ const db = `/db/${target}`;
 export const PAGES: Shown[] = [
   { ...page('log-in', '/login', 'Sign in', 'Name', 'Password', 'pgsteward user passwd NAME'), stranger: true },
   page('fleet', '/', 'Databases', target, 'Up to date', 'PostgreSQL'),
-  page('overview', `${db}/`, target, 'Healthy', 'Largest tables', 'ari_snapshots', `Back up ${target}`, 'L1 · read back whole', 'in use'),
+  page('overview', `${db}/`, target, 'Healthy', 'Largest tables', 'ari_snapshots', `Import music.db into ${target}`, 'L1 · read back whole', 'in use'),
   page('tables', `${db}/tables`, 'Tables', 'ari_snapshots', '20.0 k', '12 tables'),
   page('table', `${db}/tables/public/ari_snapshots`, 'ari_snapshots', 'idx_ari_score', 'decision_quality', 'ari_snapshots_user_id_fkey'),
   page('migrations', `${db}/migrations`, 'Migrations', 'Up to date', 'audit logs', 'by admin'),

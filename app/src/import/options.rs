@@ -167,6 +167,11 @@ pub fn Options(
                         disabled=closed
                         prop:value=move || choices.with(|mapping| mapping.schema.clone())
                         value=choices.now().schema
+                        // As it is typed, so that it survives when something else of the page changes meanwhile.
+                        on:input=move |event| {
+                            let typed = event_target_value(&event);
+                            choices.change(|mapping| mapping.schema = typed);
+                        }
                         on:change=move |event| {
                             let typed = event_target_value(&event).trim().to_owned();
                             choices.change(|mapping| mapping.schema = if typed.is_empty() { "public".to_owned() } else { typed });

@@ -381,6 +381,15 @@ async fn a_key_that_is_too_long_for_its_parent_is_refused_and_not_cut() {
         words.contains("value too long for type character varying(3)"),
         "{words}"
     );
+    let mut alone = existing(OnConflict::Fail);
+    alone.create_parents = false;
+    let fault = runner.import(&file, alone).await.unwrap_err();
+    let words = fault.target.unwrap().message;
+    assert!(
+        words.contains("foreign key") || words.contains("too long"),
+        "{words}"
+    );
+    assert!(fault.message.starts_with("child, all rows"), "{}", fault.message);
     let rows: i64 = sqlx::query_scalar("select count(*) from parent")
         .fetch_one(&runner.pool)
         .await

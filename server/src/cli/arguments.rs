@@ -183,7 +183,7 @@ pub(super) struct Sqlite {
 /// What happens to a row whose key is there.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum OnConflictName {
-    /// The import fails and names it
+    /// The import fails and says how many there are
     Fail,
     /// The row that is there stays
     Skip,
