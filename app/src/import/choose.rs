@@ -11,7 +11,7 @@ use super::{
     api::{create_import, import_files},
     files::ServerFiles,
     import_link,
-    upload::UploadCard,
+    upload_card::UploadCard,
 };
 use crate::{
     address::use_query,

@@ -284,7 +284,7 @@ pub fn Items(
     findings: super::sheet::Findings,
 ) -> impl IntoView {
     view! {
-        <section class="card" aria-label="What changed">
+        <section class="card" id="changed" aria-label="What changed">
             <Findings id findings of_report=true />
         </section>
     }

@@ -6,11 +6,11 @@ use leptos::prelude::*;
 use super::choose::Create;
 use crate::{
     address::{use_query, use_typed_query},
-    ui::{Ago, Bytes, EmptyState, Pager, SearchBox, use_hydrated},
+    ui::{Ago, Bytes, EmptyState, Pager, SearchBox, cut, use_hydrated},
 };
 
 /// Files on a page.
-const PER_PAGE: usize = 20;
+const PER_PAGE: i64 = 8;
 
 /// The card of the server's folder: a plain form, whose buttons each name a file.
 #[component]
@@ -40,7 +40,7 @@ pub fn ServerFiles(
         .into_any();
     }
     let files = StoredValue::new(files);
-    let (search, page) = (use_query("f"), use_typed_query::<usize>("fpage"));
+    let (search, page) = (use_query("f"), use_typed_query::<i64>("fpage"));
     let hydrated = use_hydrated();
     let shown = move || {
         let search = search.get().unwrap_or_default().to_lowercase();
@@ -52,14 +52,10 @@ pub fn ServerFiles(
                 .collect()
         });
         let matching = fitting.len();
-        let page = page
-            .get()
-            .unwrap_or(1)
-            .clamp(1, matching.saturating_sub(1) / PER_PAGE + 1);
-        let rows = fitting
-            .into_iter()
-            .skip((page - 1) * PER_PAGE)
-            .take(PER_PAGE)
+        let (here, page) = cut(&fitting, page.get().unwrap_or(1), PER_PAGE);
+        let rows = here
+            .iter()
+            .cloned()
             .map(|file| view! { <Row file create hydrated /> })
             .collect_view();
         view! {
@@ -80,7 +76,7 @@ pub fn ServerFiles(
                 <tbody>{rows}</tbody>
             </table>
             </div>
-            <Pager page=page as i64 per_page=PER_PAGE as i64 rows=matching as i64 key="fpage" />
+            <Pager page per_page=PER_PAGE rows=matching as i64 key="fpage" />
         }
     };
     view! {

@@ -143,7 +143,7 @@ pub fn Findings(
     /// Whether they are what an import did.
     of_report: bool,
 ) -> impl IntoView {
-    let [errors, warnings, notes] = findings.counts;
+    let counts = counted(findings.counts);
     let page = findings.page;
     let title = if of_report {
         "Changed, or not carried over"
@@ -163,16 +163,6 @@ pub fn Findings(
         };
         return view! { <EmptyState title="Nothing to report" hint /> }.into_any();
     }
-    let counts = [
-        (errors, "error", "errors"),
-        (warnings, "warning", "warnings"),
-        (notes, "note", "notes"),
-    ]
-    .into_iter()
-    .filter(|(count, ..)| *count > 0)
-    .map(|(count, one, many)| plural(count, one, many))
-    .collect::<Vec<_>>()
-    .join(" · ");
     let choices: Vec<(String, String)> = [("error", "Errors"), ("warning", "Warnings"), ("note", "Notes")]
         .map(|(value, name)| (value.to_owned(), name.to_owned()))
         .to_vec();
@@ -192,6 +182,20 @@ pub fn Findings(
         <Pager page=page.page per_page=PER_PAGE rows=page.matching key="fpage" />
     }
     .into_any()
+}
+
+/// How many errors, warnings and notes there are.
+pub fn counted([errors, warnings, notes]: [i64; 3]) -> String {
+    [
+        (errors, "error", "errors"),
+        (warnings, "warning", "warnings"),
+        (notes, "note", "notes"),
+    ]
+    .into_iter()
+    .filter(|(count, ..)| *count > 0)
+    .map(|(count, one, many)| plural(count, one, many))
+    .collect::<Vec<_>>()
+    .join(" · ")
 }
 
 /// A count with its word.

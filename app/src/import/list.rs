@@ -14,11 +14,11 @@ use super::{
 use crate::{
     address::{use_query, use_typed_query},
     live::use_live,
-    ui::{Ago, Badge, CsvButton, EmptyState, Pager, ProgressBar, SearchBox, SortHead, use_sort},
+    ui::{Ago, Badge, CsvButton, EmptyState, Pager, ProgressBar, SearchBox, SortHead, cut, use_sort},
 };
 
 /// Imports on a page.
-const PER_PAGE: usize = 50;
+const PER_PAGE: i64 = 50;
 
 /// The columns of the file.
 const COLUMNS: [&str; 6] = ["id", "file", "state", "verdict", "created_by", "created_at"];
@@ -65,7 +65,7 @@ pub fn Imports(
     });
     let all = StoredValue::new(imports);
     let rows = Callback::new(move |()| all.with_value(|all| all.iter().map(csv_row).collect()));
-    let (search, page) = (use_query("q"), use_typed_query::<usize>("page"));
+    let (search, page) = (use_query("q"), use_typed_query::<i64>("page"));
     let sort = use_sort("when", true);
     let shown = move || {
         let mut fitting: Vec<ImportView> = all.with_value(|all| {
@@ -88,14 +88,10 @@ pub fn Imports(
             }
         });
         let matching = fitting.len();
-        let page = page
-            .get()
-            .unwrap_or(1)
-            .clamp(1, matching.saturating_sub(1) / PER_PAGE + 1);
-        let rows = fitting
-            .into_iter()
-            .skip((page - 1) * PER_PAGE)
-            .take(PER_PAGE)
+        let (here, page) = cut(&fitting, page.get().unwrap_or(1), PER_PAGE);
+        let rows = here
+            .iter()
+            .cloned()
             .map(|import| view! { <Row import jobs /> })
             .collect_view();
         view! {
@@ -115,7 +111,7 @@ pub fn Imports(
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <Pager page=page as i64 per_page=PER_PAGE as i64 rows=matching as i64 />
+            <Pager page per_page=PER_PAGE rows=matching as i64 />
         }
     };
     view! {

@@ -19,6 +19,7 @@ mod grid;
 mod list;
 mod options;
 mod page;
+mod pick;
 mod plan;
 mod proof;
 mod save;
@@ -30,6 +31,7 @@ mod start;
 mod state;
 mod tables;
 mod upload;
+mod upload_card;
 mod uploads;
 #[cfg(feature = "ssr")]
 mod words;

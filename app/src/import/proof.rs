@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::{
     detail::Items,
+    found::counted,
     grid::{Cells, Grid, Head},
     save::SaveButton,
     sheet::{Export, Findings, PER_PAGE, Paged, Proof},
@@ -39,7 +40,7 @@ static KEYS: [Head; 4] = [
 ];
 
 /// Identities and keys that are listed; the file has all.
-const LISTED: usize = 100;
+const LISTED: usize = 20;
 
 /// The verdict big and first, then the proof of it.
 #[component]
@@ -73,6 +74,17 @@ pub fn ProofCard(
         Verdict::Differs => ("banner bad mb-0", "dot bad"),
     };
     let id = import.id;
+    let changed = items
+        .as_ref()
+        .map(|items| items.counts)
+        .filter(|counts| counts.iter().sum::<i64>() > 0);
+    let changed = changed.map(|counts| {
+        view! {
+            <p>
+                "Changed, or not carried over: " <a href="#changed">{counted(counts)}</a>
+            </p>
+        }
+    });
     view! {
         <section class="card" id="proof" aria-label="Proof">
             <div class="ch">
@@ -89,6 +101,7 @@ pub fn ProofCard(
                     <strong class="verdict">{word}</strong>
                     <span>{rest}</span>
                 </div>
+                {changed}
                 <Differences differences />
                 <dl class="kv">
                     {facts.into_iter().map(|(name, words)| view! { <dt>{name}</dt><dd>{words}</dd> }).collect_view()}

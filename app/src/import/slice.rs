@@ -14,7 +14,7 @@ use super::{
     sheet::{FileSheet, Findings, Look, OpenTable, PER_PAGE, Paged, PlanSheet, Proof, Sheet},
     words,
 };
-use crate::ui::Tone;
+use crate::ui::{Tone, cut};
 
 /// Lines of damage, findings of a table and other things shown beside a list: the first few.
 const FEW: usize = 20;
@@ -125,15 +125,6 @@ fn file(inspection: &Inspection) -> FileSheet {
     }
 }
 
-/// The rows of the page asked for; one beyond the end is the last.
-fn cut<T>(items: &[T], page: i64) -> (&[T], i64) {
-    let pages = (items.len() as i64 - 1).max(0) / PER_PAGE + 1;
-    let page = page.clamp(1, pages);
-    let from = ((page - 1) * PER_PAGE) as usize;
-    let to = (from + PER_PAGE as usize).min(items.len());
-    (items.get(from..to).unwrap_or_default(), page)
-}
-
 fn has(text: &str, search: Option<&str>) -> bool {
     search.is_none_or(|search| text.to_lowercase().contains(&search.to_lowercase()))
 }
@@ -156,7 +147,7 @@ fn findings(items: &[Finding], look: &Look) -> Findings {
         })
         .filter(|item| has(&item.place(), search) || has(&item.words, search))
         .collect();
-    let (shown, page) = cut(&fitting, look.finding_page);
+    let (shown, page) = cut(&fitting, look.finding_page, PER_PAGE);
     Findings {
         counts: [Severity::Error, Severity::Warning, Severity::Note].map(count),
         page: Paged {
@@ -206,7 +197,7 @@ fn tables(inspection: &Inspection, look: &Look) -> Paged {
     if look.descending {
         fitting.reverse();
     }
-    let (shown, page) = cut(&fitting, look.page);
+    let (shown, page) = cut(&fitting, look.page, PER_PAGE);
     Paged {
         rows: shown
             .iter()
@@ -250,7 +241,7 @@ fn open_table(inspection: &Inspection, at: usize, look: &Look) -> OpenTable {
         .iter()
         .filter(|column| has(&column.name, look.search.as_deref()))
         .collect();
-    let (shown, page_number) = cut(&fitting, look.page);
+    let (shown, page_number) = cut(&fitting, look.page, PER_PAGE);
     let about: Vec<Finding> = inspection
         .findings
         .iter()
@@ -376,7 +367,7 @@ fn proof(report: &ImportReport, look: &Look) -> Proof {
     if look.descending {
         fitting.reverse();
     }
-    let (shown, page) = cut(&fitting, if look.inspection { 1 } else { look.page });
+    let (shown, page) = cut(&fitting, if look.inspection { 1 } else { look.page }, PER_PAGE);
     let mut identities: Vec<_> = report.identities.iter().collect();
     identities.sort_by_key(|identity| identity.right);
     let mut keys: Vec<_> = report.foreign_keys.iter().collect();

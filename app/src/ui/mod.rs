@@ -36,7 +36,7 @@ pub use head::PageHead;
 pub use icon::{Icon, icons};
 pub use job::{JobLine, JobProgress, StepLine};
 pub use load::{Load, Skeleton};
-pub use pager::Pager;
+pub use pager::{Pager, cut};
 pub use progress::{ProgressBar, SizeBar};
 pub use search::{FilterSelect, SearchBox};
 pub use sort::{Sort, SortHead, use_sort};

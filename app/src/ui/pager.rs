@@ -41,3 +41,12 @@ pub fn Pager(
         </nav>
     })
 }
+
+/// The rows of the page asked for, from 1, and its number; one beyond the end is the last.
+pub fn cut<T>(rows: &[T], page: i64, per_page: i64) -> (&[T], i64) {
+    let pages = (rows.len() as i64 - 1).max(0) / per_page + 1;
+    let page = page.clamp(1, pages);
+    let from = ((page - 1) * per_page) as usize;
+    let to = (from + per_page as usize).min(rows.len());
+    (rows.get(from..to).unwrap_or_default(), page)
+}

@@ -47,10 +47,22 @@ pub(super) struct Layout {
     pub rowid: Option<String>,
     /// Bytes of all values, numbers counted as eight.
     pub bytes: i64,
-    /// The last rows of all parts but the last one.
+    /// The last rows of all ranges but the last one.
     pub cuts: Vec<i64>,
     /// Columns that cannot be computed outside of the program that made the file.
     pub uncomputed: Vec<String>,
+}
+
+/// How many ranges are loaded in one transaction, when they need not be told apart later.
+const TOGETHER: usize = 12;
+
+impl Layout {
+    /// The last rows of all parts but the last one. The parts of a file that is followed are small, for a part in which
+    /// anything changed is brought over as a whole.
+    pub fn parts(&self, follow: bool) -> Vec<i64> {
+        let each = if follow { 1 } else { TOGETHER };
+        self.cuts.iter().skip(each - 1).step_by(each).copied().collect()
+    }
 }
 
 /// Looks at a file; a private copy, when one is needed, goes into `room`.

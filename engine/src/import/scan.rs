@@ -29,14 +29,14 @@ pub(super) struct Scanned {
     pub uncomputed: Option<String>,
     /// Bytes of all values, numbers counted as eight.
     pub bytes: i64,
-    /// The last rows of all parts but the last one, each about [`PART`] bytes or [`PART_ROWS`] rows.
+    /// The last rows of all ranges but the last one, each about [`RANGE`] bytes or [`RANGE_ROWS`] rows.
     pub cuts: Vec<i64>,
 }
 
-/// The bytes of a part of a table: what one transaction of an import loads.
-const PART: i64 = 24 * 1024 * 1024;
-/// The most rows of a part.
-const PART_ROWS: i64 = 150_000;
+/// The bytes of a range of rows: what is compared at once with a file that is followed.
+const RANGE: i64 = 2 * 1024 * 1024;
+/// The most rows of a range.
+const RANGE_ROWS: i64 = 12_500;
 
 /// The span of rowids from which a table is read by several threads.
 const WIDE: i64 = 50_000;
@@ -201,7 +201,7 @@ fn one_part(
             Err(error) if is_interrupted(&error) => return Err(Error::Cancelled),
             Err(error) => return Err(unread(file, table, part.last, part.rows, &error)),
         };
-        if part.bytes - cut_bytes >= PART || part.rows - cut_rows >= PART_ROWS {
+        if part.bytes - cut_bytes >= RANGE || part.rows - cut_rows >= RANGE_ROWS {
             part.cuts.extend(part.last);
             (cut_bytes, cut_rows) = (part.bytes, part.rows);
         }

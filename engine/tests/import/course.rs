@@ -268,7 +268,7 @@ async fn what_is_not_carried_over_or_damaged_is_never_called_identical() {
 #[tokio::test(flavor = "multi_thread")]
 async fn later_runs_bring_over_what_changed_since() {
     let runner = Runner::new().await;
-    let file = large(&runner, 5_000);
+    let file = large(&runner, 40_000);
     let id = runner.look(&file).await.unwrap();
     let mapping = Mapping {
         follow: true,
@@ -280,14 +280,15 @@ async fn later_runs_bring_over_what_changed_since() {
         "",
         "update parent set name = 'other ' || id where id % 100 = 0;
          insert into parent (name, at) values ('new', '2030-01-01 00:00:00')",
-        "delete from child where parent > 4000; delete from parent where id > 4000;
+        "delete from child where parent > 39000; delete from parent where id > 39000;
+         delete from child where parent in (12500, 12502); delete from parent where id between 12499 and 12503;
          insert into loose values ('more'), ('more')",
         // Nobody asks SQLite to keep foreign keys, and values that must be unique change places.
         "pragma foreign_keys = off;
          delete from parent where id = 8; delete from child where parent = 10;
          update parent set name = 'free' where id = 20; update parent set name = 'name 20' where id = 30;
          update parent set name = 'name 30' where id = 20;
-         insert or replace into parent values (6000, 'name 40', null)",
+         insert or replace into parent values (60000, 'name 40', null)",
         "delete from loose; update child set n = n + 1 where parent < 50",
     ];
     for (number, sql) in changes.into_iter().enumerate() {

@@ -42,6 +42,19 @@ impl Range {
         upto: None,
     };
 
+    /// Whether a column of PostgreSQL that holds the rowid lies in it, as a condition.
+    pub fn condition(&self, column: &str) -> String {
+        let bounds = [
+            self.after.map(|row| format!("{column} > {row}")),
+            self.upto.map(|row| format!("{column} <= {row}")),
+        ];
+        let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+        match bounds.is_empty() {
+            true => "true".to_owned(),
+            false => format!("({})", bounds.join(" and ")),
+        }
+    }
+
     /// In words, for faults.
     pub fn words(&self, table: &TablePlan) -> String {
         let by = match table.rowid {

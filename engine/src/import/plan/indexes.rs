@@ -3,7 +3,7 @@
 use contract::import::{ColumnType, FindingKind, IndexFacts, Severity, Stage};
 
 use super::{
-    Draft, Step, finding,
+    Draft, Step, bare, finding,
     naming::Names,
     new::{Source, is_full_text, is_long, nullable_key},
 };
@@ -220,7 +220,7 @@ fn one(
             };
             draft.plan.items.push(lost(
                 severity,
-                format!("The index {} is not carried over: {why}.", index.name),
+                format!("The index {} is not carried over: {}.", index.name, bare(&why)),
             ));
             return;
         }

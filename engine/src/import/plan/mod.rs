@@ -161,6 +161,16 @@ impl TablePlan {
         self.cuts.len() + 1
     }
 
+    /// The column that holds the rowid and alone tells rows apart, if there is one.
+    pub fn rowid_column(&self) -> Option<&str> {
+        let [key] = self.key.as_slice() else { return None };
+        let column = &self.columns[*key];
+        let identity = self.identity.as_ref()?;
+        let is_rowid =
+            identity.column == column.name && column.encoder.to == contract::import::ColumnType::Bigint;
+        is_rowid.then_some(column.name.as_str())
+    }
+
     /// Columns that are sent: all but those that PostgreSQL computes.
     pub fn sent(&self) -> impl Iterator<Item = &ColumnPlan> {
         self.columns.iter().filter(|column| !column.generated)
@@ -261,7 +271,10 @@ fn carried_findings(inspection: &Inspection, mapping: &Mapping) -> Vec<Finding> 
                 let named = |object: &contract::import::ObjectFacts| object.name == *name;
                 inspection.views.iter().any(named) || inspection.triggers.iter().any(named)
             });
-            !left_out && !object && finding.kind != FindingKind::Renamed
+            // The plan says itself what becomes of the rules of tables that it makes, with the rows that break them.
+            let rule = finding.kind == FindingKind::Broken && finding.table.is_some();
+            let told = rule && mapping.into == Destination::New;
+            !left_out && !object && !told && finding.kind != FindingKind::Renamed
         })
         .cloned()
         .collect()
@@ -303,6 +316,11 @@ fn finding(severity: Severity, kind: FindingKind, table: &str, words: impl Into<
         words: words.into(),
         sql: None,
     }
+}
+
+/// A reason as a part of a sentence.
+fn bare(why: &str) -> &str {
+    why.trim_end_matches('.')
 }
 
 /// What is done to the values of a column.

@@ -1,12 +1,14 @@
 //! Checks, foreign keys, views and triggers of tables that the plan makes.
 
-use contract::{
-    format,
-    import::{Finding, FindingKind, ForeignKey, Inspection, Mapping, ObjectFacts, Severity, Stage},
+use contract::import::{
+    Finding, FindingKind, ForeignKey, Inspection, Mapping, ObjectFacts, Places, RowsBy, Severity, Stage,
 };
 
-use super::{Draft, Step, finding, new::Source};
-use crate::{import::translate, quote};
+use super::{Draft, Step, bare, finding, new::Source};
+use crate::{
+    import::{column_findings::rows, translate},
+    quote,
+};
 
 /// Adds the checks of one table.
 pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mut Draft) {
@@ -51,15 +53,20 @@ pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mu
                     draft.plan.items.push(lost(
                         Severity::Warning,
                         format!(
-                            "{} rows break a check: it holds for new rows alone (NOT VALID).",
-                            format::exact(broken)
+                            "Rows break the check ({}), which holds for new rows alone then (NOT VALID): {}.",
+                            check.expression,
+                            rows(&check.broken, facts.rows_by)
                         ),
                     ));
                 }
             }
             Err(why) => draft.plan.items.push(lost(
                 Severity::Warning,
-                format!("A check is not carried over: {why}."),
+                format!(
+                    "A check is not carried over: {}.{}",
+                    bare(&why),
+                    broken_by(&check.broken, facts.rows_by)
+                ),
             )),
         }
     }
@@ -78,8 +85,8 @@ pub(super) fn foreign_keys(sources: &[Source<'_>], draft: &mut Draft) {
                             FindingKind::Broken,
                             &source.facts.name,
                             format!(
-                                "The foreign key {words} has {} rows without a parent, which are kept: it holds for new rows alone (NOT VALID).",
-                                format::exact(key.orphans.count)
+                                "The foreign key {words} has rows without a parent, which are kept; it holds for new rows alone then (NOT VALID): {}.",
+                                rows(&key.orphans, RowsBy::Rowid)
                             ),
                         ));
                     }
@@ -89,10 +96,22 @@ pub(super) fn foreign_keys(sources: &[Source<'_>], draft: &mut Draft) {
                     Severity::Warning,
                     FindingKind::NotCarried,
                     &source.facts.name,
-                    format!("The foreign key {words} is not carried over: {why}."),
+                    format!(
+                        "The foreign key {words} is not carried over: {}.{}",
+                        bare(&why),
+                        broken_by(&key.orphans, RowsBy::Rowid)
+                    ),
                 )),
             }
         }
+    }
+}
+
+/// Which rows break a rule, as a sentence of its own; nothing when none does.
+fn broken_by(places: &Places, rows_by: RowsBy) -> String {
+    match places.count {
+        0 => String::new(),
+        _ => format!(" Rows break it: {}.", rows(places, rows_by)),
     }
 }
 
@@ -313,7 +332,7 @@ fn lost(object: &ObjectFacts, what: &str, why: &str) -> Finding {
             Severity::Warning,
             FindingKind::NotCarried,
             &object.name,
-            format!("The {what} is not carried over: {}.", why.trim_end_matches('.')),
+            format!("The {what} is not carried over: {}.", bare(why)),
         )
     }
 }

@@ -135,31 +135,46 @@ async fn bring_over(load: &Arc<Load>, session: &mut PgConnection, table: &Change
         .collect();
     let same: Vec<String> = key.iter().map(|key| format!("t.{key} = s.{key}")).collect();
     let same = same.join(" and ");
-    // The keys of the whole file say which rows are gone.
-    let keys = TablePlan {
-        columns: planned
-            .key
-            .iter()
-            .map(|at| planned.columns[*at].clone())
-            .collect(),
-        cuts: Vec::new(),
-        key: Vec::new(),
-        ..planned.clone()
-    };
-    stage(load, session, &keys, &name, &[Range::ALL]).await?;
-    execute(
-        load,
-        session,
-        &format!("delete from {name} t where not exists (select from pgsteward_stage s where {same})"),
-    )
-    .await?;
-    execute(load, session, "drop table pgsteward_stage").await?;
     let ranges: Vec<Range> = table
         .parts
         .iter()
         .map(|(part, _)| Range::part(planned, *part))
         .collect();
+    // Where the key is the rowid, rows that are gone have theirs in the ranges that changed. Else it takes the keys of the
+    // whole file to tell.
+    let within = match planned.rowid_column() {
+        _ if ranges.len() == planned.parts() => Some("true".to_owned()),
+        Some(rowid) => {
+            let rowid = format!("t.{}", quote::ident(rowid));
+            let within: Vec<String> = ranges.iter().map(|range| range.condition(&rowid)).collect();
+            Some(within.join(" or "))
+        }
+        None => {
+            let keys = TablePlan {
+                columns: planned
+                    .key
+                    .iter()
+                    .map(|at| planned.columns[*at].clone())
+                    .collect(),
+                cuts: Vec::new(),
+                key: Vec::new(),
+                ..planned.clone()
+            };
+            stage(load, session, &keys, &name, &[Range::ALL]).await?;
+            let gone =
+                format!("delete from {name} t where not exists (select from pgsteward_stage s where {same})");
+            execute(load, session, &gone).await?;
+            execute(load, session, "drop table pgsteward_stage").await?;
+            None
+        }
+    };
     stage(load, session, planned, &name, &ranges).await?;
+    if let Some(within) = within {
+        let gone = format!(
+            "delete from {name} t where ({within}) and not exists (select from pgsteward_stage s where {same})"
+        );
+        execute(load, session, &gone).await?;
+    }
     let columns: Vec<String> = planned.sent().map(|column| quote::ident(&column.name)).collect();
     let list = |side: &str| {
         columns

@@ -6,7 +6,7 @@ use contract::{
 };
 
 use super::{
-    super::{Create, Draft, IdentityPlan, Step, TablePlan, finding},
+    super::{Create, Draft, IdentityPlan, Step, TablePlan, bare, finding},
     Source, nullable_key,
 };
 use crate::{import::translate, quote};
@@ -45,7 +45,10 @@ pub(super) fn create(place: usize, source: &Source<'_>, schema: &translate::Sche
                         Severity::Warning,
                         FindingKind::NotCarried,
                         &facts.name,
-                        format!("Was computed by SQLite; its values are carried over, its expression is not: {why}."),
+                        format!(
+                            "Was computed by SQLite; its values are carried over, its expression is not: {}.",
+                            bare(&why)
+                        ),
                     )
                 }),
             }
@@ -133,7 +136,6 @@ fn remap_key(table: &mut TablePlan, facts: &TableFacts) {
     clippy::too_many_arguments,
     reason = "each is one of the two ends of a statement"
 )]
-
 fn default_of(
     default: &str,
     part: &translate::Column,
@@ -151,7 +153,7 @@ fn default_of(
             Severity::Warning,
             FindingKind::NotCarried,
             &facts.name,
-            format!("Its default is not carried over: {why}."),
+            format!("Its default is not carried over: {}.", bare(why)),
         )
     };
     match translate::default(default, part) {

@@ -68,7 +68,9 @@ pub(super) fn tables(
             identity,
             columns,
             rowid: layout.and_then(|layout| layout.rowid.clone()),
-            cuts: layout.map(|layout| layout.cuts.clone()).unwrap_or_default(),
+            cuts: layout
+                .map(|layout| layout.parts(draft.plan.follow))
+                .unwrap_or_default(),
             rows: facts.rows,
             bytes: layout.map_or(0, |layout| layout.bytes),
             existing: None,
