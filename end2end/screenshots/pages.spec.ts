@@ -59,6 +59,18 @@ test('the pages with demonstration data', async ({ page }) => {
   await take(page, 'tables', ['light', 1440], ['dark', 390]);
   await open(page, `/db/${target}/migrations`);
   await take(page, 'migrations', ['light', 1440]);
+  await open(page, `/db/${target}/import`);
+  await page.getByRole('button', { name: 'Inspect chinook.sqlite' }).click();
+  await page.getByLabel('Schema').fill('music');
+  await page.getByRole('button', { name: 'Rehearse' }).click();
+  const start = page.getByRole('button', { name: /^Import 15,607 rows/ });
+  await expect(start).toBeEnabled();
+  await take(page, 'import-decide', ['light', 1440]);
+  await start.click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Import', exact: true }).click();
+  await expect(page.getByRole('region', { name: 'Proof' })).toContainText('Identical');
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await take(page, 'import-proof', ['light', 1440], ['dark', 390]);
   await open(page, `/audit?source=target&target=${target}`);
   await take(page, 'audit', ['dark', 1440]);
 });

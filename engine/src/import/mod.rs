@@ -45,7 +45,7 @@ use std::path::Path;
 use contract::{
     audit::Severity,
     import::{ImportDetail, ImportId, ImportPlan, ImportState, ImportView, Inspection, Mapping, NewImport},
-    jobs::JobId,
+    jobs::{JobId, JobView},
     session::Permission,
 };
 use sqlx::Connection;
@@ -374,10 +374,7 @@ impl Import<'_> {
         caller.permit(Permission::Import)?;
         let record = self.find(id).await?;
         let view = &record.view;
-        if let Some(job) = view.job
-            && let Some(job) = jobs::store::view(self.0.store(), job).await?
-            && !job.state.is_final()
-        {
+        if let Some(job) = self.at_work(view).await? {
             return Err(Error::conflict(
                 "A job is at work on this import.",
                 format!("Cancel it first, under /jobs/{}.", job.id),
@@ -432,6 +429,19 @@ impl Import<'_> {
         .await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// The job that works on an import now. One whose process was killed is cleaned up after first, where no console does.
+    async fn at_work(&self, view: &ImportView) -> Result<Option<JobView>> {
+        let Some(id) = view.job else { return Ok(None) };
+        let look = async || -> Result<Option<JobView>> {
+            let job = jobs::store::view(self.0.store(), id).await?;
+            Ok(job.filter(|job| !job.state.is_final()))
+        };
+        match look().await? {
+            Some(_) if !self.0.config().works && jobs::bury(self.0, &view.target).await? => look().await,
+            found => Ok(found),
+        }
     }
 
     async fn find(&self, id: ImportId) -> Result<Record> {

@@ -17,6 +17,7 @@ pub mod test_job;
 
 pub(crate) use context::JobContext;
 pub(crate) use kinds::Job;
+pub(crate) use recover::bury;
 pub(crate) use runner::{Runner, work};
 pub(crate) use start::{Act, start};
 

@@ -92,11 +92,18 @@ async fn beat_once(engine: &Engine, worker: i64, holds: &watch::Sender<bool>) ->
     }
 }
 
+/// How long the server may take to notice that a process was killed a moment ago.
+const NOTICE: Duration = Duration::from_secs(2);
+
 /// Cleans up after dead processes whose jobs stand in the way on a target, for a process that takes no jobs by itself, and
 /// waits for that. False when there are none. A process counts as dead after five seconds of silence.
-pub(super) async fn bury(engine: &Engine, target: &str) -> Result<bool> {
-    if !store::has_orphans(engine.store(), target).await? {
-        return Ok(false);
+pub(crate) async fn bury(engine: &Engine, target: &str) -> Result<bool> {
+    let asked = tokio::time::Instant::now();
+    while !store::has_orphans(engine.store(), target).await? {
+        if asked.elapsed() > NOTICE {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK).await;
     }
     // No job has this id: the worker only looks for what the dead have left.
     let none = Some(JobId(Uuid::nil()));

@@ -59,6 +59,22 @@ async fn killed_at_twenty_moments_the_same_command_ends_identical() {
     assert!(kills >= 20, "{kills} kills");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_import_left_can_be_discarded_at_once() {
+    let files = folder();
+    let file = files.path().join("long.db");
+    sample::long(&file);
+    let world = World::new("discarded").await;
+    let running = world.copying(&file, "s", &[]).await;
+    running.signal(Signal::SIGKILL);
+    assert_eq!(running.end().await.code, -1);
+    let discarded = world.import(&file, "s", &["--discard"]);
+    assert_eq!(discarded.code, 0, "{}", discarded.err);
+    assert_eq!(world.tables("s").await, [""; 0]);
+    let schemas = "select count(*) from pg_namespace where nspname = 's'";
+    assert_eq!(world.number(schemas).await, 0, "the import had made it");
+}
+
 /// One import that is killed some times and then left alone; a new one when the kills came too late for it. Gives how many
 /// processes were killed.
 async fn one(lane: u64, calm: &Calm) -> usize {
