@@ -10,6 +10,7 @@ use contract::{
 use engine::Caller;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Session, failure::Failure};
 use crate::console::Console;
@@ -49,6 +50,8 @@ async fn until_over(session: &Session<'_>, console: &Console, id: JobId) -> Resu
     let mut shown = Shown::new(session.out.has_progress_bar(), session.out.is_json());
     let mut job = jobs.detail(&caller, id).await?.job;
     let mut asked_to_stop = false;
+    // One listener for the whole wait: between two would be moments in which a Ctrl-C is heard by nobody.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(uncaught)?;
     while !job.state.is_final() {
         shown.at(&job);
         tokio::select! {
@@ -57,8 +60,7 @@ async fn until_over(session: &Session<'_>, console: &Console, id: JobId) -> Resu
                 None => return Err(Failure::message("the console closed before the job ended")),
             },
             () = tokio::time::sleep(LOOK) => job = jobs.detail(&caller, id).await?.job,
-            pressed = tokio::signal::ctrl_c(), if !asked_to_stop => {
-                pressed.map_err(|error| Failure::message(format!("signals cannot be caught: {error}")))?;
+            _ = interrupt.recv(), if !asked_to_stop => {
                 asked_to_stop = true;
                 shown.note("cancelling; waiting for the clean-up");
                 cancel(console, &caller, id).await?;
@@ -67,6 +69,22 @@ async fn until_over(session: &Session<'_>, console: &Console, id: JobId) -> Resu
     }
     shown.over();
     Ok((job, asked_to_stop))
+}
+
+/// Does something that is no job, unless Ctrl-C ends it. Once a job was waited for, Ctrl-C does nothing by itself any more.
+///
+/// # Errors
+/// An interruption.
+pub(super) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(uncaught)?;
+    tokio::select! {
+        done = work => Ok(done),
+        _ = interrupt.recv() => Err(Failure::interrupted("interrupted; nothing was changed")),
+    }
+}
+
+fn uncaught(error: std::io::Error) -> Failure {
+    Failure::message(format!("signals cannot be caught: {error}"))
 }
 
 fn succeeded(job: JobView, asked_to_stop: bool) -> Result<JobView, Failure> {

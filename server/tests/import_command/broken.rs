@@ -65,6 +65,20 @@ async fn ctrl_c_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_while_it_looks_leaves_no_import() {
+    let files = folder();
+    let file = files.path().join("long.db");
+    sample::long(&file);
+    let world = World::new("looked").await;
+    let running = world.looking(&file, "s", &[]).await;
+    running.signal(Signal::SIGINT);
+    let done = running.end().await;
+    assert_eq!(done.code, 130, "{}", done.err);
+    assert_eq!(world.in_store("select count(*) from jobs").await, 1);
+    assert_eq!(world.in_store("select count(*) from imports").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_ctrl_c_keeps_is_gone_on_with_or_discarded() {
     let files = folder();
     let file = files.path().join("long.db");

@@ -98,12 +98,27 @@ impl World {
         Running(self.home.command(&arguments).spawn().unwrap())
     }
 
+    /// Starts an import, and gives it once the job that looks at the file has begun.
+    pub async fn looking(&self, file: &Path, schema: &str, more: &[&str]) -> Running {
+        let begun = async || {
+            self.in_store("select count(*) from jobs where kind <> 'import' and started_at is not null")
+                .await
+                > 0
+        };
+        self.start(file, schema, more)
+            .until("its look has begun", begun)
+            .await
+    }
+
+    /// A number out of the store; zero before there is one.
+    pub async fn in_store(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.store).await.unwrap_or(0)
+    }
+
     /// Jobs that load and have begun. The store is empty before the first command.
     async fn loads(&self) -> i64 {
-        sqlx::query_scalar("select count(*) from jobs where kind = 'import' and started_at is not null")
-            .fetch_one(&self.store)
+        self.in_store("select count(*) from jobs where kind = 'import' and started_at is not null")
             .await
-            .unwrap_or(0)
     }
 
     /// A number out of the managed database.

@@ -116,14 +116,18 @@ impl super::TablePlan {
 
     /// How later runs bring over what changed, in words.
     fn follow(&self, into: Destination) -> String {
-        match (into, self.key.is_empty()) {
-            (Destination::New, false) => {
-                "by the hashes of its parts; changed rows are found by their key".to_owned()
+        let words = match (into, self.key.is_empty(), self.rowid_column().is_some()) {
+            (Destination::Existing, ..) => "by another import with upsert",
+            (Destination::New, true, _) => {
+                "not cheaply: it has no key, so it is loaded anew when anything in it changed"
             }
-            (Destination::New, true) => {
-                "not cheaply: it has no key, so it is loaded anew when anything in it changed".to_owned()
+            (Destination::New, false, true) => {
+                "by the hashes of its ranges; only ranges that changed are touched"
             }
-            (Destination::Existing, _) => "by another import with upsert".to_owned(),
-        }
+            (Destination::New, false, false) => {
+                "by the hashes of its ranges; the keys of the whole table say which rows are gone"
+            }
+        };
+        words.to_owned()
     }
 }

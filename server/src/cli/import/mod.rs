@@ -6,8 +6,8 @@ mod words;
 use std::{collections::BTreeMap, fs::File, io::Write, path::Path};
 
 use contract::import::{
-    ColumnChoice, Destination, ImportId, ImportReport, ImportState, Inspection, Mapping, NamePolicy,
-    OnCancel, OnConflict, TableChoice, TextPolicy,
+    ColumnChoice, Destination, ImportId, ImportReport, ImportState, ImportView, Inspection, Mapping,
+    NamePolicy, OnCancel, OnConflict, TableChoice, TextPolicy,
 };
 
 use super::{
@@ -89,45 +89,65 @@ async fn sqlite(
             let created = import
                 .create_from_path(&caller, &target, &what.file, mapping.clone())
                 .await?;
-            if let Some(job) = created.job {
-                job::wait_quietly(session, console, job).await?;
+            let decided = decide(session, console, what, &created, mapping, out.take()).await;
+            match decided {
+                Ok(Some(report)) => {
+                    out = report;
+                    created.id
+                }
+                // Nothing is begun, so nothing is left of it.
+                ended => {
+                    let forgotten = import.discard(&caller, created.id, "").await;
+                    ended?;
+                    return Ok(forgotten?);
+                }
             }
-            if let Some(path) = &what.write_mapping
-                && let Some(file) = out.take()
-            {
-                let detail = import.detail(&caller, created.id).await?;
-                let full = match detail.inspection {
-                    Some(found) => proposed(&found, mapping),
-                    None => mapping,
-                };
-                write_json(file, path, &full)?;
-                import.discard(&caller, created.id, "").await?;
-                session.out.show(&full, || format!("Wrote {}.", path.display()));
-                return Ok(());
-            }
-            let plan = import.plan(&caller, created.id, mapping).await?;
-            if what.plan {
-                import.discard(&caller, created.id, "").await?;
-                session.out.show(&plan, || words::plan(&plan));
-                return Ok(());
-            }
-            if let Some(obstacle) = plan.obstacles.first() {
-                import.discard(&caller, created.id, "").await?;
-                session.note(&words::obstacles(&plan));
-                return Err(Failure::with_hint(
-                    obstacle.words.trim_end_matches('.').to_owned(),
-                    obstacle.hint.trim_end_matches('.').to_owned(),
-                ));
-            }
-            let asked = confirm::ask(session, &words::question(&plan));
-            if asked.is_err() {
-                import.discard(&caller, created.id, "").await?;
-            }
-            asked?;
-            created.id
         }
     };
     load(session, console, what, id, out).await
+}
+
+/// Looks at the file, rehearses and asks. Gives the report's file when the load is to begin, and nothing when all that was
+/// asked for is done.
+async fn decide(
+    session: &Session<'_>,
+    console: &Console,
+    what: &Sqlite,
+    created: &ImportView,
+    mapping: Mapping,
+    mut out: Option<File>,
+) -> Result<Option<Option<File>>, Failure> {
+    let caller = session.caller(console);
+    let import = console.engine.import();
+    if let Some(job) = created.job {
+        job::wait_quietly(session, console, job).await?;
+    }
+    if let Some(path) = &what.write_mapping
+        && let Some(file) = out.take()
+    {
+        let detail = import.detail(&caller, created.id).await?;
+        let full = match detail.inspection {
+            Some(found) => proposed(&found, mapping),
+            None => mapping,
+        };
+        write_json(file, path, &full)?;
+        session.out.show(&full, || format!("Wrote {}.", path.display()));
+        return Ok(None);
+    }
+    let plan = job::unless_interrupted(import.plan(&caller, created.id, mapping)).await??;
+    if what.plan {
+        session.out.show(&plan, || words::plan(&plan));
+        return Ok(None);
+    }
+    if let Some(obstacle) = plan.obstacles.first() {
+        session.note(&words::obstacles(&plan));
+        return Err(Failure::with_hint(
+            obstacle.words.trim_end_matches('.').to_owned(),
+            obstacle.hint.trim_end_matches('.').to_owned(),
+        ));
+    }
+    confirm::ask_after_job(session, words::question(&plan)).await?;
+    Ok(Some(out))
 }
 
 /// Runs the job and shows the report, also when it says that something differs.
