@@ -1,7 +1,11 @@
 //! Which task a free stream does next. Tasks wait for others; among those that can be done, the earlier in kind comes
 //! first: an index as soon as its table has its rows, so that no stream waits for all tables.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Mutex, PoisonError},
+};
 
 use contract::import::Stage;
 use tokio::sync::Notify;
@@ -38,8 +42,16 @@ struct Entry {
     waits: usize,
     /// Tasks that wait for it.
     before: Vec<usize>,
-    taken: bool,
 }
+
+impl Entry {
+    /// Its place among those that can be done, the first in kind on top.
+    fn turn(&self, number: usize) -> Turn {
+        (Reverse(self.rank), Reverse(number))
+    }
+}
+
+type Turn = (Reverse<(u8, i64)>, Reverse<usize>);
 
 /// All tasks of a load.
 pub(super) struct Schedule {
@@ -49,6 +61,8 @@ pub(super) struct Schedule {
 
 struct State {
     entries: Vec<Entry>,
+    /// Those that wait for nothing and are not taken.
+    ready: BinaryHeap<Turn>,
     left: usize,
 }
 
@@ -80,11 +94,13 @@ impl Schedule {
             loads.push(parts);
         }
         steps(plan, done, &loads, &mut tasks);
-        let left = tasks.0.len();
+        let entries = tasks.0;
+        let ready = entries.iter().enumerate().filter(|(_, entry)| entry.waits == 0);
         Self {
             entries: Mutex::new(State {
-                entries: tasks.0,
-                left,
+                ready: ready.map(|(number, entry)| entry.turn(number)).collect(),
+                left: entries.len(),
+                entries,
             }),
             changed: Notify::new(),
         }
@@ -107,16 +123,8 @@ impl Schedule {
                 if state.left == 0 {
                     return None;
                 }
-                let found = state
-                    .entries
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, entry)| !entry.taken && entry.waits == 0)
-                    .min_by_key(|(number, entry)| (entry.rank, *number))
-                    .map(|(number, entry)| (number, entry.task));
-                if let Some((number, task)) = found {
-                    state.entries[number].taken = true;
-                    return Some((number, task));
+                if let Some((_, Reverse(number))) = state.ready.pop() {
+                    return Some((number, state.entries[number].task));
                 }
             }
             changed.await;
@@ -130,6 +138,11 @@ impl Schedule {
         let before = std::mem::take(&mut state.entries[number].before);
         for waiting in before {
             state.entries[waiting].waits -= 1;
+            let entry = &state.entries[waiting];
+            if entry.waits == 0 {
+                let turn = entry.turn(waiting);
+                state.ready.push(turn);
+            }
         }
         drop(state);
         self.changed.notify_waiters();
@@ -208,7 +221,6 @@ impl Tasks {
             rank,
             waits: 0,
             before: Vec::new(),
-            taken: false,
         });
         self.0.len() - 1
     }
