@@ -7,6 +7,9 @@ use contract::{
 
 use super::send::{Handle, Picked};
 
+/// How the name of a rollback journal ends.
+const JOURNAL: &str = "-journal";
+
 /// The database and its `-wal`.
 pub type Handles = [Option<Handle>; 2];
 
@@ -17,10 +20,11 @@ pub fn sort(
     limit: i64,
 ) -> Result<(NewUpload, Handles), Fault> {
     let refuse = |message: &str, hint: &str| Err(Fault::new(Code::Invalid, message).hint(hint));
+    no_journal(&files)?;
     let (mut wals, mut databases): (Vec<Picked>, Vec<Picked>) =
         files.into_iter().partition(|file| file.name.ends_with("-wal"));
     // The shared memory beside a WAL holds no rows; it is often chosen along with the others.
-    databases.retain(|file| !file.name.ends_with("-shm"));
+    databases.retain(|file| !file.name.ends_with("-shm") && !file.name.ends_with(JOURNAL));
     if databases.len() > 1 || wals.len() > 1 {
         return refuse(
             "These are several databases.",
@@ -28,9 +32,9 @@ pub fn sort(
         );
     }
     let (database, wal) = (databases.pop(), wals.pop());
-    let (name, bytes) = match (&database, known) {
-        (Some(file), _) => (file.name.clone(), file.bytes),
-        (None, Some(known)) => (known.name.clone(), known.bytes),
+    let (name, bytes, modified_ms) = match (&database, known) {
+        (Some(file), _) => (file.name.clone(), file.bytes, file.modified_ms),
+        (None, Some(known)) => (known.name.clone(), known.bytes, known.modified_ms),
         (None, None) => {
             return refuse(
                 "This is a write-ahead log without its database.",
@@ -47,14 +51,13 @@ pub fn sort(
         );
     }
     // A database that is chosen anew comes without the former one's log.
-    let kept = known
-        .filter(|_| database.is_none())
-        .and_then(|known| known.wal_bytes);
-    let wal_bytes = wal
-        .as_ref()
-        .map(|wal| wal.bytes)
-        .or(kept)
-        .filter(|bytes| *bytes > 0);
+    let kept = known.filter(|_| database.is_none());
+    let (wal_bytes, wal_modified_ms) = match (&wal, kept) {
+        (Some(wal), _) => (Some(wal.bytes), wal.modified_ms),
+        (None, Some(kept)) => (kept.wal_bytes, kept.wal_modified_ms),
+        (None, None) => (None, None),
+    };
+    let wal_bytes = wal_bytes.filter(|bytes| *bytes > 0);
     if bytes == 0 {
         return refuse("The file is empty.", "Choose a SQLite database.");
     }
@@ -72,6 +75,8 @@ pub fn sort(
         name,
         bytes,
         wal_bytes,
+        modified_ms,
+        wal_modified_ms: wal_bytes.and(wal_modified_ms),
     };
     Ok((
         new,
@@ -79,17 +84,34 @@ pub fn sort(
     ))
 }
 
-/// The files of an upload that was begun before, if these are they.
+/// The files of an upload that was begun before, if these are they. One that was written to since is another file: half
+/// of each would be no database.
 pub fn same_files(view: &UploadView, files: Vec<Picked>) -> Result<Handles, Fault> {
+    no_journal(&files)?;
     let mut handles = Handles::default();
+    let wal = format!("{}-wal", view.name);
     for file in files {
-        if file.name == view.name && file.bytes == view.bytes {
-            handles[0] = Some(file).map(|file| file.handle);
-        } else if file.name == format!("{}-wal", view.name)
-            && view.wal.is_some_and(|(bytes, _)| bytes == file.bytes)
-        {
-            handles[1] = Some(file).map(|file| file.handle);
+        let (at, bytes, modified_ms) = if file.name == view.name {
+            (0, Some(view.bytes), view.modified_ms)
+        } else if file.name == wal {
+            (1, view.wal.map(|(bytes, _)| bytes), view.wal_modified_ms)
+        } else {
+            continue;
+        };
+        if bytes != Some(file.bytes) {
+            continue;
         }
+        // An older console did not keep the time.
+        if modified_ms.is_some() && file.modified_ms.is_some() && modified_ms != file.modified_ms {
+            return Err(Fault::new(
+                Code::Invalid,
+                format!("{} was written to since this upload was begun.", file.name),
+            )
+            .hint(
+                "Parts of two versions would be no database. Stop the program that uses the file, remove the upload, and begin anew.",
+            ));
+        }
+        handles[at] = Some(file).map(|file| file.handle);
     }
     let database_due = view.received < view.bytes && handles[0].is_none();
     let wal_due = view.wal.is_some_and(|(bytes, received)| received < bytes) && handles[1].is_none();
@@ -111,6 +133,26 @@ pub fn same_files(view: &UploadView, files: Vec<Picked>) -> Result<Handles, Faul
     )))
 }
 
+/// Refuses the journal of a change that did not end: a database without it may be half changed, and an upload takes none.
+fn no_journal(files: &[Picked]) -> Result<(), Fault> {
+    let journal = files
+        .iter()
+        .find(|file| file.name.ends_with(JOURNAL) && file.bytes > 0);
+    match journal {
+        None => Ok(()),
+        Some(journal) => Err(Fault::new(
+            Code::Invalid,
+            format!(
+                "{} says that a program was stopped in the middle of a change to the database.",
+                journal.name
+            ),
+        )
+        .hint(
+            "Start that program, stop it cleanly, and choose the database alone. Or copy all the files to the console's machine, into its folder for imports or for pgsteward import sqlite FILE, which read the journal.",
+        )),
+    }
+}
+
 #[cfg(all(test, not(feature = "hydrate")))]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -120,6 +162,7 @@ mod tests {
         Picked {
             name: name.into(),
             bytes,
+            modified_ms: Some(7),
             handle: (),
         }
     }
@@ -131,7 +174,11 @@ mod tests {
             bytes: 10,
             received,
             wal,
+            modified_ms: Some(7),
+            wal_modified_ms: wal.map(|_| 7),
+            created_by: "me".into(),
             created_at: contract::Instant::default(),
+            received_at: contract::Instant::default(),
         }
     }
 
@@ -167,6 +214,7 @@ mod tests {
             vec![file("a.db", 1), file("b.db-wal", 1)],
             vec![file("a.db", 0)],
             vec![file("a.db", 90), file("a.db-wal", 20)],
+            vec![file("a.db", 1), file("a.db-journal", 1)],
         ] {
             let fault = sort(files, None, 100).err().unwrap();
             assert!(fault.hint.is_some(), "{}", fault.message);
@@ -186,5 +234,44 @@ mod tests {
             [None, Some(())],
             "what is whole need not be chosen again"
         );
+    }
+
+    #[test]
+    fn a_file_that_was_written_to_since_is_another_one_whatever_its_size() {
+        let later = |name: &str, bytes| Picked {
+            modified_ms: Some(8),
+            ..file(name, bytes)
+        };
+        let begun = view(4, Some((5, 0)));
+        for files in [
+            vec![later("a.db", 10), file("a.db-wal", 5)],
+            vec![file("a.db", 10), later("a.db-wal", 5)],
+        ] {
+            let fault = same_files(&begun, files).err().unwrap();
+            assert!(
+                fault.message.contains("was written to since"),
+                "{}",
+                fault.message
+            );
+        }
+        let old = UploadView {
+            modified_ms: None,
+            ..view(4, None)
+        };
+        assert!(same_files(&old, vec![later("a.db", 10)]).is_ok());
+    }
+
+    #[test]
+    fn a_journal_is_refused_unless_nothing_is_in_it() {
+        let fault = sort(vec![file("a.db-journal", 9), file("a.db", 10)], None, 100);
+        let fault = fault.err().unwrap();
+        assert!(
+            fault.message.starts_with("a.db-journal says"),
+            "{}",
+            fault.message
+        );
+        assert!(same_files(&view(4, None), vec![file("a.db", 10), file("a.db-journal", 9)]).is_err());
+        let (new, _) = sort(vec![file("a.db-journal", 0), file("a.db", 10)], None, 100).unwrap();
+        assert_eq!((new.name.as_str(), new.modified_ms), ("a.db", Some(7)));
     }
 }

@@ -20,6 +20,8 @@ pub struct Picked {
     pub name: String,
     /// Its bytes.
     pub bytes: i64,
+    /// When it was last written to, in milliseconds since 1970.
+    pub modified_ms: Option<i64>,
     /// The file itself.
     pub handle: Handle,
 }
@@ -86,6 +88,7 @@ fn list(files: web_sys::FileList) -> Vec<Picked> {
         .map(|file| Picked {
             name: file.name(),
             bytes: file.size() as i64,
+            modified_ms: Some(file.last_modified() as i64),
             handle: file,
         })
         .collect()

@@ -148,6 +148,12 @@ pub struct NewUpload {
     pub bytes: i64,
     /// Bytes of the `-wal` that belongs to it, when that is uploaded too.
     pub wal_bytes: Option<i64>,
+    /// When the file was last written to on its own machine, in milliseconds since 1970, where that is known.
+    #[serde(default)]
+    pub modified_ms: Option<i64>,
+    /// The same of the `-wal`.
+    #[serde(default)]
+    pub wal_modified_ms: Option<i64>,
 }
 
 /// The files of an upload.
@@ -194,8 +200,17 @@ pub struct UploadView {
     pub received: i64,
     /// Bytes of the `-wal` that belongs to it, and how many are there.
     pub wal: Option<(i64, i64)>,
+    /// When the file was last written to on its own machine, in milliseconds since 1970, where that is known. One that
+    /// was written to since is another file, whatever its size.
+    pub modified_ms: Option<i64>,
+    /// The same of the `-wal`.
+    pub wal_modified_ms: Option<i64>,
+    /// Who began it.
+    pub created_by: String,
     /// When it was begun.
     pub created_at: Instant,
+    /// When its last byte came; when it was begun, while none has.
+    pub received_at: Instant,
 }
 
 impl UploadView {

@@ -255,3 +255,20 @@ pub(super) async fn delete(pool: &PgPool, id: ImportId) -> Result<bool, sqlx::Er
     .await?;
     Ok(done.rows_affected() == 1)
 }
+
+/// The newest import that still needs an upload: one that is not done, or is followed.
+pub(super) async fn needing(pool: &PgPool, upload: Uuid) -> Result<Option<ImportView>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, target, name, state, job, report ->> 'verdict' as verdict, created_by, created_at
+           from imports
+          where upload = $1
+            and (state <> 'done' or plan ->> 'follow' = 'true')
+          order by created_at desc
+          limit 1",
+        upload,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(ImportView::from))
+}

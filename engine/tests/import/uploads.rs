@@ -11,7 +11,7 @@ use std::{
 use contract::{
     Code, Fault,
     audit::{AuditQuery, Outcome},
-    import::{NewUpload, UploadPart, UploadView},
+    import::{ImportFile, NewImport, NewUpload, UploadPart, UploadView},
     session::Role,
 };
 use engine::{Caller, Engine, EngineConfig};
@@ -52,6 +52,8 @@ fn new(name: &str, bytes: usize) -> NewUpload {
         name: name.to_owned(),
         bytes: bytes as i64,
         wal_bytes: None,
+        modified_ms: None,
+        wal_modified_ms: None,
     }
 }
 
@@ -535,6 +537,98 @@ async fn files_on_the_server_are_listed_by_their_path() {
         "{}",
         fault.message
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_sender_says_of_its_file_is_kept() {
+    let world = World::new().await;
+    let bytes = database(&world, 100);
+    let announced = NewUpload {
+        wal_bytes: Some(40),
+        modified_ms: Some(1_764_338_000_123),
+        wal_modified_ms: Some(1_764_338_000_456),
+        ..new("a.db", bytes.len())
+    };
+    let begun = world.begin(announced).await.unwrap();
+    assert_eq!(
+        (begun.modified_ms, begun.wal_modified_ms),
+        (Some(1_764_338_000_123), Some(1_764_338_000_456))
+    );
+    assert_eq!(begun.created_by, world.caller.name());
+    assert_eq!(begun.received_at, begun.created_at, "nothing came yet");
+    let sent = world.send(begun.id, 0, &bytes).await.unwrap();
+    assert!(sent.received_at > sent.created_at);
+    let files = world.console.import().files(&world.caller).await.unwrap();
+    assert_eq!(files.uploads, [sent]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_stays_while_an_import_needs_it() {
+    let world = World::new().await;
+    let bytes = database(&world, 100);
+    let id = world.begin(new("app.db", bytes.len())).await.unwrap().id;
+    world.send(id, 0, &bytes).await.unwrap();
+    let import = world.console.import();
+    let made = import
+        .create(
+            &world.caller,
+            NewImport {
+                target: "main".to_owned(),
+                file: ImportFile::Upload(id),
+            },
+        )
+        .await
+        .unwrap();
+
+    let fault = world.delete(id).await.unwrap_err();
+    assert_eq!(fault.code, Code::Conflict, "{fault}");
+    assert!(
+        fault.message.contains("app.db") && fault.message.contains("main"),
+        "{fault}"
+    );
+    assert!(fault.hint.unwrap().contains(&made.id.to_string()));
+
+    // Nor does it go by itself, however old it is.
+    let old = SystemTime::now() - Duration::from_secs(99 * 24 * 3600);
+    let age = || {
+        let times = FileTimes::new().set_modified(old).set_accessed(old);
+        let file = File::options()
+            .write(true)
+            .open(world.folder_of(id).join("database"))
+            .unwrap();
+        file.set_times(times).unwrap();
+    };
+    age();
+    assert_eq!(import.files(&world.caller).await.unwrap().uploads.len(), 1);
+
+    // One that is done needs it no more, unless it is followed.
+    let store = world.console.store.pool().await;
+    let done = async |follow: bool| {
+        sqlx::query(
+            "update imports
+                set state = 'done',
+                    inspected = '{}',
+                    plan = jsonb_build_object('follow', $2::boolean),
+                    report = '{}'
+              where id = $1",
+        )
+        .bind(made.id.0)
+        .bind(follow)
+        .execute(&store)
+        .await
+        .unwrap();
+    };
+    done(true).await;
+    let fault = world.delete(id).await.unwrap_err();
+    assert!(
+        fault.code == Code::Conflict && fault.message.contains("follows it"),
+        "{fault}"
+    );
+    age();
+    assert_eq!(import.files(&world.caller).await.unwrap().uploads.len(), 1);
+    done(false).await;
+    age();
+    assert!(import.files(&world.caller).await.unwrap().uploads.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

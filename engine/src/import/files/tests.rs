@@ -168,6 +168,8 @@ fn a_file_to_import_is_found_by_its_kind() {
         name: "mine.db".to_owned(),
         bytes: 4,
         wal_bytes: Some(2),
+        modified_ms: None,
+        wal_modified_ms: None,
         created_by: "me".to_owned(),
         created_at: chrono::Utc::now(),
     };

@@ -10,7 +10,7 @@ use super::{
     folder::{Folder, Upload},
     receive, record,
 };
-use crate::{Engine, Result};
+use crate::{Engine, Result, import::store};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How long one that is not whole waits for its next byte.
@@ -20,7 +20,7 @@ const UNUSED: Duration = DAY.saturating_mul(30);
 /// How long the making or removing of a folder may take.
 const PASSING: Duration = Duration::from_secs(3600);
 
-/// Removes uploads whose time is over, with an entry in the log for each.
+/// Removes uploads whose time is over, with an entry in the log for each. One that an import needs has time.
 ///
 /// # Errors
 /// `Io`; the store's failures.
@@ -41,6 +41,9 @@ pub(in crate::import) async fn sweep(engine: &Engine) -> Result<()> {
     })
     .await?;
     for (upload, why, alone) in over {
+        if store::needing(engine.store(), upload.id).await?.is_some() {
+            continue;
+        }
         record(engine, &upload, Act::Deleted(None, Some(why))).await?;
         blocking(move || upload.remove()).await?;
         drop(alone);

@@ -37,6 +37,11 @@ pub(in crate::import) struct Expected {
     pub name: String,
     pub bytes: i64,
     pub wal_bytes: Option<i64>,
+    /// When the sender's own file was last written to, in milliseconds since 1970; uploads of older consoles do not say.
+    #[serde(default)]
+    pub modified_ms: Option<i64>,
+    #[serde(default)]
+    pub wal_modified_ms: Option<i64>,
     pub created_by: String,
     pub created_at: Instant,
 }
@@ -208,8 +213,23 @@ impl Upload {
                 .expected
                 .wal_bytes
                 .map(|bytes| (bytes, self.received(UploadPart::Wal))),
+            modified_ms: self.expected.modified_ms,
+            wal_modified_ms: self.expected.wal_modified_ms,
+            created_by: self.expected.created_by.clone(),
             created_at: self.expected.created_at,
+            received_at: self.received_at(),
         }
+    }
+
+    /// When its last byte came. An empty part was only made.
+    fn received_at(&self) -> Instant {
+        self.parts()
+            .filter_map(|part| fs::metadata(self.part(part)).ok())
+            .filter(|seen| seen.len() > 0)
+            .filter_map(|seen| seen.modified().ok())
+            .map(Instant::from)
+            .max()
+            .unwrap_or(self.expected.created_at)
     }
 
     /// Bytes that have not come yet.
@@ -300,5 +320,43 @@ fn remove(path: &Path) -> Result<()> {
             Err(Error::io(format!("removing {}", path.display()))(error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn an_upload_of_an_older_console_is_still_read() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = Folder::new(room.path());
+        folder.make_root().unwrap();
+        let id = Uuid::from_u128(3);
+        let expected = Expected {
+            name: "app.db".to_owned(),
+            bytes: 10,
+            wal_bytes: Some(4),
+            modified_ms: Some(1_700_000_000_123),
+            wal_modified_ms: None,
+            created_by: "me".to_owned(),
+            created_at: chrono::Utc::now(),
+        };
+        let upload = folder.begin(id, expected).unwrap();
+        let view = folder.find(id).unwrap().view();
+        assert_eq!(view.modified_ms, Some(1_700_000_000_123));
+        assert_eq!(view.received_at, view.created_at, "nothing came yet");
+
+        let old = r#"{"name":"app.db","bytes":10,"wal_bytes":4,"created_by":"me","created_at":"2025-01-02T03:04:05Z"}"#;
+        fs::write(upload.path.join(EXPECTED), old).unwrap();
+        fs::write(upload.part(UploadPart::Database), [0; 7]).unwrap();
+        let view = folder.find(id).unwrap().view();
+        assert_eq!(
+            (view.received, view.modified_ms, view.wal_modified_ms),
+            (7, None, None)
+        );
+        assert_eq!(view.created_by, "me");
+        assert!(view.received_at > view.created_at);
     }
 }

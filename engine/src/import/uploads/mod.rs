@@ -24,7 +24,7 @@ pub(super) use self::{
     folder::{Expected, Folder},
 };
 use self::{folder::Upload, receive::Receiver};
-use super::{Import, header};
+use super::{Import, header, store};
 use crate::{Caller, Engine, Error, Result, audit};
 
 /// Room that is left to others on the disk: a full one would stop a database that lives there.
@@ -131,13 +131,17 @@ impl Import<'_> {
     /// Deletes an upload, whole or not.
     ///
     /// # Errors
-    /// `NotFound`; `Busy` while it is being sent or read; `Io`; the store's failures.
+    /// `NotFound`; `Busy` while it is being sent or read; `Conflict` while an import needs it, which is then named; `Io`;
+    /// the store's failures.
     pub async fn delete_upload(&self, caller: &Caller, id: Uuid) -> Result<()> {
         caller.permit(Permission::Import)?;
         let folder = Folder::new(&self.0.config().data_dir);
         let upload = blocking(move || folder.find(id)).await?;
         // A browser that breaks an upload off and deletes it is faster than the request's end.
         let _alone = receive::lock_all(&upload).await?;
+        if let Some(import) = store::needing(self.0.store(), id).await? {
+            return Err(words::needed(&upload.expected.name, &import));
+        }
         record(self.0, &upload, Act::Deleted(Some(caller), None)).await?;
         blocking(move || upload.remove()).await
     }
@@ -160,6 +164,8 @@ fn expected(caller: &Caller, new: NewUpload, limit: i64) -> Result<Expected> {
         name,
         bytes: new.bytes,
         wal_bytes: new.wal_bytes,
+        modified_ms: new.modified_ms,
+        wal_modified_ms: new.wal_modified_ms,
         created_by: caller.name().to_owned(),
         created_at: chrono::Utc::now(),
     };

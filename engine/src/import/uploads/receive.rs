@@ -258,6 +258,8 @@ mod tests {
             name: "app.db".to_owned(),
             bytes: 9000,
             wal_bytes: None,
+            modified_ms: None,
+            wal_modified_ms: None,
             created_by: "me".to_owned(),
             created_at: chrono::Utc::now(),
         };

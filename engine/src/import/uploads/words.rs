@@ -2,7 +2,7 @@
 
 use contract::{
     Code, Fault, format,
-    import::{UploadPart, UploadView},
+    import::{ImportState, ImportView, UploadPart, UploadView},
 };
 use uuid::Uuid;
 
@@ -93,6 +93,27 @@ pub(super) fn no_upload(id: Uuid) -> Error {
     Error::not_found(
         format!("There is no upload {id}."),
         "It was deleted, or nobody used it for too long. Upload the file again.",
+    )
+}
+
+/// An import reads it again.
+pub(super) fn needed(name: &str, import: &ImportView) -> Error {
+    let (how, then) = match import.state {
+        ImportState::Done => ("follows it", "run it a last time without following"),
+        _ => ("is not done", "finish or discard it"),
+    };
+    Error::conflict(
+        format!(
+            "{name} is still needed: the import of {} into {}, begun by {} on {}, {how}.",
+            import.file,
+            import.target,
+            import.created_by,
+            format::absolute(import.created_at)
+        ),
+        format!(
+            "Open /db/{}/import/{} and {then} first.",
+            import.target, import.id
+        ),
     )
 }
 
