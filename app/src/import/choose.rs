@@ -11,6 +11,7 @@ use super::{
     api::{create_import, import_files},
     files::ServerFiles,
     import_link,
+    upload::Upload,
     upload_card::UploadCard,
 };
 use crate::{
@@ -19,8 +20,9 @@ use crate::{
     ui::{EmptyState, FaultNote, Load},
 };
 
-/// Begins an import: the path of a file on the server, or an upload.
-pub type Create = Action<(Option<String>, Option<Uuid>), Result<ImportView, ApiError>>;
+/// Begins an import into a managed database: of a file on the server by its path, or of an upload. The database is named
+/// by who asks, since the page may show another one by the end of an upload.
+pub type Create = Action<(String, Option<String>, Option<Uuid>), Result<ImportView, ApiError>>;
 
 /// Both ways to a file, side by side.
 #[component]
@@ -29,9 +31,13 @@ pub fn Choose(
     target: Memo<String>,
 ) -> impl IntoView {
     let files = Resource::new(|| (), |()| import_files());
-    let create: Create = Action::new(move |(path, upload): &(Option<String>, Option<Uuid>)| {
-        create_import(target.get_untracked(), path.clone(), *upload)
-    });
+    let create: Create = Action::new(
+        |(target, path, upload): &(String, Option<String>, Option<Uuid>)| {
+            create_import(target.clone(), path.clone(), *upload)
+        },
+    );
+    // It outlives the list of files, which is loaded again on the way.
+    let upload = Upload::new(target, create);
     let navigate = use_navigate();
     Effect::new(move || {
         if let Some(Ok(import)) = create.value().get() {
@@ -56,15 +62,22 @@ pub fn Choose(
         }}
         <FaultNote outcome=create.value() />
         <Load resource=files let:files>
-            <Both files target create changed />
+            <Both files target upload create changed />
         </Load>
     }
     .into_any()
 }
 
 #[component]
-fn Both(files: ImportFiles, target: Memo<String>, create: Create, changed: Callback<()>) -> impl IntoView {
-    let uploads = files.upload_limit > 0;
+fn Both(
+    files: ImportFiles,
+    target: Memo<String>,
+    upload: Upload,
+    create: Create,
+    changed: Callback<()>,
+) -> impl IntoView {
+    // What was uploaded before uploads were switched off is still there to import, or to remove.
+    let uploads = files.upload_limit > 0 || !files.uploads.is_empty();
     if !uploads && files.folder.is_none() {
         return view! {
             <section class="card">
@@ -86,7 +99,7 @@ fn Both(files: ImportFiles, target: Memo<String>, create: Create, changed: Callb
         upload_limit,
     } = files;
     let side_by_side = uploads && folder.is_some();
-    let upload = uploads.then(|| view! { <UploadCard there limit=upload_limit create changed /> });
+    let upload = uploads.then(|| view! { <UploadCard there limit=upload_limit upload create changed /> });
     let folder = folder.map(|folder| view! { <ServerFiles folder files=server target create /> });
     view! {
         <div class=if side_by_side { "cols even" } else { "stack" }>{upload} {folder}</div>
@@ -101,16 +114,22 @@ pub fn refusal_word(code: Code) -> &'static str {
         Code::NotFound => "gone",
         Code::Forbidden => "forbidden",
         Code::Invalid => "invalid",
-        Code::Conflict | Code::Busy => "busy",
+        Code::Conflict => "conflict",
+        Code::Busy => "busy",
         _ => "failed",
     }
 }
 
 fn refusal(word: &str) -> &'static str {
     match word {
-        "gone" => "The file is not there any more. Choose another one of the list.",
+        "gone" => "There is no such file, or it is not there any more. Choose another one of the list.",
         "forbidden" => "Your role does not allow imports. Ask an administrator.",
-        "invalid" => "This file cannot be imported. Choose another one of the list.",
+        "invalid" => {
+            "This file cannot be imported: it is no ordinary file below the folder. Choose another one of the list."
+        }
+        "conflict" => {
+            "The file is not ready: an upload that is not whole yet, or one that was just removed. Look at the list, and try again."
+        }
         "busy" => "Too much goes on at once. Wait until a job has ended, and try again.",
         _ => "The import could not be begun. Try again; the console's log says why.",
     }
@@ -122,9 +141,19 @@ mod tests {
 
     #[test]
     fn every_refusal_of_the_form_has_words_of_its_own() {
-        for code in [Code::NotFound, Code::Forbidden, Code::Invalid, Code::Conflict] {
-            assert_ne!(refusal(refusal_word(code)), refusal("failed"));
-        }
+        let codes = [
+            Code::NotFound,
+            Code::Forbidden,
+            Code::Invalid,
+            Code::Conflict,
+            Code::Busy,
+            Code::Internal,
+        ];
+        let words: std::collections::BTreeSet<_> = codes
+            .into_iter()
+            .map(|code| refusal(refusal_word(code)))
+            .collect();
+        assert_eq!(words.len(), codes.len());
         assert_eq!(refusal(refusal_word(Code::Internal)), refusal("<b>anything</b>"));
     }
 }

@@ -56,7 +56,7 @@ pub fn ServerFiles(
         let rows = here
             .iter()
             .cloned()
-            .map(|file| view! { <Row file create hydrated /> })
+            .map(|file| view! { <Row file target create hydrated /> })
             .collect_view();
         view! {
             {(matching == 0).then(|| view! { <EmptyState title="No such file" hint="No file's path contains this text." /> })}
@@ -93,7 +93,7 @@ pub fn ServerFiles(
 }
 
 #[component]
-fn Row(file: FileEntry, create: Create, hydrated: ReadSignal<bool>) -> impl IntoView {
+fn Row(file: FileEntry, target: Memo<String>, create: Create, hydrated: ReadSignal<bool>) -> impl IntoView {
     let path = StoredValue::new(file.path.clone());
     view! {
         <tr>
@@ -118,7 +118,7 @@ fn Row(file: FileEntry, create: Create, hydrated: ReadSignal<bool>) -> impl Into
                     on:click=move |event| {
                         if hydrated.get_untracked() {
                             event.prevent_default();
-                            create.dispatch((Some(path.get_value()), None));
+                            create.dispatch((target.get_untracked(), Some(path.get_value()), None));
                         }
                     }
                 >

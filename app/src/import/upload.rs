@@ -4,13 +4,14 @@ use contract::{
     Fault,
     import::{NewUpload, UploadView},
 };
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 
 use super::{
     choose::Create,
     pick::{Handles, same_files, sort},
     send::Picked,
 };
+use crate::ui::use_toasts;
 #[cfg(feature = "hydrate")]
 use crate::{import::api::begin_upload, rpc::ApiError};
 
@@ -25,10 +26,19 @@ pub enum Going {
     No,
     /// Bytes are on their way.
     On,
+    /// It goes on by itself when what is in the way has passed.
+    Waiting,
     /// Stopped by the reader.
     Paused,
     /// Stopped by a fault.
     Failed,
+}
+
+impl Going {
+    /// Whether it goes on without the reader.
+    pub fn sends(self) -> bool {
+        matches!(self, Self::On | Self::Waiting)
+    }
 }
 
 /// Where they are kept. The browser's files belong to its one thread; on the server, what belongs to a thread must not
@@ -45,7 +55,7 @@ fn held() -> Held {
     return StoredValue::new(Handles::default());
 }
 
-/// The upload of this tab.
+/// The upload of this tab. It belongs to the page: leaving the page pauses it.
 #[derive(Clone, Copy)]
 pub struct Upload {
     /// What is chosen and not yet begun.
@@ -54,11 +64,23 @@ pub struct Upload {
     pub view: RwSignal<Option<UploadView>>,
     /// Where it is.
     pub going: RwSignal<Going>,
+    /// What it waits for.
+    pub why: RwSignal<Option<String>>,
     /// What went wrong.
     pub fault: RwSignal<Option<Fault>>,
     /// Bytes in a second, once something was sent.
     pub pace: RwSignal<Option<f64>>,
+    /// The managed database of the page.
+    pub target: Memo<String>,
+    /// The managed database that it is for: the page's when it was begun. The page may show another one by its end.
+    pub destination: RwSignal<String>,
+    /// The button that pauses it, to which the focus goes when what began it is hidden.
+    pub pause_button: NodeRef<html::Button>,
+    /// Where a file is chosen, to which the focus goes when the button above is hidden.
+    pub file_input: NodeRef<html::Input>,
     handles: Held,
+    /// Which run this is; what an earlier one still has to say does not count.
+    turn: StoredValue<u32>,
     #[cfg(feature = "hydrate")]
     stop: StoredValue<Option<super::send::Stop>, LocalStorage>,
     #[cfg_attr(
@@ -69,19 +91,41 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Nothing chosen.
-    pub fn new(create: Create) -> Self {
-        Self {
+    /// Nothing chosen, for the page of a managed database.
+    pub fn new(target: Memo<String>, create: Create) -> Self {
+        let upload = Self {
             chosen: RwSignal::new(None),
             view: RwSignal::new(None),
             going: RwSignal::new(Going::No),
+            why: RwSignal::new(None),
             fault: RwSignal::new(None),
             pace: RwSignal::new(None),
+            target,
+            destination: RwSignal::new(String::new()),
+            pause_button: NodeRef::new(),
+            file_input: NodeRef::new(),
             handles: held(),
+            turn: StoredValue::new(0),
             #[cfg(feature = "hydrate")]
             stop: StoredValue::new_local(None),
             create,
-        }
+        };
+        let toasts = use_toasts();
+        on_cleanup(move || {
+            if upload.going.try_get_untracked().is_some_and(Going::sends) {
+                upload.pause();
+                toasts.ok("The upload is paused: what has come stays, and the Import page goes on with it.");
+            }
+        });
+        #[cfg(feature = "hydrate")]
+        Effect::new(move || {
+            if upload.going.get().sends() {
+                // The browser asks before it closes or leaves the page.
+                let guard = window_event_listener(leptos::ev::beforeunload, |event| event.prevent_default());
+                on_cleanup(move || guard.remove());
+            }
+        });
+        upload
     }
 
     /// Whether an upload is under way or waits to go on.
@@ -123,71 +167,102 @@ impl Upload {
                 self.handles.set_value(handles);
                 self.chosen.set(None);
                 self.view.set(Some(view));
-                self.run();
+                self.begin();
             }
             Err(fault) => self.fault.set(Some(fault)),
         }
     }
 
-    /// Begins, or goes on.
+    /// Begins, for the managed database that the page shows now.
+    pub fn begin(self) {
+        self.destination.set(self.target.get_untracked());
+        self.run();
+    }
+
+    /// Goes on, for the managed database that it was begun for.
     #[cfg(feature = "hydrate")]
     pub fn run(self) {
+        use std::cell::Cell;
+
         use super::send::{Stop, now_ms, send};
 
         let Ok(stop) = Stop::new() else { return };
+        let turn = self.turn.get_value().wrapping_add(1);
+        self.turn.set_value(turn);
+        // Of a page that was left nothing is there any more: no signal may be touched then.
+        let counts = move || self.turn.try_get_value() == Some(turn);
         self.stop.set_value(Some(stop.clone()));
         self.going.set(Going::On);
+        self.why.set(None);
         self.fault.set(None);
         self.pace.set(None);
+        focus(move || self.pause_button.try_get_untracked().flatten().map(Into::into));
+        let (begun, chosen) = (self.view.get_untracked(), self.chosen.get_untracked());
+        let handles = self.handles.get_value();
         leptos::task::spawn_local(async move {
-            let outcome = async {
-                if self.view.with_untracked(Option::is_none) {
-                    let Some(new) = self.chosen.get_untracked() else {
-                        return Ok(());
-                    };
-                    self.view
-                        .set(Some(begin_upload(new).await.map_err(|ApiError(fault)| fault)?));
+            let outcome: Result<Option<UploadView>, Fault> = async {
+                let mut view = match (begun, chosen) {
+                    (Some(view), _) => view,
+                    (None, Some(new)) => begin_upload(new).await.map_err(|ApiError(fault)| fault)?,
+                    (None, None) => return Ok(None),
+                };
+                if counts() {
+                    self.view.set(Some(view.clone()));
                 }
-                let begun = now_ms();
-                let before = self
-                    .view
-                    .with_untracked(|view| view.as_ref().map_or(0, |view| received(view)));
-                let told = |view: &UploadView| {
-                    let seconds = (now_ms() - begun) / 1000.0;
-                    if seconds > 0.5 {
+                let from = Cell::new((now_ms(), received(&view)));
+                let told = |view: &UploadView, why: Option<&str>| {
+                    if !counts() {
+                        return;
+                    }
+                    self.view.set(Some(view.clone()));
+                    self.why.set(why.map(str::to_owned));
+                    self.going
+                        .set(if why.is_some() { Going::Waiting } else { Going::On });
+                    let (since, before) = from.get();
+                    let seconds = (now_ms() - since) / 1000.0;
+                    if why.is_some() {
+                        // What was waited for says nothing of the pace.
+                        from.set((now_ms(), received(view)));
+                        self.pace.set(None);
+                    } else if seconds > 0.5 {
                         self.pace.set(Some((received(view) - before) as f64 / seconds));
                     }
                 };
-                let [database, wal] = self.handles.get_value();
+                let [database, wal] = handles;
                 if let Some(file) = database {
-                    send(&file, false, self.view, &stop, &told).await?;
+                    send(&file, false, &mut view, &stop, &told).await?;
                 }
                 if let Some(file) = wal {
-                    send(&file, true, self.view, &stop, &told).await?;
+                    send(&file, true, &mut view, &stop, &told).await?;
                 }
-                Ok(())
+                Ok(Some(view))
             }
             .await;
-            match (outcome, self.view.get_untracked()) {
-                (Err(fault), _) => {
+            if !counts() {
+                return;
+            }
+            self.why.set(None);
+            match outcome {
+                Err(fault) => {
                     self.fault.set(Some(fault));
                     self.going.set(Going::Failed);
                 }
-                (Ok(()), Some(view)) if view.is_whole() => {
+                Ok(Some(view)) if view.is_whole() => {
                     self.going.set(Going::No);
                     self.chosen.set(None);
                     self.view.set(None);
-                    self.create.dispatch((None, Some(view.id)));
+                    self.create
+                        .dispatch((self.destination.get_untracked(), None, Some(view.id)));
                 }
-                (Ok(()), Some(_)) if stop.signal().aborted() => self.going.set(Going::Paused),
-                (Ok(()), Some(_)) => {
+                Ok(Some(_)) if stop.signal().aborted() => self.going.set(Going::Paused),
+                Ok(Some(_)) => {
                     self.fault.set(Some(
                         Fault::new(contract::Code::Invalid, "A part of the upload is missing.")
                             .hint("Choose the database and its -wal together."),
                     ));
                     self.going.set(Going::Failed);
                 }
-                (Ok(()), None) => self.going.set(Going::No),
+                Ok(None) => self.going.set(Going::No),
             }
         });
     }
@@ -198,7 +273,7 @@ impl Upload {
     /// Stops for now.
     pub fn pause(self) {
         #[cfg(feature = "hydrate")]
-        self.stop.with_value(|stop| {
+        self.stop.try_with_value(|stop| {
             if let Some(stop) = stop {
                 stop.abort();
             }
@@ -208,11 +283,26 @@ impl Upload {
     /// Forgets what is chosen; what is there of it stays in the list, where it can be removed.
     pub fn forget(self) {
         self.pause();
+        self.turn.update_value(|turn| *turn = turn.wrapping_add(1));
         self.going.set(Going::No);
+        self.why.set(None);
         self.chosen.set(None);
         self.view.set(None);
         self.fault.set(None);
+        #[cfg(feature = "hydrate")]
+        focus(move || self.file_input.try_get_untracked().flatten().map(Into::into));
     }
+}
+
+/// Moves the focus to an element that is hidden until the page is drawn anew.
+#[cfg(feature = "hydrate")]
+fn focus(find: impl Fn() -> Option<web_sys::HtmlElement> + 'static) {
+    request_animation_frame(move || {
+        if let Some(element) = find() {
+            // Fails only where the element cannot take the focus; then it stays where it is.
+            let _ = element.focus();
+        }
+    });
 }
 
 /// Bytes of an upload that are there, of both its files.

@@ -9,21 +9,22 @@ use super::{
     upload::{Going, Upload, received, total},
     uploads::Uploads,
 };
-use crate::ui::{FaultView, ProgressBar, use_hydrated, whole_seconds};
+use crate::ui::{Bytes, FaultView, ProgressBar, use_hydrated, whole_seconds};
 
 /// All of it.
 #[component]
 pub fn UploadCard(
     /// Uploads that are there.
     there: Vec<UploadView>,
-    /// The most bytes that an upload may have.
+    /// The most bytes that an upload may have; 0 when uploads are switched off.
     limit: i64,
+    /// The upload of this tab.
+    upload: Upload,
     /// Begins an import.
     create: Create,
     /// Called when the list of uploads changed.
     changed: Callback<()>,
 ) -> impl IntoView {
-    let upload = Upload::new(create);
     let hydrated = use_hydrated();
     let over = RwSignal::new(false);
     let take = move |files| upload.choose(files, limit);
@@ -36,48 +37,63 @@ pub fn UploadCard(
         }
         going
     });
+    let head = match limit {
+        0 => view! { <p>"Uploads are switched off. What is there already can be imported, or removed."</p> }
+            .into_any(),
+        limit => view! {
+            <p>"Up to " <Bytes value=limit /> ". It goes to the console's machine and no further."</p>
+        }
+        .into_any(),
+    };
+    let drop = (limit > 0).then(|| {
+        view! {
+            <div
+                class=move || if over.get() { "drop over" } else { "drop" }
+                hidden=move || !idle()
+                on:dragover=move |event| {
+                    event.prevent_default();
+                    over.set(true);
+                }
+                on:dragleave=move |_| over.set(false)
+                on:drop=move |event| {
+                    event.prevent_default();
+                    over.set(false);
+                    take(dropped(&event));
+                }
+            >
+                <label for="upload-file">"Choose a SQLite file, or drop it here"</label>
+                <input
+                    id="upload-file"
+                    type="file"
+                    multiple
+                    node_ref=upload.file_input
+                    aria-describedby="upload-wal"
+                    disabled=move || !hydrated.get()
+                    on:change=move |event| take(picked(&event))
+                />
+                <small id="upload-wal">
+                    "Is there a file of the same name that ends in -wal beside it? Choose both: the rows that were written last may be in it alone."
+                </small>
+            </div>
+            <p class="muted small" hidden=move || hydrated.get()>
+                "Uploading needs JavaScript."
+            </p>
+        }
+    });
     view! {
         <section class="card" aria-label="Upload">
             <div class="ch">
                 <h2>"A file of your own"</h2>
-                <p>{format!("Up to {}. It goes to the console's machine and no further.", format::bytes(limit))}</p>
+                {head}
             </div>
-            <div class="cb stack-s">
-                <div
-                    class=move || if over.get() { "drop over" } else { "drop" }
-                    hidden=move || !idle()
-                    on:dragover=move |event| {
-                        event.prevent_default();
-                        over.set(true);
-                    }
-                    on:dragleave=move |_| over.set(false)
-                    on:drop=move |event| {
-                        event.prevent_default();
-                        over.set(false);
-                        take(dropped(&event));
-                    }
-                >
-                    <label for="upload-file">"Choose a SQLite file, or drop it here"</label>
-                    <input
-                        id="upload-file"
-                        type="file"
-                        multiple
-                        aria-describedby="upload-wal"
-                        disabled=move || !hydrated.get()
-                        on:change=move |event| take(picked(&event))
-                    />
-                    <small id="upload-wal">
-                        "Is there a file of the same name that ends in -wal beside it? Choose both: the rows that were written last may be in it alone."
-                    </small>
-                </div>
-                <p class="muted small" hidden=move || hydrated.get()>
-                    "Uploading needs JavaScript."
-                </p>
+            <div class="cb stack-s" hidden=move || limit == 0 && upload.fault.with(Option::is_none)>
+                {drop}
                 <Chosen upload />
                 <OnItsWay upload />
+                <Spoken upload />
                 {move || upload.fault.get().map(|fault| view! { <FaultView fault /> })}
             </div>
-            <Uploads there upload create changed />
+            <Uploads there limit upload create changed />
         </section>
     }
     .into_any()
@@ -89,10 +105,10 @@ fn Chosen(upload: Upload) -> impl IntoView {
     let words = move || {
         upload.chosen.get().map(|new| {
             let wal = match new.wal_bytes {
-                Some(bytes) => format!(" with its -wal of {}", format::bytes(bytes)),
-                None => " without a -wal".to_owned(),
+                Some(bytes) => view! { " with its -wal of " <Bytes value=bytes /> }.into_any(),
+                None => " without a -wal".into_any(),
             };
-            format!("{}, {}{wal}", new.name, format::bytes(new.bytes))
+            view! { {new.name} ", " <Bytes value=new.bytes /> {wal} }
         })
     };
     view! {
@@ -102,7 +118,7 @@ fn Chosen(upload: Upload) -> impl IntoView {
                 <button class="btn sm" type="button" on:click=move |_| upload.forget()>
                     "Another file"
                 </button>
-                <button class="btn pri sm" type="button" on:click=move |_| upload.run()>
+                <button class="btn pri sm" type="button" on:click=move |_| upload.begin()>
                     "Upload and inspect"
                 </button>
             </div>
@@ -128,24 +144,27 @@ fn OnItsWay(upload: Upload) -> impl IntoView {
             .view
             .with(|view| view.as_ref().map(|view| view.name.clone()).unwrap_or_default())
     });
-    let words = move || {
-        let (received, total) = sizes.get();
-        let mut words = format!("{} of {}", format::bytes(received), format::bytes(total));
-        match (upload.going.get(), upload.pace.get()) {
-            (Going::On, Some(pace)) if pace >= 1.0 => {
-                let left = whole_seconds(((total - received) as f64 / pace * 1000.0) as i64);
-                words.push_str(&format!(
-                    " · {} a second · about {left} left",
-                    format::bytes(pace as i64)
-                ));
-            }
-            (Going::Paused, _) => words.push_str(" · paused"),
-            (Going::Failed, _) => words.push_str(" · stopped"),
-            _ => {}
+    let (there, all) = (
+        Signal::derive(move || sizes.get().0),
+        Signal::derive(move || sizes.get().1),
+    );
+    let words = move || match (upload.going.get(), upload.pace.get()) {
+        (Going::On, Some(pace)) if pace >= 1.0 => {
+            let (received, total) = sizes.get();
+            let left = whole_seconds(((total - received) as f64 / pace * 1000.0) as i64);
+            format!(" · {} a second · about {left} left", format::bytes(pace as i64))
         }
-        words
+        (Going::Waiting, _) => " · waiting to go on".to_owned(),
+        (Going::Paused, _) => " · paused".to_owned(),
+        (Going::Failed, _) => " · stopped".to_owned(),
+        _ => String::new(),
     };
-    let is_on = move || upload.going.get() == Going::On;
+    // The reader may look at another database meanwhile.
+    let destination = move || {
+        let destination = upload.destination.get();
+        (destination != upload.target.get()).then(|| format!(" · for {destination}"))
+    };
+    let sends = move || upload.going.get().sends();
     view! {
         <div class="job" hidden=move || !upload.is_busy()>
             <div class="r">
@@ -153,19 +172,63 @@ fn OnItsWay(upload: Upload) -> impl IntoView {
                 <span>{move || fraction.get().map(format::percent)}</span>
             </div>
             <ProgressBar fraction label=Signal::derive(move || format!("Upload of {}", name.get())) />
-            <small>{words}</small>
+            <small class=move || if upload.going.get() == Going::Waiting { "wait" } else { "" }>
+                <Bytes value=there />
+                " of "
+                <Bytes value=all />
+                {words}
+                {destination}
+            </small>
+            <p class="small" hidden=move || upload.why.with(Option::is_none)>
+                {move || upload.why.get()}
+            </p>
             <div class="row end mt-2">
-                <button class="btn sm" type="button" hidden=move || !is_on() on:click=move |_| upload.pause()>
-                    "Pause"
-                </button>
-                <button class="btn sm pri" type="button" hidden=is_on on:click=move |_| upload.run()>
-                    "Go on"
+                // One button for both, so that the focus stays on it.
+                <button
+                    class=move || if sends() { "btn sm" } else { "btn sm pri" }
+                    type="button"
+                    node_ref=upload.pause_button
+                    on:click=move |_| {
+                        match upload.going.get_untracked().sends() {
+                            true => upload.pause(),
+                            false => upload.run(),
+                        }
+                    }
+                >
+                    {move || if sends() { "Pause" } else { "Go on" }}
                 </button>
                 <button class="btn sm" type="button" on:click=move |_| upload.forget()>
                     "Stop"
                 </button>
             </div>
         </div>
+    }
+    .into_any()
+}
+
+/// Where the upload is, for who cannot see the bar: said when it begins, waits, goes on or is paused, not at each percent.
+#[component]
+fn Spoken(upload: Upload) -> impl IntoView {
+    let words = Memo::new(move |_| {
+        let name = || {
+            let name = |view: &Option<UploadView>| view.as_ref().map(|view| view.name.clone());
+            upload.view.with(name).unwrap_or_default()
+        };
+        match upload.going.get() {
+            // A fault speaks for itself.
+            Going::No | Going::Failed => String::new(),
+            Going::On => format!("Uploading {}.", name()),
+            Going::Waiting => {
+                let why = upload.why.get().unwrap_or_default();
+                format!("The upload waits to go on. {why}")
+            }
+            Going::Paused => format!("The upload of {} is paused.", name()),
+        }
+    });
+    view! {
+        <p class="sr-only" role="status" aria-live="polite">
+            {words}
+        </p>
     }
     .into_any()
 }

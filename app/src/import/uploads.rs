@@ -1,6 +1,6 @@
 //! Uploads of other times: whole ones to import, unfinished ones to go on with.
 
-use contract::{format, import::UploadView};
+use contract::import::UploadView;
 use leptos::prelude::*;
 use uuid::Uuid;
 
@@ -12,14 +12,19 @@ use super::{
 };
 use crate::{
     rpc::ApiError,
-    ui::{Ago, ConfirmDialog, use_hydrated, use_toasts},
+    ui::{Ago, Bytes, ConfirmDialog, use_hydrated, use_toasts},
 };
+
+/// Below the buttons that begin an import: the plain form that they send.
+const FORM: &str = "import-upload";
 
 /// Uploads, newest first; nothing when there is none.
 #[component]
 pub fn Uploads(
     /// The uploads.
     there: Vec<UploadView>,
+    /// The most bytes that an upload may have; 0 when uploads are switched off, and then none goes on.
+    limit: i64,
     /// The upload of this tab.
     upload: Upload,
     /// Begins an import.
@@ -30,6 +35,7 @@ pub fn Uploads(
     if there.is_empty() {
         return ().into_any();
     }
+    let goes_on = limit > 0;
     let toasts = use_toasts();
     let asked = RwSignal::new(None::<UploadView>);
     let open = RwSignal::new(false);
@@ -53,7 +59,13 @@ pub fn Uploads(
     let name = move || asked.with(|view| view.as_ref().map(|view| view.name.clone()).unwrap_or_default());
     view! {
         <div hidden=move || upload.is_busy()>
-            {there.into_iter().map(|view| view! { <Row view upload create ask /> }).collect_view()}
+            <form id=FORM method="post" action="/rpc/create_import">
+                <input type="hidden" name="target" value=move || upload.target.get() />
+            </form>
+            {there
+                .into_iter()
+                .map(|view| view! { <Row view goes_on upload create ask /> })
+                .collect_view()}
         </div>
         <ConfirmDialog
             open
@@ -75,48 +87,67 @@ pub fn Uploads(
 }
 
 #[component]
-fn Row(view: UploadView, upload: Upload, create: Create, ask: Callback<UploadView>) -> impl IntoView {
+fn Row(
+    view: UploadView,
+    goes_on: bool,
+    upload: Upload,
+    create: Create,
+    ask: Callback<UploadView>,
+) -> impl IntoView {
     let hydrated = use_hydrated();
     let id = view.id;
     let whole = view.is_whole();
     let with_wal = if view.wal.is_some() { " with its -wal" } else { "" };
-    let words = match whole {
-        true => format!("{}{with_wal}, uploaded ", format::bytes(total(&view))),
-        false => format!(
-            "{} of {}{with_wal}, begun ",
-            format::bytes(received(&view)),
-            format::bytes(total(&view))
-        ),
+    let so_far = (!whole).then(|| view! { <Bytes value=received(&view) /> " of " });
+    let last = (!whole && view.received_at > view.created_at)
+        .then(|| view! { ", last byte " <Ago at=view.received_at /> });
+    let (verb, at) = match whole {
+        true => (", uploaded ", view.received_at),
+        false => (", begun ", view.created_at),
     };
     let again = StoredValue::new(view.clone());
-    let act = match whole {
-        true => view! {
-            <button
-                class="btn sm"
-                type="button"
-                aria-label=format!("Inspect {}", view.name)
-                disabled=move || !hydrated.get() || create.pending().get()
-                on:click=move |_| {
-                    create.dispatch((None, Some(id)));
-                }
-            >
-                "Inspect"
-            </button>
+    let act = match (whole, goes_on) {
+        (true, _) => view! {
+            <p>
+                <button
+                    class="btn sm"
+                    type="submit"
+                    form=FORM
+                    name="upload"
+                    value=id.to_string()
+                    aria-label=format!("Inspect {}", view.name)
+                    disabled=move || create.pending().get()
+                    on:click=move |event| {
+                        if hydrated.get_untracked() {
+                            event.prevent_default();
+                            create.dispatch((upload.target.get_untracked(), None, Some(id)));
+                        }
+                    }
+                >
+                    "Inspect"
+                </button>
+            </p>
         }
         .into_any(),
-        false => view! {
-            <label class="small">
-                "Resume: choose the same file "
-                <input
-                    type="file"
-                    multiple
-                    class="max-w-full"
-                    disabled=move || !hydrated.get()
-                    on:change=move |event| upload.resume(again.get_value(), picked(&event))
-                />
-            </label>
+        (false, true) => view! {
+            <p>
+                <label class="small">
+                    {match view.wal {
+                        Some(_) => format!("Resume: choose the same files, {0} and {0}-wal ", view.name),
+                        None => format!("Resume: choose the same file, {} ", view.name),
+                    }}
+                    <input
+                        type="file"
+                        multiple
+                        class="max-w-full"
+                        disabled=move || !hydrated.get()
+                        on:change=move |event| upload.resume(again.get_value(), picked(&event))
+                    />
+                </label>
+            </p>
         }
         .into_any(),
+        (false, false) => ().into_any(),
     };
     view! {
         <div class="item">
@@ -131,8 +162,10 @@ fn Row(view: UploadView, upload: Upload, create: Create, ask: Callback<UploadVie
             >
                 "Remove…"
             </button>
-            <p>{words} <Ago at=view.created_at /></p>
-            <p>{act}</p>
+            <p>
+                {so_far} <Bytes value=total(&view) /> {with_wal} {verb} <Ago at /> " by " {view.created_by.clone()} {last}
+            </p>
+            {act}
         </div>
     }
     .into_any()

@@ -124,7 +124,7 @@ pub struct ImportFiles {
     pub server: Vec<FileEntry>,
     /// Uploads, newest first.
     pub uploads: Vec<UploadView>,
-    /// The most bytes that an upload may have.
+    /// The most bytes that an upload may have; 0 when uploads are switched off.
     pub upload_limit: i64,
 }
 
