@@ -94,13 +94,17 @@ fn Both(
     }
     let ImportFiles {
         folder,
+        folder_fault,
         server,
+        server_cut,
         uploads: there,
         upload_limit,
     } = files;
     let side_by_side = uploads && folder.is_some();
     let upload = uploads.then(|| view! { <UploadCard there limit=upload_limit upload create changed /> });
-    let folder = folder.map(|folder| view! { <ServerFiles folder files=server target create /> });
+    let folder = folder.map(|folder| {
+        view! { <ServerFiles folder fault=folder_fault files=server more=server_cut target create changed /> }
+    });
     view! {
         <div class=if side_by_side { "cols even" } else { "stack" }>{upload} {folder}</div>
     }

@@ -1,28 +1,34 @@
 //! Files below the folder that the console may read.
 
-use contract::import::FileEntry;
+use contract::{Fault, import::FileEntry};
 use leptos::prelude::*;
 
 use super::choose::Create;
 use crate::{
     address::{use_query, use_typed_query},
-    ui::{Ago, Bytes, EmptyState, Pager, SearchBox, cut, use_hydrated},
+    ui::{Ago, Bytes, EmptyState, FaultView, Pager, SearchBox, cut, use_hydrated},
 };
 
 /// Files on a page.
 const PER_PAGE: i64 = 8;
 
-/// The card of the server's folder: a plain form, whose buttons each name a file.
+/// The card of the server's folder: a plain form, whose buttons each name a file, and one for a path that is typed.
 #[component]
 pub fn ServerFiles(
     /// The folder.
     folder: String,
+    /// Why it cannot be read, if it cannot.
+    fault: Option<Fault>,
     /// What lies below it.
     files: Vec<FileEntry>,
+    /// Whether there may be more than is listed.
+    more: bool,
     /// The managed database.
     target: Memo<String>,
     /// Begins an import.
     create: Create,
+    /// Looks at the folder again.
+    changed: Callback<()>,
 ) -> impl IntoView {
     let head = view! {
         <div class="ch">
@@ -30,11 +36,34 @@ pub fn ServerFiles(
             <p>"Below " <span class="mono">{folder}</span> ". It is opened read-only and never changed."</p>
         </div>
     };
+    if let Some(fault) = fault {
+        return view! {
+            <section class="card" aria-label="Files on the server">
+                {head}
+                <div class="cb">
+                    <FaultView fault retry=changed />
+                </div>
+            </section>
+        }
+        .into_any();
+    }
+    let cut_off = more.then(|| {
+        view! {
+            <p class="cb muted small">
+                "The folder is large or deep, and this is not all that is in it: at most 1,000 databases are listed, at most eight folders deep. Type the path of any other."
+            </p>
+        }
+    });
     if files.is_empty() {
         return view! {
-            <section class="card">
+            <section class="card" aria-label="Files on the server">
                 {head}
-                <EmptyState title="The folder is empty" hint="Put a SQLite file there, its -wal beside it, and reload this page." />
+                <EmptyState
+                    title="No SQLite database in the folder"
+                    hint="Other files are not listed, nor what is hidden or a link that leads out. Put a database there, its -wal beside it, and reload this page."
+                />
+                {cut_off}
+                <ByPath target create />
             </section>
         }
         .into_any();
@@ -87,7 +116,50 @@ pub fn ServerFiles(
                 <input type="hidden" name="target" value=move || target.get() />
                 {shown}
             </form>
+            {cut_off}
+            <ByPath target create />
         </section>
+    }
+    .into_any()
+}
+
+/// A file that is not in the list, by its path. The engine follows it to the file and says when it leads out.
+#[component]
+fn ByPath(target: Memo<String>, create: Create) -> impl IntoView {
+    let hydrated = use_hydrated();
+    let path = RwSignal::new(String::new());
+    view! {
+        <form
+            class="filters"
+            method="post"
+            action="/rpc/create_import"
+            on:submit=move |event| {
+                if hydrated.get_untracked() {
+                    event.prevent_default();
+                    let path = path.get_untracked().trim().to_owned();
+                    if !path.is_empty() && !create.pending().get_untracked() {
+                        create.dispatch((target.get_untracked(), Some(path), None));
+                    }
+                }
+            }
+        >
+            <input type="hidden" name="target" value=move || target.get() />
+            <label for="import-path">"Another path below the folder"</label>
+            <input
+                id="import-path"
+                class="mono"
+                type="text"
+                name="path"
+                required
+                autocomplete="off"
+                autocapitalize="off"
+                spellcheck="false"
+                on:input=move |event| path.set(event_target_value(&event))
+            />
+            <button class="btn sm" type="submit" aria-label="Inspect this path" disabled=move || create.pending().get()>
+                "Inspect"
+            </button>
+        </form>
     }
     .into_any()
 }

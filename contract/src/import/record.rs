@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{ImportReport, Inspection, Mapping, Verdict};
-use crate::{Instant, jobs::JobId};
+use crate::{Fault, Instant, jobs::JobId};
 
 /// An import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -120,8 +120,12 @@ pub enum ImportFile {
 pub struct ImportFiles {
     /// The allowed folder on the console's machine, if there is one.
     pub folder: Option<String>,
+    /// Why the folder cannot be read, if it cannot.
+    pub folder_fault: Option<Fault>,
     /// Files below it by their path, sorted; at most 1,000.
     pub server: Vec<FileEntry>,
+    /// Whether there may be more below it than is listed, since it is large or deep.
+    pub server_cut: bool,
     /// Uploads, newest first.
     pub uploads: Vec<UploadView>,
     /// The most bytes that an upload may have; 0 when uploads are switched off.

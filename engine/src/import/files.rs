@@ -33,24 +33,33 @@ const LOOKED_AT: usize = 50_000;
 
 impl Import<'_> {
     /// The files that can be imported from the browser: those below the allowed folder, and uploads. Uploads that
-    /// nobody wants any more are removed first.
+    /// nobody wants any more are removed first. An allowed folder that cannot be read is no reason to show no uploads; its
+    /// fault is among the answer.
     ///
     /// # Errors
-    /// `NotFound` and `Io` when a folder cannot be read; the store's failures.
+    /// `Io` when the uploads cannot be read; the store's failures.
     pub async fn files(&self, caller: &Caller) -> Result<ImportFiles> {
         caller.permit(Permission::Import)?;
         uploads::sweep(self.0).await?;
         let config = self.0.config().clone();
         uploads::blocking(move || {
+            let listed = match Allowed::of(&config) {
+                Ok(allowed) => Ok(allowed.map(|allowed| allowed.list()).unwrap_or_default()),
+                Err(error) => {
+                    tracing::warn!(error = %error.chain(), "the folder for imports cannot be read");
+                    Err(error.fault())
+                }
+            };
+            let folder_fault = listed.as_ref().err().cloned();
+            let (server, server_cut) = listed.unwrap_or_default();
             Ok(ImportFiles {
                 folder: config
                     .import_dir
                     .as_ref()
                     .map(|folder| folder.display().to_string()),
-                server: match Allowed::of(&config)? {
-                    Some(allowed) => allowed.list()?,
-                    None => Vec::new(),
-                },
+                folder_fault,
+                server,
+                server_cut,
                 uploads: Folder::new(&config.data_dir).views()?,
                 upload_limit: config.upload_limit,
             })
@@ -149,9 +158,10 @@ impl Allowed {
         Ok(found)
     }
 
-    /// The databases below the folder.
-    fn list(&self) -> Result<Vec<FileEntry>> {
+    /// The databases below the folder, and whether there may be more than are listed.
+    fn list(&self) -> (Vec<FileEntry>, bool) {
         let mut found = Vec::new();
+        let mut cut = false;
         let mut looked_at = 0;
         let mut folders = vec![(self.root.clone(), 0)];
         while let Some((folder, depth)) = folders.pop() {
@@ -162,7 +172,7 @@ impl Allowed {
             for entry in entries.flatten() {
                 looked_at += 1;
                 if looked_at > LOOKED_AT {
-                    tracing::warn!(folder = %self.root.display(), "too many files; some are not listed");
+                    cut = true;
                     folders.clear();
                     break;
                 }
@@ -172,8 +182,13 @@ impl Allowed {
                 let Ok(kind) = entry.file_type() else { continue };
                 let path = entry.path();
                 if kind.is_dir() {
-                    if depth < DEPTH && self.holds(&path) {
+                    if !self.holds(&path) {
+                        continue;
+                    }
+                    if depth < DEPTH {
                         folders.push((path, depth + 1));
+                    } else {
+                        cut = true;
                     }
                 } else if let Some(entry) = self.entry(&path, kind.is_symlink()) {
                     found.push(entry);
@@ -181,8 +196,9 @@ impl Allowed {
             }
         }
         found.sort_by(|one, other| one.path.cmp(&other.path));
+        cut |= found.len() > MOST;
         found.truncate(MOST);
-        Ok(found)
+        (found, cut)
     }
 
     /// A database, or nothing: no path in text, a link that leads out, or a file of another kind.

@@ -524,19 +524,19 @@ async fn files_on_the_server_are_listed_by_their_path() {
         [("b/y.db", bytes.len() as i64), ("z.db", bytes.len() as i64)]
     );
     assert_eq!(files.folder, Some(folder.display().to_string()));
+    assert_eq!((files.folder_fault, files.server_cut), (None, false));
+
+    // A folder that is gone does not take the uploads with it.
+    let upload = world.begin(new("a.db", bytes.len())).await.unwrap();
     fs::remove_dir_all(&folder).unwrap();
-    let fault = world
-        .console
-        .import()
-        .files(&world.caller)
-        .await
-        .unwrap_err()
-        .fault();
+    let files = world.console.import().files(&world.caller).await.unwrap();
+    let fault = files.folder_fault.unwrap();
     assert!(
         fault.code == Code::NotFound && fault.hint.is_some(),
         "{}",
         fault.message
     );
+    assert_eq!((files.server, files.uploads), (Vec::new(), vec![upload]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

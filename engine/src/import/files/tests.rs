@@ -43,14 +43,13 @@ fn world() -> (TempDir, Allowed) {
 #[test]
 fn databases_below_the_folder_are_listed_and_nothing_else() {
     let (_folder, allowed) = world();
-    let found: Vec<(String, i64)> = allowed
-        .list()
-        .unwrap()
+    let (listed, cut) = allowed.list();
+    let found: Vec<(String, i64)> = listed
         .into_iter()
         .map(|entry| (entry.path, entry.bytes))
         .collect();
     let expected = ["a.sqlite3", "b.db", "deep/er/c", "inner.db"].map(|path| (path.to_owned(), 20));
-    assert_eq!(found, expected);
+    assert_eq!((&found[..], cut), (&expected[..], false));
 }
 
 #[test]
@@ -114,17 +113,37 @@ fn a_folder_that_is_gone_is_named() {
 }
 
 #[test]
-fn folders_are_followed_eight_deep() {
+fn folders_are_followed_eight_deep_and_a_deeper_file_can_be_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut below = folder.path().to_owned();
-    for _ in 0..9 {
+    let allowed = Allowed::new(folder.path(), Path::new("/nowhere")).unwrap();
+    for _ in 0..8 {
         fs::write(below.join("x.db"), MAGIC).unwrap();
         below.push("d");
         fs::create_dir(&below).unwrap();
     }
     fs::write(below.join("x.db"), MAGIC).unwrap();
+    let (listed, cut) = allowed.list();
+    assert_eq!((listed.len(), cut), (9, false));
+    fs::create_dir(below.join("d")).unwrap();
+    fs::write(below.join("d/x.db"), MAGIC).unwrap();
+    let (listed, cut) = allowed.list();
+    assert_eq!((listed.len(), cut), (9, true));
+    assert!(allowed.resolve(&format!("{}x.db", "d/".repeat(9))).is_ok());
+}
+
+#[test]
+fn a_list_that_is_cut_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for at in 0..MOST {
+        fs::write(folder.path().join(format!("{at:04}.db")), MAGIC).unwrap();
+    }
     let allowed = Allowed::new(folder.path(), Path::new("/nowhere")).unwrap();
-    assert_eq!(allowed.list().unwrap().len(), 9);
+    let (listed, cut) = allowed.list();
+    assert_eq!((listed.len(), cut), (MOST, false));
+    fs::write(folder.path().join("last.db"), MAGIC).unwrap();
+    let (listed, cut) = allowed.list();
+    assert_eq!((listed.len(), cut), (MOST, true));
 }
 
 fn config(import_dir: Option<PathBuf>, data_dir: PathBuf) -> EngineConfig {
