@@ -14,7 +14,7 @@ use contract::session::Role;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use server::http::connection;
-use support::{Answer, Client, Console, HOST, get};
+use support::{Answer, Client, Console, HOST, form, get};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -321,4 +321,49 @@ async fn an_upload_ends_with_its_session_and_with_the_console() {
         answer.text()
     );
     assert_eq!(find(&administrator, &address).await["received"], 5000);
+}
+
+#[tokio::test]
+async fn without_javascript_an_upload_is_imported_by_a_plain_form() {
+    let console = Console::start().await;
+    let operator = console.log_in_as(Role::Operator).await;
+    let bytes = database(8);
+    let address = begin(&operator, bytes.len()).await;
+    let id = address.split('/').nth(3).unwrap();
+    let inspect = || {
+        let mut sent = form("/rpc/create_import", &[("target", "main"), ("upload", id)]);
+        sent.headers_mut()
+            .insert(header::ACCEPT, "text/html".parse().unwrap());
+        console.send(operator.signed(sent))
+    };
+
+    // One that is not whole is refused in words of its own.
+    let refused = inspect().await;
+    assert_eq!(refused.status, StatusCode::FOUND);
+    let led_to = refused.header("location").to_owned();
+    assert_eq!(led_to, "/db/main/import?refused=conflict");
+    let page = operator.get(&led_to).await.text();
+    assert!(page.contains("The file is not ready"), "{page}");
+    assert!(page.contains("No SQLite database in the folder"), "{page}");
+    assert!(page.contains("Resume: choose the same file, app.db"), "{page}");
+
+    let sent = put(&format!("{address}?offset=0"), Body::from(bytes));
+    assert_eq!(console.send(operator.signed(sent)).await.status, StatusCode::OK);
+    let page = operator.get("/db/main/import").await.text();
+    assert!(
+        page.contains(&format!("value=\"{id}\"")) && page.contains("form=\"import-upload\""),
+        "{page}"
+    );
+    let begun = inspect().await;
+    assert_eq!(begun.status, StatusCode::FOUND);
+    assert!(
+        begun.header("location").starts_with("/db/main/import/"),
+        "{}",
+        begun.header("location")
+    );
+
+    // Then it stays until the import needs it no more.
+    let answer = operator.call("/rpc/delete_upload", &json!({ "id": id })).await;
+    assert_eq!(code(&answer), (409, "conflict".to_owned()));
+    assert!(answer.json()["field"].is_null());
 }
