@@ -103,21 +103,27 @@ pub enum JobKind {
     VerifyBackup,
     /// Look at a SQLite file.
     InspectFile,
+    /// Run every statement of an import on empty tables, and roll it back.
+    RehearseImport,
     /// Bring a SQLite file in, and prove it.
     Import,
+    /// Remove what an unfinished import left.
+    DiscardImport,
     /// A job that only the tests of the runner use.
     Test,
 }
 
 impl JobKind {
     /// Every kind that the product starts.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Migrate,
         Self::Optimize,
         Self::Backup,
         Self::VerifyBackup,
         Self::InspectFile,
+        Self::RehearseImport,
         Self::Import,
+        Self::DiscardImport,
         Self::Test,
     ];
 
@@ -129,7 +135,9 @@ impl JobKind {
             Self::Backup => "backup",
             Self::VerifyBackup => "verify_backup",
             Self::InspectFile => "inspect_file",
+            Self::RehearseImport => "rehearse_import",
             Self::Import => "import",
+            Self::DiscardImport => "discard_import",
             Self::Test => "test",
         }
     }
@@ -171,6 +179,8 @@ pub enum Phase {
     ReadingBack,
     /// Reading a SQLite file.
     Inspecting,
+    /// Running statements that are rolled back.
+    Rehearsing,
     /// Bringing rows in.
     Loading,
     /// Reading everything back and comparing.
@@ -197,6 +207,7 @@ impl Phase {
             Self::Dumping => "Dumping",
             Self::ReadingBack => "Reading back",
             Self::Inspecting => "Looking at the file",
+            Self::Rehearsing => "Rehearsing every statement",
             Self::Loading => "Loading rows",
             Self::Verifying => "Verifying",
             Self::Storing => "Storing",

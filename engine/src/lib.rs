@@ -18,6 +18,7 @@ pub mod backup;
 pub mod caller;
 pub mod config;
 pub mod demo;
+mod disk;
 pub mod embedded;
 pub mod error;
 pub mod events;

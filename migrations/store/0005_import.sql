@@ -14,6 +14,8 @@ create table imports (
     inspected jsonb,
     -- What the user decided.
     mapping jsonb not null,
+    -- What an import with these decisions would do, when every statement was last tried.
+    rehearsal jsonb,
     -- What a load does: fixed when it starts, so that a run after an interruption does the same.
     plan jsonb,
     report jsonb,

@@ -76,7 +76,7 @@ const FUNCTIONS: [(&str, Option<Permission>); 40] = [
     ("/rpc/create_import", Some(Permission::Import)),
     ("/rpc/view_import", Some(Permission::Import)),
     ("/rpc/export_import", Some(Permission::Import)),
-    ("/rpc/plan_import", Some(Permission::Import)),
+    ("/rpc/rehearse_import", Some(Permission::Import)),
     ("/rpc/inspect_again", Some(Permission::Import)),
     ("/rpc/start_import", Some(Permission::Import)),
     ("/rpc/discard_import", Some(Permission::Import)),

@@ -7,7 +7,7 @@ use contract::{
 use leptos::prelude::*;
 use uuid::Uuid;
 
-use super::sheet::{Export, Look, PlanSheet, Sheet};
+use super::sheet::{Export, Look, Sheet};
 use crate::rpc::{ApiError, Json, Rpc};
 
 /// The imports into a managed database, newest first.
@@ -87,13 +87,14 @@ pub async fn export_import(id: ImportId, what: Export) -> Result<String, ApiErro
     super::export::text(&detail, what).map_err(crate::rpc::refuse)
 }
 
-/// Saves what is decided, rehearses every statement in a transaction that is rolled back, and says what would happen.
-#[server(prefix = "/rpc", endpoint = "plan_import", protocol = Rpc)]
-pub async fn plan_import(id: ImportId, mapping: Mapping) -> Result<PlanSheet, ApiError> {
-    let follow = mapping.follow;
-    crate::rpc::call(|engine, caller| async move { engine.import().plan(&caller, id, mapping).await })
-        .await
-        .map(|plan| super::slice::plan(plan, follow))
+/// Saves what is decided, and rehearses every statement in a transaction that is rolled back, as a job. `seen` is the
+/// revision of the decisions that the reader began with.
+#[server(prefix = "/rpc", endpoint = "rehearse_import", protocol = Rpc)]
+pub async fn rehearse_import(id: ImportId, mapping: Mapping, seen: String) -> Result<JobId, ApiError> {
+    crate::rpc::call(|engine, caller| async move {
+        engine.import().rehearse(&caller, id, mapping, Some(&seen)).await
+    })
+    .await
 }
 
 /// Looks at the file again, which may have been mended since.
@@ -102,16 +103,19 @@ pub async fn inspect_again(id: ImportId) -> Result<JobId, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.import().look_again(&caller, id).await }).await
 }
 
-/// Imports as planned, goes on where an import was interrupted, or brings over what changed since, as a job. With
-/// `follow` false an import that is followed is done for the last time.
+/// Imports as rehearsed in this revision, goes on where an import was interrupted, or brings over what changed since, as a
+/// job. With `follow` false an import that is followed is done for the last time.
 #[server(prefix = "/rpc", endpoint = "start_import", protocol = Rpc)]
-pub async fn start_import(id: ImportId, follow: bool) -> Result<JobId, ApiError> {
-    crate::rpc::call(|engine, caller| async move { engine.import().start(&caller, id, follow).await }).await
+pub async fn start_import(id: ImportId, follow: bool, revision: Option<String>) -> Result<JobId, ApiError> {
+    crate::rpc::call(|engine, caller| async move {
+        engine.import().start(&caller, id, follow, revision.as_deref()).await
+    })
+    .await
 }
 
-/// Drops what an unfinished import made, or the record of one that left nothing.
+/// Forgets an import that left nothing; one that did is removed by a job.
 #[server(prefix = "/rpc", endpoint = "discard_import", protocol = Rpc)]
-pub async fn discard_import(id: ImportId, confirm: String) -> Result<(), ApiError> {
+pub async fn discard_import(id: ImportId, confirm: String) -> Result<Option<JobId>, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.import().discard(&caller, id, &confirm).await })
         .await
 }

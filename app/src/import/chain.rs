@@ -2,7 +2,7 @@
 
 use contract::{
     import::{ImportState, Verdict},
-    jobs::{JobState, JobView, Step, StepState},
+    jobs::{JobKind, JobState, JobView, Phase, Step, StepState},
 };
 use leptos::prelude::*;
 
@@ -22,17 +22,14 @@ pub fn Chain(
     choices: Choices,
     /// Whether the file was looked at.
     inspected: bool,
+    /// Of the last rehearsal: whether nothing stood in the way, and whether it was for what is saved.
+    rehearsed: Option<(bool, bool)>,
 ) -> impl IntoView {
     let steps = move || {
-        let job_state = job.with(|job| job.as_ref().map(|job| job.state));
-        steps(
-            state,
-            verdict,
-            job_state,
-            inspected,
-            choices.is_changed(),
-            choices.rehearsed(),
-        )
+        let job = job.with(|job| job.as_ref().map(|job| (job.kind, job.state, job.progress.phase)));
+        let changed = choices.is_changed();
+        let rehearsed = rehearsed.map(|(free, current)| (free, current && !changed));
+        steps(state, verdict, job, inspected, changed, rehearsed)
         .into_iter()
         .map(|step| view! { <StepLine step /> })
         .collect_view()
@@ -48,17 +45,20 @@ pub fn Chain(
 fn steps(
     state: ImportState,
     verdict: Option<Verdict>,
-    job: Option<JobState>,
+    job: Option<(JobKind, JobState, Phase)>,
     inspected: bool,
     changed: bool,
     rehearsed: Option<(bool, bool)>,
 ) -> [Step; 5] {
-    let running = job.is_some_and(|job| !job.is_final());
+    let at_work = job.filter(|(_, job, _)| !job.is_final());
+    let running = |kind| at_work.is_some_and(|(it, ..)| it == kind);
+    let verifying = at_work.is_some_and(|(_, _, phase)| phase == Phase::Verifying);
     let begun = matches!(state, ImportState::Loading | ImportState::Done);
-    let inspect = match (inspected, running) {
-        (true, _) => (StepState::Done, "every value was read"),
-        (false, true) => (StepState::Running, "reading every value"),
-        (false, false) => (StepState::Failed, "the file could not be read"),
+    let inspect = match (inspected, running(JobKind::InspectFile), job) {
+        (_, true, _) => (StepState::Running, "reading every value"),
+        (true, ..) => (StepState::Done, "every value was read"),
+        (_, _, Some((_, JobState::Cancelled, _))) => (StepState::Failed, "cancelled"),
+        _ => (StepState::Failed, "the file could not be read"),
     };
     let decide = match (begun, inspected, changed) {
         (true, ..) => (StepState::Done, "decided"),
@@ -68,19 +68,25 @@ fn steps(
     };
     let rehearse = match (begun, rehearsed) {
         (true, _) => (StepState::Done, "rehearsed"),
+        _ if running(JobKind::RehearseImport) => (StepState::Running, "every statement, rolled back"),
         (_, Some((_, false))) => (StepState::Pending, "to be done again"),
         (_, Some((true, _))) => (StepState::Done, "nothing in the way"),
         (_, Some(_)) => (StepState::Failed, "something is in the way"),
         (_, None) => (StepState::Pending, "every statement, rolled back"),
     };
-    let load = match (state, running) {
+    let load = match (state, running(JobKind::Import)) {
+        (_, true) if verifying => (StepState::Done, "loaded"),
         (ImportState::Done, true) => (StepState::Running, "bringing over changes"),
         (ImportState::Done, false) => (StepState::Done, "loaded"),
-        (ImportState::Loading, true) => (StepState::Running, "rows on their way"),
+        (_, true) => (StepState::Running, "rows on their way"),
+        (ImportState::Loading, false) if running(JobKind::DiscardImport) => {
+            (StepState::Running, "being discarded")
+        }
         (ImportState::Loading, false) => (StepState::Failed, "interrupted"),
         _ => (StepState::Pending, "nothing in the target yet"),
     };
     let proof = match verdict.filter(|_| state == ImportState::Done) {
+        _ if verifying => (StepState::Running, "reading back and comparing"),
         Some(Verdict::Identical) => (StepState::Done, "identical"),
         Some(Verdict::Explained) => (StepState::Done, "explained"),
         Some(Verdict::Differs) => (StepState::Failed, "differs"),
@@ -107,7 +113,7 @@ mod tests {
     fn states(
         state: ImportState,
         verdict: Option<Verdict>,
-        job: Option<JobState>,
+        job: Option<(JobKind, JobState, Phase)>,
         inspected: bool,
     ) -> [StepState; 5] {
         steps(state, verdict, job, inspected, false, None).map(|step| step.state)
@@ -116,32 +122,43 @@ mod tests {
     #[test]
     fn each_step_says_where_the_import_is() {
         use StepState::{Done, Failed, Pending, Running};
-        let (begun, ended) = (Some(JobState::Running), Some(JobState::Interrupted));
+        let looking = |state| Some((JobKind::InspectFile, state, Phase::Inspecting));
+        let loading = |state, phase| Some((JobKind::Import, state, phase));
+        let (begun, ended) = (JobState::Running, JobState::Interrupted);
         assert_eq!(
-            states(ImportState::Inspecting, None, begun, false),
+            states(ImportState::Inspecting, None, looking(begun), false),
             [Running, Pending, Pending, Pending, Pending]
         );
         assert_eq!(
-            states(ImportState::Inspecting, None, ended, false),
+            states(ImportState::Inspecting, None, looking(ended), false),
             [Failed, Pending, Pending, Pending, Pending]
         );
         assert_eq!(
             states(ImportState::Ready, None, None, true),
             [Done, Running, Pending, Pending, Pending]
         );
+        let rehearsing = Some((JobKind::RehearseImport, begun, Phase::Rehearsing));
         assert_eq!(
-            states(ImportState::Loading, None, begun, true),
+            states(ImportState::Ready, None, rehearsing, true),
+            [Done, Running, Running, Pending, Pending]
+        );
+        assert_eq!(
+            states(ImportState::Loading, None, loading(begun, Phase::Loading), true),
             [Done, Done, Done, Running, Pending]
         );
         assert_eq!(
-            states(ImportState::Loading, None, ended, true),
+            states(ImportState::Loading, None, loading(begun, Phase::Verifying), true),
+            [Done, Done, Done, Done, Running]
+        );
+        assert_eq!(
+            states(ImportState::Loading, None, loading(ended, Phase::Loading), true),
             [Done, Done, Done, Failed, Pending]
         );
         assert_eq!(
             states(
                 ImportState::Done,
                 Some(Verdict::Differs),
-                Some(JobState::Succeeded),
+                loading(JobState::Succeeded, Phase::Done),
                 true
             ),
             [Done, Done, Done, Done, Failed]

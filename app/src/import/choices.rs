@@ -3,15 +3,14 @@
 use contract::import::{ColumnChoice, Mapping, TableChoice};
 use leptos::prelude::*;
 
-use super::sheet::{PlanSheet, is_untouched};
+use super::sheet::is_untouched;
 use crate::ui::{Badge, Tone, use_hydrated};
 
-/// What outlives a loading of the page: what is decided and not yet saved, and the last rehearsal.
+/// What outlives a loading of the page: what is decided and not yet saved, and what was sent to be saved.
 #[derive(Clone, Copy)]
 pub struct Kept {
     edited: RwSignal<Option<Mapping>>,
-    /// The last rehearsal, with the decisions that it was for.
-    plan: RwSignal<Option<(Mapping, PlanSheet)>>,
+    sent: StoredValue<Option<Mapping>>,
     hydrated: ReadSignal<bool>,
 }
 
@@ -20,7 +19,7 @@ impl Kept {
     pub fn new() -> Self {
         Self {
             edited: RwSignal::new(None),
-            plan: RwSignal::new(None),
+            sent: StoredValue::new(None),
             hydrated: use_hydrated(),
         }
     }
@@ -39,6 +38,12 @@ pub struct Choices {
 impl Choices {
     /// Takes in what is saved, and whether it can be changed; made known to the parts of the page.
     pub fn provide(kept: Kept, saved: Mapping, open: bool) -> Self {
+        // What was sent came back, perhaps without what only repeated a proposal.
+        if let Some(sent) = kept.sent.try_update_value(Option::take).flatten()
+            && kept.edited.with_untracked(|edited| edited.as_ref() == Some(&sent))
+        {
+            kept.edited.set(None);
+        }
         let choices = Self {
             kept,
             saved: StoredValue::new(saved),
@@ -94,25 +99,9 @@ impl Choices {
         })
     }
 
-    /// Keeps a rehearsal.
-    pub fn planned(self, mapping: Mapping, plan: PlanSheet) {
-        self.kept.plan.set(Some((mapping, plan)));
-    }
-
-    /// Whether nothing stood in the way of the last rehearsal, and whether the decisions are still those that it was for.
-    pub fn rehearsed(self) -> Option<(bool, bool)> {
-        self.kept.plan.with(|plan| {
-            plan.as_ref()
-                .map(|(mapping, plan)| (plan.obstacles.is_empty(), self.with(|now| now == mapping)))
-        })
-    }
-
-    /// The last rehearsal, and whether the decisions are still those that it was for.
-    pub fn plan(self) -> Option<(PlanSheet, bool)> {
-        self.kept.plan.with(|plan| {
-            plan.as_ref()
-                .map(|(mapping, plan)| (plan.clone(), self.with(|now| now == mapping)))
-        })
+    /// Remembers what was sent to be saved.
+    pub fn sent(self, mapping: Mapping) {
+        self.kept.sent.set_value(Some(mapping));
     }
 }
 

@@ -154,6 +154,11 @@ fn Row(table: StoredValue<String>, column: OpenColumn, choices: Choices) -> impl
                     disabled=closed
                     value=untrack(renamed)
                     prop:value=renamed
+                    // As it is typed, so that it survives when something else of the page changes meanwhile.
+                    on:input=move |event| {
+                        let typed = event_target_value(&event);
+                        place.change(|choice| choice.name = (!typed.is_empty()).then_some(typed));
+                    }
                     on:change=move |event| {
                         let typed = event_target_value(&event);
                         place.change(|choice| choice.name = new_name(&typed, &name));

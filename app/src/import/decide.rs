@@ -18,6 +18,7 @@ pub fn Decide(
     /// What is decided in the page.
     choices: Choices,
 ) -> impl IntoView {
+    keep_from_leaving(choices);
     view! {
         <section class="card" id="decide" aria-label="Decide">
             <div class="ch">
@@ -37,6 +38,18 @@ pub fn Decide(
         </section>
     }
     .into_any()
+}
+
+/// Has the browser ask before it closes a page with decisions that no rehearsal has saved.
+fn keep_from_leaving(choices: Choices) {
+    Effect::new(move || {
+        let guard = window_event_listener(leptos::ev::beforeunload, move |event| {
+            if untrack(|| choices.is_changed()) {
+                event.prevent_default();
+            }
+        });
+        on_cleanup(move || guard.remove());
+    });
 }
 
 /// Saves the decisions as the file that `pgsteward import sqlite --mapping` takes, and takes such a file.

@@ -2,8 +2,8 @@
 
 use contract::{
     Code, Fault,
-    import::{ImportId, ImportState, ImportView},
-    jobs::JobView,
+    import::{Destination, ImportId, ImportState, ImportView},
+    jobs::{JobView, Phase},
     session::Permission,
 };
 use leptos::prelude::*;
@@ -19,7 +19,7 @@ use super::{
     plan::Rehearse,
     proof::ProofCard,
     sheet::{Look, Sheet},
-    start::{Ask, StartButton},
+    start::{Ask, FinishButton, StartButton},
     state::state_words,
     tables::TablesCard,
 };
@@ -75,6 +75,7 @@ fn look(query: &leptos_router::params::ParamsMap) -> Look {
         severity: text("severity"),
         finding_page: page("fpage"),
         inspection: text("show").as_deref() == Some("inspection"),
+        plan_page: page("ppage"),
     }
 }
 
@@ -90,15 +91,19 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
         tables,
         open,
         no_such_table,
+        revision,
+        plan,
         proof,
+        following,
     } = sheet;
+    let rehearsed = plan
+        .as_ref()
+        .map(|plan| (plan.all_obstacles == 0, plan.current));
     let choices = Choices::provide(kept, mapping.clone(), may && import.state == ImportState::Ready);
     let job = watched(job, reload);
     let going_on = Memo::new(move |_| job.with(|job| job.as_ref().is_some_and(|job| !job.state.is_final())));
     let (state, done) = (import.state, import.state == ImportState::Done);
     let looks_back = !done || tables.is_some() || open.is_some() || no_such_table;
-    let into = import.target.clone();
-    let schema = mapping.schema.clone();
     let items = (done && !looks_back).then(|| findings.clone()).flatten();
     let found = file.map(|file| {
         let findings = findings.filter(|_| looks_back);
@@ -110,7 +115,7 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
             ImportState::Ready => view! {
                 <Decide import=import.clone() choices />
                 {tables}
-                <Rehearse import=import.clone() choices may reload />
+                <Rehearse import=import.clone() plan revision choices going_on may reload />
             }
             .into_any(),
             ImportState::Inspecting => ().into_any(),
@@ -119,20 +124,20 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
     });
     let proven = proof.map(|proof| {
         let id = import.id;
-        let follow = (may && mapping.follow).then(|| {
+        let follow = (may && following).then(|| {
             view! {
                 <StartButton id ask=Ask::Follow going_on reload />
-                <StartButton id ask=Ask::Finish going_on reload />
+                <FinishButton import=import.clone() going_on reload />
             }
         });
         view! { <ProofCard import=import.clone() proof items follow=follow.into_any() /> }
     });
     let interrupted = (may && state == ImportState::Loading).then(|| {
-        let import = StoredValue::new(import.clone());
-        let (schema, into) = (StoredValue::new(schema.clone()), StoredValue::new(into.clone()));
+        let (import, schema) = (StoredValue::new(import.clone()), StoredValue::new(mapping.schema.clone()));
+        let into = mapping.into;
         view! {
             <Show when=move || !going_on.get()>
-                <Interrupted import=import.get_value() schema=schema.get_value() target=into.get_value() going_on reload />
+                <Interrupted import=import.get_value() schema=schema.get_value() into going_on reload />
             </Show>
         }
     });
@@ -140,12 +145,12 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
         let import = import.clone();
         view! {
             <StartButton id=import.id ask=Ask::Look going_on reload />
-            <DiscardButton import left_something=false going_on />
+            <DiscardButton import left_something=false into=mapping.into going_on />
         }
     });
     view! {
         <Head import=import.clone() job>{discard}</Head>
-        <Chain state verdict=import.verdict job choices inspected=found.is_some() />
+        <Chain state verdict=import.verdict job choices inspected=found.is_some() rehearsed />
         {interrupted}
         <JobCard job done />
         {proven}
@@ -155,7 +160,7 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
     .into_any()
 }
 
-/// The import's job as it is now; when it ends, the page is loaded again.
+/// The import's job as it is now; when it ends, and when it has rehearsed and begins to load, the page is loaded again.
 fn watched(job: Option<JobView>, reload: Callback<()>) -> Memo<Option<JobView>> {
     let live = use_live();
     let job = match job {
@@ -165,16 +170,29 @@ fn watched(job: Option<JobView>, reload: Callback<()>) -> Memo<Option<JobView>> 
         }
         None => Memo::new(|_| None),
     };
-    let is_final = move |job: &Option<JobView>| job.as_ref().is_none_or(|job| job.state.is_final());
-    let at_first = job.with_untracked(is_final);
-    Effect::new(move |before: Option<bool>| {
-        let now = job.with(is_final);
-        if now && !before.unwrap_or(at_first) {
+    let stage = move |job: &Option<JobView>| match job {
+        Some(job) if job.state.is_final() => Stage::Over,
+        Some(job) if matches!(job.progress.phase, Phase::Waiting | Phase::Rehearsing) => Stage::Early,
+        Some(_) => Stage::AtWork,
+        None => Stage::Over,
+    };
+    let at_first = job.with_untracked(stage);
+    Effect::new(move |before: Option<Stage>| {
+        let now = job.with(stage);
+        if now != before.unwrap_or(at_first) {
             reload.run(());
         }
         now
     });
     job
+}
+
+/// How far a job is, as far as it changes what the page shows of the import.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Early,
+    AtWork,
+    Over,
 }
 
 #[component]
@@ -230,23 +248,28 @@ fn JobCard(job: Memo<Option<JobView>>, done: bool) -> impl IntoView {
 fn Interrupted(
     import: ImportView,
     schema: String,
-    target: String,
+    into: Destination,
     going_on: Memo<bool>,
     reload: Callback<()>,
 ) -> impl IntoView {
+    let discarding = match into {
+        Destination::New => "Discarding drops the tables that this import made.",
+        Destination::Existing => "Discarding forgets how far it was; rows that went into tables stay there.",
+    };
+    let title = format!("What was loaded is kept in schema {schema} of {}", import.target);
     view! {
         <section class="card" aria-label="Interrupted">
             <div class="item">
                 <span class="badge warn">"Kept"</span>
-                <b>{format!("What was loaded is kept in schema {schema} of {target}")}</b>
+                <b>{title}</b>
                 <span></span>
                 <p>
-                    "Going on begins after the last range of rows that was committed, and no row comes twice. Discarding drops the tables that this import made."
+                    "Going on begins after the last range of rows that was committed, and no row comes twice. " {discarding}
                 </p>
                 <span></span>
                 <div class="row">
                     <StartButton id=import.id ask=Ask::Begin going_on reload />
-                    <DiscardButton import left_something=true going_on />
+                    <DiscardButton import left_something=true into going_on />
                 </div>
             </div>
         </section>
@@ -307,6 +330,7 @@ mod tests {
         let first = Look {
             page: 1,
             finding_page: 1,
+            plan_page: 1,
             ..Look::default()
         };
         assert_eq!(query(&[]), first);

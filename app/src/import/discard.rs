@@ -1,6 +1,6 @@
 //! Discarding an import.
 
-use contract::import::{ImportId, ImportView};
+use contract::import::{Destination, ImportId, ImportView};
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
@@ -16,8 +16,10 @@ use crate::{
 pub fn DiscardButton(
     /// The import.
     import: ImportView,
-    /// Whether tables of it are in the target.
+    /// Whether rows of it are in the target.
     left_something: bool,
+    /// Whether it made its tables.
+    into: Destination,
     /// Whether a job goes on, which has to end first.
     going_on: Memo<bool>,
 ) -> impl IntoView {
@@ -31,21 +33,30 @@ pub fn DiscardButton(
         _ => None,
     });
     let back = link(&import.target, "import");
-    Effect::new(move || {
-        if let Some(Ok(())) = discard.value().get() {
+    Effect::new(move || match discard.value().get() {
+        Some(Ok(None)) => {
             open.set(false);
             toasts.ok("The import is discarded.");
             navigate(&back, Default::default());
         }
+        // The job may take a while, and says what it dropped.
+        Some(Ok(Some(job))) => {
+            open.set(false);
+            navigate(&format!("/jobs/{job}"), Default::default());
+        }
+        _ => {}
     });
     let (id, target) = (import.id, import.target.clone());
     let name = StoredValue::new(target.clone());
     let title = format!("Discard the import of {} into {target}?", import.file);
-    let words = match left_something {
-        true => format!(
+    let words = match (left_something, into) {
+        (true, Destination::Existing) => format!(
+            "What is noted about how far the import was is deleted, and its record. Rows that went into tables of {target} stay there."
+        ),
+        (true, Destination::New) => format!(
             "The tables that this import made in {target} are dropped with all their rows, and its record is deleted. Tables that were there before stay, and so do rows that went into them."
         ),
-        false => format!(
+        (false, _) => format!(
             "What was found and decided is forgotten. Nothing of this import is in {target}, so nothing is dropped there."
         ),
     };
@@ -75,7 +86,8 @@ pub fn DiscardButton(
             pending=discard.pending()
             fault
             on_confirm=Callback::new(move |typed: String| {
-                discard.dispatch((id, if left_something { typed } else { name.get_value() }));
+                // Where nothing is to be dropped nobody has confirmed a name, and none is sent.
+                discard.dispatch((id, if left_something { typed } else { String::new() }));
             })
         >
             <p>{words.get_value()}</p>

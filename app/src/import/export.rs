@@ -2,7 +2,7 @@
 
 use contract::{
     Code, Fault,
-    import::{Finding, ImportDetail, Inspection},
+    import::{Finding, ImportDetail, ImportPlan, Inspection},
 };
 
 use super::sheet::Export;
@@ -25,7 +25,15 @@ pub fn text(detail: &ImportDetail, what: Export) -> Result<String, Fault> {
                 .hint("It is written when the import is done.")
         })
     };
+    let plan = || {
+        let rehearsal = detail.rehearsal.as_ref().ok_or_else(|| {
+            Fault::new(Code::NotFound, "The import was not rehearsed yet.").hint("Rehearse it first.")
+        })?;
+        Ok::<_, Fault>(&rehearsal.plan)
+    };
     match what {
+        Export::Plan => json(plan()?),
+        Export::Sql => Ok(sql(plan()?)),
         Export::Inspection => json(inspection()?),
         Export::Tables => Ok(tables(inspection()?)),
         Export::Findings => Ok(findings(&inspection()?.findings)),
@@ -38,6 +46,26 @@ pub fn text(detail: &ImportDetail, what: Export) -> Result<String, Fault> {
 fn json<T: serde::Serialize>(value: &T) -> Result<String, Fault> {
     serde_json::to_string_pretty(value)
         .map_err(|error| Fault::new(Code::Internal, format!("The file could not be written: {error}.")))
+}
+
+fn sql(plan: &ImportPlan) -> String {
+    let mut text = String::new();
+    let mut stage = None;
+    for statement in &plan.statements {
+        if stage != Some(statement.stage) {
+            stage = Some(statement.stage);
+            text.push_str(&format!("-- {}\n\n", statement.stage.label()));
+        }
+        text.push_str(&ended(&statement.sql));
+        text.push_str("\n\n");
+    }
+    text
+}
+
+/// A statement with its semicolon.
+pub fn ended(sql: &str) -> String {
+    let sql = sql.trim_end().trim_end_matches(';');
+    format!("{sql};")
 }
 
 fn tables(inspection: &Inspection) -> String {

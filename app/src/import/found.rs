@@ -59,7 +59,7 @@ fn Integrity(lines: Vec<String>, all: i64) -> impl IntoView {
             <div class="banner ok mb-0" role="status">
                 <span class="dot"></span>
                 "Sound"
-                <span>"SQLite's integrity check found nothing."</span>
+                <span>"SQLite's integrity check found nothing. Indexes are not checked: the import builds its own."</span>
             </div>
         }
         .into_any();
@@ -196,6 +196,18 @@ pub fn counted([errors, warnings, notes]: [i64; 3]) -> String {
     .map(|(count, one, many)| plural(count, one, many))
     .collect::<Vec<_>>()
     .join(" · ")
+}
+
+/// How many of a list are shown.
+pub fn first_of(shown: i64, all: i64) -> String {
+    match all > shown {
+        true => format!(
+            "the first {} of {}; all are in the JSON",
+            format::exact(shown),
+            format::exact(all)
+        ),
+        false => format::exact(all),
+    }
 }
 
 /// A count with its word.

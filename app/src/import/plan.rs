@@ -1,80 +1,95 @@
 //! The third step: what would happen, tried out in the target and rolled back.
 
 use contract::{
-    format,
-    import::{Destination, ImportId, ImportView, Mapping, Obstacle, Room, Stage},
+    Code, format,
+    import::{Destination, ImportId, ImportView, Mapping, Obstacle, Room},
 };
 use leptos::prelude::*;
 
 use super::{
-    api::plan_import,
+    api::rehearse_import,
     choices::Choices,
-    found::plural,
-    grid::{Cells, Grid, Head},
-    sheet::PlanSheet,
+    found::{first_of, plural},
+    grid::{Grid, Head},
+    save::SaveButton,
+    sheet::{Export, FollowSheet, PER_PAGE, Paged, PlanSheet, StageSheet},
     start::StartPlanned,
 };
 use crate::{
+    address::use_here,
     rpc::ApiError,
-    ui::{CopyButton, EmptyState, FaultNote, Icon, icons, save_file},
+    ui::{Ago, EmptyState, FaultNote, Pager, use_toasts},
 };
 
 static ITEMS: [Head; 3] = [Head::words("Severity"), Head::words("Where"), Head::words("What")];
 
-static FOLLOW: [Head; 2] = [Head::words("Table"), Head::words("How it can be followed")];
+static FOLLOW: [Head; 3] = [
+    Head::words("Table"),
+    Head::num("Rows"),
+    Head::words("How it can be followed"),
+];
 
 /// The card of the rehearsal.
 #[component]
 pub fn Rehearse(
     /// The import.
     import: ImportView,
+    /// The last rehearsal.
+    plan: Option<PlanSheet>,
+    /// Which decisions the reader has before them.
+    revision: String,
     /// What is decided in the page.
     choices: Choices,
+    /// Whether a job goes on.
+    going_on: Memo<bool>,
     /// Whether the reader may import.
     may: bool,
     /// Loads the page again.
     reload: Callback<()>,
 ) -> impl IntoView {
-    let id = import.id;
-    let rehearse = Action::new(move |(id, mapping): &(ImportId, Mapping)| {
-        let (id, mapping) = (*id, mapping.clone());
-        async move {
-            let plan = plan_import(id, mapping.clone()).await?;
-            Ok::<_, ApiError>((mapping, plan))
-        }
+    let (id, toasts) = (import.id, use_toasts());
+    let seen = revision.clone();
+    let rehearse = Action::new(move |mapping: &Mapping| {
+        let (mapping, seen) = (mapping.clone(), seen.clone());
+        async move { rehearse_import(id, mapping.clone(), seen).await.map(|_| mapping) }
     });
-    Effect::new(move || {
-        if let Some(Ok((mapping, plan))) = rehearse.value().get() {
-            choices.planned(mapping, plan);
-            rehearse.value().set(None);
-            // What is decided is saved now.
+    Effect::new(move || match rehearse.value().get() {
+        Some(Ok(mapping)) => {
+            choices.sent(mapping);
             reload.run(());
         }
+        // Someone else decided something: that is shown, and what was decided here is still there.
+        Some(Err(ApiError(fault))) if fault.code == Code::Conflict => {
+            toasts.bad(fault.message);
+            reload.run(());
+        }
+        _ => {}
     });
     let button = may.then(|| {
         view! {
             <button
                 class="btn"
                 type="button"
-                disabled=move || !choices.is_open() || rehearse.pending().get()
+                disabled=move || !choices.is_open() || going_on.get() || rehearse.pending().get()
                 aria-busy=move || rehearse.pending().get().to_string()
                 on:click=move |_| {
-                    rehearse.dispatch((id, choices.now()));
+                    rehearse.dispatch(choices.now());
                 }
             >
                 "Rehearse"
             </button>
         }
     });
-    let file = import.file.clone();
-    let import = StoredValue::new(import);
-    let shown = move || {
-        match choices.plan() {
-        Some((plan, current)) => view! {
-            <Plan plan=plan.clone() current file=file.clone() />
-            {may.then(|| view! { <StartPlanned import=import.get_value() plan current choices reload /> })}
+    let shown = match plan {
+        Some(plan) => {
+            let current = plan.current;
+            let current = Memo::new(move |_| current && !choices.is_changed());
+            view! {
+                <Plan id plan=plan.clone() current />
+                {may.then(|| view! { <StartPlanned import plan current going_on revision choices reload /> })}
+            }
+            .into_any()
         }
-        .into_any(),
         None => view! {
             <EmptyState
                 title="Not rehearsed yet"
@@ -82,7 +97,6 @@ pub fn Rehearse(
             />
         }
         .into_any(),
-    }
     };
     view! {
         <section class="card" id="rehearse" aria-label="Rehearse">
@@ -99,62 +113,84 @@ pub fn Rehearse(
 }
 
 #[component]
-fn Plan(plan: PlanSheet, current: bool, file: String) -> impl IntoView {
+fn Plan(id: ImportId, plan: PlanSheet, current: Memo<bool>) -> impl IntoView {
     let PlanSheet {
+        at,
         target,
         schema,
         into,
         tables,
         rows,
         obstacles,
+        all_obstacles,
         room,
         stages,
         items,
-        all_items,
         follow,
+        ..
     } = plan;
     let into = match into {
         Destination::New => "new tables",
         Destination::Existing => "tables that are there",
     };
     let summary = format!(
-        "{} into {} {into} of schema {schema} in {target}.",
+        "{} into {} {into} of schema {schema} in {target}. Rehearsed ",
         plural(rows, "row", "rows"),
         format::exact(tables)
     );
-    let stale = (!current).then(|| {
-        view! {
-            <div class="banner warn mb-0" role="status">
-                <span class="dot warn"></span>
-                "Out of date"
-                <span>"Something was decided since. Rehearse again before you start."</span>
-            </div>
-        }
-    });
+    let stale = move || {
+        (!current.get()).then(|| {
+            view! {
+                <div class="banner warn mb-0" role="status">
+                    <span class="dot warn"></span>
+                    "Out of date"
+                    <span>"Something was decided since, or the file was looked at again. Rehearse again before you start."</span>
+                </div>
+            }
+        })
+    };
     view! {
         <div class="cb stack-s">
             {stale}
-            <Obstacles obstacles />
-            <p>{summary}</p>
+            <Obstacles obstacles all=all_obstacles />
+            <p>{summary} <Ago at /> "."</p>
             <RoomLine room />
         </div>
-        <Statements stages file />
-        {(!items.is_empty()).then(|| view! { <Changes items all=all_items /> })}
-        {(!follow.is_empty())
-            .then(|| {
-                view! {
-                    <div class="ch">
-                        <h3>"Following the file later"</h3>
-                    </div>
-                    <Grid label="Following the file later" heads=&FOLLOW rows=follow fold=true />
-                }
-            })}
+        <Statements id stages />
+        {(items.all > 0).then(|| view! { <Changes items /> })}
+        {follow.map(|follow| view! { <Following follow /> })}
+    }
+    .into_any()
+}
+
+/// How tables can be followed later; those that cost much first.
+#[component]
+fn Following(follow: FollowSheet) -> impl IntoView {
+    let ways = follow
+        .ways
+        .into_iter()
+        .map(|(way, count)| view! { <li>{plural(count, "table", "tables")} ": " {way}</li> });
+    let costly = (follow.all_costly > 0).then(|| {
+        view! {
+            <p>"Not cheaply: " {first_of(follow.costly.len() as i64, follow.all_costly)}</p>
+            <Grid label="Tables that cannot be followed cheaply" heads=&FOLLOW rows=follow.costly fold=true />
+        }
+    });
+    view! {
+        <div class="ch">
+            <h3>"Following the file later"</h3>
+        </div>
+        <div class="cb stack-s">
+            <ul class="stack-s">{ways.collect_view()}</ul>
+            {costly}
+        </div>
     }
     .into_any()
 }
 
 #[component]
-fn Obstacles(obstacles: Vec<Obstacle>) -> impl IntoView {
+fn Obstacles(obstacles: Vec<Obstacle>, all: i64) -> impl IntoView {
+    let here = use_here();
     if obstacles.is_empty() {
         return view! {
             <div class="banner ok mb-0" role="status">
@@ -165,16 +201,25 @@ fn Obstacles(obstacles: Vec<Obstacle>) -> impl IntoView {
         }
         .into_any();
     }
+    let more = all - obstacles.len() as i64;
     let title = plural(
-        obstacles.len() as i64,
+        all,
         "thing stands in the way",
         "things stand in the way",
     );
     let items = obstacles.into_iter().map(|obstacle| {
+        let to = obstacle.table.as_ref().map(|table| {
+            let changes = [("table", Some(table.clone())), ("q", None), ("page", None)];
+            format!("{}#tables", here.with(&changes))
+        });
         let place = match (obstacle.table, obstacle.column) {
             (Some(table), Some(column)) => format!("{table}.{column}"),
             (Some(table), None) => table,
             _ => "The import".to_owned(),
+        };
+        let place = match to {
+            Some(to) => view! { <a href=to>{place}</a> }.into_any(),
+            None => place.into_any(),
         };
         view! {
             <li class="item">
@@ -192,6 +237,7 @@ fn Obstacles(obstacles: Vec<Obstacle>) -> impl IntoView {
             <span>"Decide or mend it, then rehearse again."</span>
         </div>
         <ul class="list-none p-0">{items.collect_view()}</ul>
+        {(more > 0).then(|| view! { <p class="muted small">{format!("and {} more, all in the JSON", format::exact(more))}</p> })}
     }
     .into_any()
 }
@@ -219,27 +265,25 @@ fn RoomLine(room: Room) -> impl IntoView {
     }
 }
 
-/// Every statement by stage, to be read, copied and saved.
+/// The statements by stage, to be read and saved.
 #[component]
-fn Statements(stages: Vec<(Stage, i64, String)>, file: String) -> impl IntoView {
+fn Statements(id: ImportId, stages: Vec<StageSheet>) -> impl IntoView {
     if stages.is_empty() {
         return ().into_any();
     }
-    let count: i64 = stages.iter().map(|(_, count, _)| count).sum();
-    let all: String = stages
-        .iter()
-        .map(|(stage, _, sql)| format!("-- {}\n\n{sql}\n", stage.label()))
-        .collect::<Vec<_>>()
-        .join("\n");
-    let copy = all.clone();
-    let name = format!("{file}.sql");
-    let stages = stages.into_iter().map(|(stage, count, sql)| {
+    let count: i64 = stages.iter().map(|stage| stage.count).sum();
+    let stages = stages.into_iter().map(|stage| {
+        let left = stage.count - stage.shown;
+        let more = (left > 0).then(|| {
+            view! { <p class="muted small">{plural(left, "more statement is", "more statements are")} " in the file."</p> }
+        });
         view! {
             <details class="more">
-                <summary>{stage.label()} ": " {plural(count, "statement", "statements")}</summary>
+                <summary>{stage.stage.label()} ": " {plural(stage.count, "statement", "statements")}</summary>
                 <pre class="code wrap" tabindex="0">
-                    {sql}
+                    {stage.sql}
                 </pre>
+                {more}
             </details>
         }
     });
@@ -247,11 +291,8 @@ fn Statements(stages: Vec<(Stage, i64, String)>, file: String) -> impl IntoView 
         <div class="ch">
             <h3>{plural(count, "statement", "statements")}</h3>
             <span class="sp"></span>
-            <CopyButton text=copy what="the SQL" />
-            <button class="btn sm" type="button" on:click=move |_| save_file(&name, "application/sql", &all)>
-                <Icon icon=icons::Download />
-                "SQL"
-            </button>
+            <SaveButton id what=Export::Sql />
+            <SaveButton id what=Export::Plan />
         </div>
         <div class="cb stack-s">{stages.collect_view()}</div>
     }
@@ -259,18 +300,14 @@ fn Statements(stages: Vec<(Stage, i64, String)>, file: String) -> impl IntoView 
 }
 
 #[component]
-fn Changes(items: Vec<Cells>, all: i64) -> impl IntoView {
-    let shown = items.len() as i64;
-    let words = match all > shown {
-        true => format!("the first {} of {}", format::exact(shown), format::exact(all)),
-        false => format::exact(all),
-    };
+fn Changes(items: Paged) -> impl IntoView {
     view! {
         <div class="ch">
             <h3>"Changed, or not carried over"</h3>
-            <span class="muted">{words}</span>
+            <span class="muted">{format::exact(items.all)}</span>
         </div>
-        <Grid label="Changed, or not carried over" heads=&ITEMS rows=items fold=true />
+        <Grid label="Changed, or not carried over" heads=&ITEMS rows=items.rows fold=true />
+        <Pager page=items.page per_page=PER_PAGE rows=items.matching key="ppage" />
     }
     .into_any()
 }

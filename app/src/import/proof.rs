@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{
     detail::Items,
-    found::counted,
+    found::{counted, first_of},
     grid::{Cells, Grid, Head},
     save::SaveButton,
     sheet::{Export, Findings, PER_PAGE, Paged, Proof},
@@ -39,9 +39,6 @@ static KEYS: [Head; 4] = [
     Head::num("Rows without a parent"),
 ];
 
-/// Identities and keys that are listed; the file has all.
-const LISTED: usize = 20;
-
 /// The verdict big and first, then the proof of it.
 #[component]
 pub fn ProofCard(
@@ -62,7 +59,9 @@ pub fn ProofCard(
         tables,
         differences,
         identities,
+        all_identities,
         keys,
+        all_keys,
     } = proof;
     let (word, rest) = match summary.split_once(": ") {
         Some((word, rest)) => (word.to_owned(), rest.to_owned()),
@@ -108,8 +107,8 @@ pub fn ProofCard(
                 </dl>
             </div>
             <Hashes tables />
-            <Listed title="Identities" heads=&IDENTITIES rows=identities />
-            <Listed title="Foreign keys" heads=&KEYS rows=keys />
+            <Listed title="Identities" heads=&IDENTITIES rows=identities all=all_identities />
+            <Listed title="Foreign keys" heads=&KEYS rows=keys all=all_keys />
         </section>
         {items.map(|findings| view! { <Items id findings /> })}
     }
@@ -151,16 +150,11 @@ fn Hashes(tables: Paged) -> impl IntoView {
 }
 
 #[component]
-fn Listed(title: &'static str, heads: &'static [Head], mut rows: Vec<Cells>) -> impl IntoView {
+fn Listed(title: &'static str, heads: &'static [Head], rows: Vec<Cells>, all: i64) -> impl IntoView {
     if rows.is_empty() {
         return ().into_any();
     }
-    let all = rows.len();
-    rows.truncate(LISTED);
-    let words = match all > LISTED {
-        true => format!("the first {LISTED} of {all}; all are in the JSON"),
-        false => all.to_string(),
-    };
+    let words = first_of(rows.len() as i64, all);
     view! {
         <div class="ch">
             <h3>{title}</h3>

@@ -53,6 +53,8 @@ fn parts(what: Export) -> (&'static str, &'static str, &'static str, &'static st
         Export::Inspection => ("JSON", "JSON of all that was found", "inspection.json", JSON),
         Export::Tables => ("CSV", "CSV of the tables", "import-tables.csv", CSV),
         Export::Findings => ("CSV", "CSV of the findings", "findings.csv", CSV),
+        Export::Plan => ("JSON", "JSON of the rehearsal", "import-plan.json", JSON),
+        Export::Sql => ("SQL", "All statements as SQL", "import.sql", "application/sql"),
         Export::Report => ("JSON", "JSON of the report", "import-report.json", JSON),
         Export::Markdown => (
             "Markdown",

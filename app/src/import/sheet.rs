@@ -6,6 +6,7 @@ use contract::{
         ColumnType, Destination, FileFacts, ImportView, Mapping, Obstacle, Room, Stage, TableChoice, Verdict,
     },
     jobs::JobView,
+    Instant,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,8 @@ pub struct Look {
     pub finding_page: i64,
     /// Whether what was found in the file is shown also after the import.
     pub inspection: bool,
+    /// Page of what a rehearsal says that changes, from 1.
+    pub plan_page: i64,
 }
 
 /// An import, as far as it is looked at.
@@ -46,6 +49,8 @@ pub struct Sheet {
     pub job: Option<JobView>,
     /// What is decided and saved.
     pub mapping: Mapping,
+    /// Which decisions these are, about which state of the file.
+    pub revision: String,
     /// The file, once it was looked at.
     pub file: Option<FileSheet>,
     /// A page of findings; after the import, of what changed and what was not carried over.
@@ -56,8 +61,12 @@ pub struct Sheet {
     pub open: Option<OpenTable>,
     /// Whether the URL names a table that the file does not have.
     pub no_such_table: bool,
+    /// The last rehearsal, before the load.
+    pub plan: Option<PlanSheet>,
     /// What came out, once it is done.
     pub proof: Option<Proof>,
+    /// Whether later runs bring over what changes in the file.
+    pub following: bool,
 }
 
 /// The file as a whole.
@@ -161,6 +170,10 @@ pub struct OtherChoice {
 /// What an import would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanSheet {
+    /// When it was rehearsed.
+    pub at: Instant,
+    /// Whether it was for what is decided and saved, and for the file as it was looked at last.
+    pub current: bool,
     /// The managed database.
     pub target: String,
     /// The schema.
@@ -171,18 +184,42 @@ pub struct PlanSheet {
     pub tables: i64,
     /// All rows.
     pub rows: i64,
-    /// What stands in the way.
+    /// What stands in the way, the first few.
     pub obstacles: Vec<Obstacle>,
+    /// How much stands in the way.
+    pub all_obstacles: i64,
     /// Room on the server's disk.
     pub room: Room,
-    /// Every statement: by stage, how many, and their text.
-    pub stages: Vec<(Stage, i64, String)>,
-    /// The first things that change or are not carried over.
-    pub items: Vec<Cells>,
-    /// How many of them there are.
-    pub all_items: i64,
-    /// How each table can be followed later, if that is asked for.
-    pub follow: Vec<Cells>,
+    /// The statements by stage.
+    pub stages: Vec<StageSheet>,
+    /// A page of what changes or is not carried over.
+    pub items: Paged,
+    /// How the tables can be followed later, if that is asked for.
+    pub follow: Option<FollowSheet>,
+}
+
+/// The statements of a stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageSheet {
+    /// The stage.
+    pub stage: Stage,
+    /// How many statements there are.
+    pub count: i64,
+    /// How many of them are in the text.
+    pub shown: i64,
+    /// The text of the first ones.
+    pub sql: String,
+}
+
+/// How tables can be followed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FollowSheet {
+    /// How many tables there are of each way.
+    pub ways: Vec<(String, i64)>,
+    /// The first ones that cannot be followed cheaply.
+    pub costly: Vec<Cells>,
+    /// How many of those there are.
+    pub all_costly: i64,
 }
 
 /// What came out.
@@ -200,10 +237,14 @@ pub struct Proof {
     pub tables: Paged,
     /// The first rows that differ, by table.
     pub differences: Vec<(String, Vec<String>)>,
-    /// Columns that number their rows; those that are not right come first.
+    /// Columns that number their rows, the first few; those that are not right come first.
     pub identities: Vec<Cells>,
-    /// Foreign keys; those that are not validated come first.
+    /// How many of them there are.
+    pub all_identities: i64,
+    /// Foreign keys, the first few; those that are not validated come first.
     pub keys: Vec<Cells>,
+    /// How many of them there are.
+    pub all_keys: i64,
 }
 
 /// What can be saved as a file.
@@ -215,6 +256,10 @@ pub enum Export {
     Tables,
     /// The findings, as CSV.
     Findings,
+    /// What was rehearsed, as JSON.
+    Plan,
+    /// Every statement of what was rehearsed.
+    Sql,
     /// The report, as JSON.
     Report,
     /// The report, as Markdown.

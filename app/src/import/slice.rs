@@ -3,15 +3,18 @@
 use contract::{
     format,
     import::{
-        Finding, ImportDetail, ImportPlan, ImportReport, ImportState, IndexFacts, Inspection, Severity,
-        TableFacts, TableReport, Verdict,
+        Finding, ImportDetail, ImportPlan, ImportReport, ImportState, IndexFacts, Inspection, Rehearsal,
+        Severity, TableFacts, TableReport, Verdict,
     },
     jobs::JobView,
 };
 
 use super::{
+    export::ended,
     grid::{Cell, Cells},
-    sheet::{FileSheet, Findings, Look, OpenTable, PER_PAGE, Paged, PlanSheet, Proof, Sheet},
+    sheet::{
+        FileSheet, Findings, FollowSheet, Look, OpenTable, PER_PAGE, Paged, PlanSheet, Proof, Sheet, StageSheet,
+    },
     words,
 };
 use crate::ui::{Tone, cut};
@@ -24,8 +27,11 @@ pub fn sheet(detail: ImportDetail, job: Option<JobView>, look: &Look) -> Sheet {
     let ImportDetail {
         import,
         mapping,
+        revision,
         inspection,
+        rehearsal,
         report,
+        following,
     } = detail;
     let done = import.state == ImportState::Done;
     let looked_at = inspection.as_ref().filter(|_| !done || look.inspection);
@@ -46,63 +52,98 @@ pub fn sheet(detail: ImportDetail, job: Option<JobView>, look: &Look) -> Sheet {
             .map(|inspection| tables(inspection, look)),
         file: inspection.as_ref().map(file),
         proof: report.as_ref().map(|report| proof(report, look)),
+        plan: rehearsal
+            .filter(|_| import.state == ImportState::Ready)
+            .map(|rehearsal| plan(rehearsal, &revision, mapping.follow, look)),
         findings,
         open,
         import,
         job,
         mapping,
+        revision,
+        following,
     }
 }
 
+/// The most statements of a stage that are shown, and the most bytes of their text; the file has all.
+const STATEMENTS: usize = 100;
+const SQL_BYTES: usize = 100_000;
+
 /// A rehearsal.
-pub fn plan(plan: ImportPlan, follow: bool) -> PlanSheet {
-    let mut stages: Vec<(contract::import::Stage, i64, String)> = Vec::new();
+fn plan(rehearsal: Rehearsal, revision: &str, follow: bool, look: &Look) -> PlanSheet {
+    let plan = rehearsal.plan;
+    let mut stages: Vec<StageSheet> = Vec::new();
     for statement in &plan.statements {
-        match stages.iter_mut().find(|(stage, ..)| *stage == statement.stage) {
-            Some((_, count, sql)) => {
-                *count += 1;
-                sql.push_str("\n\n");
-                sql.push_str(&ended(&statement.sql));
+        let at = stages.iter().position(|it| it.stage == statement.stage);
+        let at = at.unwrap_or_else(|| {
+            stages.push(StageSheet {
+                stage: statement.stage,
+                count: 0,
+                shown: 0,
+                sql: String::new(),
+            });
+            stages.len() - 1
+        });
+        let stage = &mut stages[at];
+        let room = stage.shown == stage.count && stage.shown < STATEMENTS as i64 && stage.sql.len() < SQL_BYTES;
+        stage.count += 1;
+        if room {
+            if stage.shown > 0 {
+                stage.sql.push_str("\n\n");
             }
-            None => stages.push((statement.stage, 1, ended(&statement.sql))),
+            stage.shown += 1;
+            stage.sql.push_str(&ended(&statement.sql));
         }
     }
-    stages.sort_by_key(|(stage, ..)| *stage);
-    let by_severity = worst_first(&plan.items);
+    stages.sort_by_key(|stage| stage.stage);
+    let items = worst_first(&plan.items);
+    let (shown, page) = cut(&items, look.plan_page, PER_PAGE);
     PlanSheet {
+        at: rehearsal.at,
+        current: rehearsal.revision == revision,
         tables: plan.tables.len() as i64,
-        follow: match follow {
-            true => plan
-                .tables
-                .iter()
-                .map(|table| {
-                    vec![
-                        name(&table.source, &table.name),
-                        Cell::Words(table.follow.clone()),
-                    ]
-                })
-                .collect(),
-            false => Vec::new(),
+        follow: follow.then(|| following(&plan)),
+        items: Paged {
+            rows: shown.iter().map(|item| finding_row(item)).collect(),
+            page,
+            matching: items.len() as i64,
+            all: items.len() as i64,
         },
-        items: by_severity
-            .iter()
-            .take(PER_PAGE as usize)
-            .map(|item| finding_row(item))
-            .collect(),
-        all_items: plan.items.len() as i64,
         target: plan.target,
         schema: plan.schema,
         into: plan.into,
         rows: plan.rows,
-        obstacles: plan.obstacles,
+        all_obstacles: plan.obstacles.len() as i64,
+        obstacles: plan.obstacles.into_iter().take(FEW).collect(),
         room: plan.room,
         stages,
     }
 }
 
-fn ended(sql: &str) -> String {
-    let sql = sql.trim_end().trim_end_matches(';');
-    format!("{sql};")
+/// How tables can be followed: how many in which way, and the first that cannot be so cheaply.
+fn following(plan: &ImportPlan) -> FollowSheet {
+    let mut ways: Vec<(String, i64)> = Vec::new();
+    for table in &plan.tables {
+        match ways.iter_mut().find(|(way, _)| *way == table.follow) {
+            Some((_, count)) => *count += 1,
+            None => ways.push((table.follow.clone(), 1)),
+        }
+    }
+    let costly = || plan.tables.iter().filter(|table| !table.follow_cheaply);
+    FollowSheet {
+        ways,
+        all_costly: costly().count() as i64,
+        costly: costly()
+            .take(FEW)
+            .map(|table| {
+                vec![
+                    name(&table.source, &table.name),
+                    Cell::Number(table.rows),
+                    Cell::Words(table.follow.clone()),
+                ]
+            })
+            .collect(),
+    }
 }
 
 fn file(inspection: &Inspection) -> FileSheet {
@@ -372,6 +413,9 @@ fn proof(report: &ImportReport, look: &Look) -> Proof {
     identities.sort_by_key(|identity| identity.right);
     let mut keys: Vec<_> = report.foreign_keys.iter().collect();
     keys.sort_by_key(|key| key.validated);
+    let all = [identities.len() as i64, keys.len() as i64];
+    identities.truncate(FEW);
+    keys.truncate(FEW);
     let number = |number: Option<i64>| number.map_or(Cell::None, Cell::Number);
     Proof {
         verdict: report.verdict,
@@ -404,6 +448,8 @@ fn proof(report: &ImportReport, look: &Look) -> Proof {
                 (table.name.clone(), rows)
             })
             .collect(),
+        all_identities: all[0],
+        all_keys: all[1],
         identities: identities
             .into_iter()
             .map(|identity| {

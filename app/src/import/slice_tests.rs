@@ -5,7 +5,7 @@ use contract::{
     Instant,
     import::{
         Destination, FileFacts, FindingKind, ForeignKeyReport, IdentityReport, ImportId, ImportView, Mapping,
-        PlannedStatement, Room, RowsBy, Stage, TableKind,
+        PlannedStatement, PlannedTable, Room, RowsBy, Stage, TableKind,
     },
 };
 use uuid::Uuid;
@@ -128,8 +128,11 @@ fn detail(state: ImportState, inspection: Option<Inspection>, report: Option<Imp
             created_at: Instant::default(),
         },
         mapping: Mapping::default(),
+        revision: "one".into(),
         inspection,
+        rehearsal: None,
         report,
+        following: false,
     }
 }
 
@@ -330,23 +333,35 @@ fn after_the_import_the_proof_comes_first_and_the_inspection_when_asked_for() {
 }
 
 #[test]
-fn a_plan_says_every_statement_once_by_stage() {
+fn a_plan_says_every_statement_once_by_stage_and_cuts_what_is_long() {
     let statement = |stage, sql: &str| PlannedStatement {
         stage,
         about: "t".into(),
         sql: sql.into(),
     };
-    let made = plan(
-        ImportPlan {
+    let table = |name: &str, cheap: bool| PlannedTable {
+        source: name.into(),
+        name: name.into(),
+        rows: 1,
+        columns: Vec::new(),
+        follow: if cheap { "by ranges" } else { "not cheaply" }.into(),
+        follow_cheaply: cheap,
+    };
+    let mut statements = vec![
+        statement(Stage::Create, "create table a ()"),
+        statement(Stage::Index, "create index i on a (b);"),
+        statement(Stage::Create, "create table b ()"),
+    ];
+    statements.extend((0..150).map(|_| statement(Stage::Finish, "analyze t")));
+    let rehearsal = Rehearsal {
+        revision: "one".into(),
+        at: Instant::default(),
+        plan: ImportPlan {
             target: "main".into(),
             schema: "public".into(),
             into: Destination::New,
-            tables: Vec::new(),
-            statements: vec![
-                statement(Stage::Create, "create table a ()"),
-                statement(Stage::Index, "create index i on a (b);"),
-                statement(Stage::Create, "create table b ()"),
-            ],
+            tables: vec![table("a", true), table("b", false), table("c", true)],
+            statements,
             items: vec![finding(Severity::Note, "t", "x"); 70],
             obstacles: Vec::new(),
             room: Room {
@@ -355,18 +370,31 @@ fn a_plan_says_every_statement_once_by_stage() {
             },
             rows: 0,
         },
-        false,
-    );
+    };
+    let second = Look {
+        plan_page: 2,
+        ..Look::default()
+    };
+    let made = plan(rehearsal.clone(), "one", true, &second);
+    let stage = |stage, count, shown, sql: &str| StageSheet {
+        stage,
+        count,
+        shown,
+        sql: sql.into(),
+    };
+    let analyzes = vec!["analyze t;"; 100].join("\n\n");
     assert_eq!(
         made.stages,
         [
-            (
-                Stage::Create,
-                2,
-                "create table a ();\n\ncreate table b ();".to_owned()
-            ),
-            (Stage::Index, 1, "create index i on a (b);".to_owned()),
+            stage(Stage::Create, 2, 2, "create table a ();\n\ncreate table b ();"),
+            stage(Stage::Index, 1, 1, "create index i on a (b);"),
+            stage(Stage::Finish, 150, 100, &analyzes),
         ]
     );
-    assert_eq!((made.items.len(), made.all_items), (50, 70));
+    assert_eq!((made.items.rows.len(), made.items.all), (20, 70));
+    let follow = made.follow.unwrap();
+    assert_eq!(follow.ways, [("by ranges".to_owned(), 2), ("not cheaply".to_owned(), 1)]);
+    assert_eq!(follow.all_costly, 1);
+    assert!(made.current);
+    assert!(!plan(rehearsal, "another", false, &second).current);
 }

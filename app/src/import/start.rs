@@ -1,7 +1,7 @@
 //! Starting an import, going on with one, bringing over what changed since.
 
 use contract::{
-    import::{Destination, ImportId, ImportView, OnCancel, OnConflict},
+    import::{Destination, ImportId, ImportView, Mapping, OnCancel, OnConflict},
     jobs::JobId,
 };
 use leptos::prelude::*;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     rpc::ApiError,
-    ui::{Dialog, FaultNote, use_hydrated, use_toasts},
+    ui::{ConfirmDialog, FaultNote, use_hydrated, use_toasts},
 };
 
 type Start = Action<Ask, Result<JobId, ApiError>>;
@@ -34,15 +34,15 @@ pub enum Ask {
 }
 
 /// An act that starts a job of the import, and loads the page again when it has.
-fn start_action(id: ImportId, reload: Callback<()>) -> Start {
+fn start_action(id: ImportId, revision: Option<String>, reload: Callback<()>) -> Start {
     let toasts = use_toasts();
     let start = Action::new(move |ask: &Ask| {
-        let ask = *ask;
+        let (ask, revision) = (*ask, revision.clone());
         async move {
             match ask {
                 Ask::Look => inspect_again(id).await,
-                Ask::Begin | Ask::Follow => start_import(id, true).await,
-                Ask::Finish => start_import(id, false).await,
+                Ask::Begin | Ask::Follow => start_import(id, true, revision).await,
+                Ask::Finish => start_import(id, false, None).await,
             }
         }
     });
@@ -58,7 +58,7 @@ fn start_action(id: ImportId, reload: Callback<()>) -> Start {
     start
 }
 
-/// The button below a rehearsal, and its question.
+/// The button below a rehearsal, and its question. Where rows of others get new values, a name must be typed.
 #[component]
 pub fn StartPlanned(
     /// The import.
@@ -66,14 +66,19 @@ pub fn StartPlanned(
     /// What was rehearsed.
     plan: PlanSheet,
     /// Whether that is still what is decided.
-    current: bool,
+    current: Memo<bool>,
+    /// Whether a job goes on.
+    going_on: Memo<bool>,
+    /// Which decisions were rehearsed.
+    revision: String,
     /// What is decided in the page.
     choices: Choices,
     /// Loads the page again.
     reload: Callback<()>,
 ) -> impl IntoView {
+    let hydrated = use_hydrated();
     let open = RwSignal::new(false);
-    let start = start_action(import.id, reload);
+    let start = start_action(import.id, Some(revision), reload);
     let what = format!(
         "Import {} into schema {} of {}",
         rows_words(plan.rows),
@@ -82,15 +87,23 @@ pub fn StartPlanned(
     );
     let title = format!("{what}?");
     let roomy = plan.room.free.is_none_or(|free| free >= plan.room.needed);
-    let ready = current && roomy && plan.obstacles.is_empty();
-    let effects = effects(&plan, choices);
+    let ready = roomy && plan.all_obstacles == 0;
+    let mapping = choices.now();
+    let overwrites = mapping.into == Destination::Existing && mapping.on_conflict == OnConflict::Upsert;
+    let effects = effects(&plan, &mapping);
+    let name = if overwrites { plan.target } else { String::new() };
+    let fault = Signal::derive(move || match start.value().get() {
+        Some(Err(ApiError(fault))) => Some(fault),
+        _ => None,
+    });
+    let class = if overwrites { "btn dan" } else { "btn pri" };
     view! {
         <div class="cf">
             <span class="sp"></span>
             <button
                 class="btn pri whitespace-normal"
                 type="button"
-                disabled=!ready
+                disabled=move || !hydrated.get() || !ready || !current.get() || going_on.get()
                 on:click=move |_| {
                     start.value().set(None);
                     open.set(true);
@@ -99,35 +112,77 @@ pub fn StartPlanned(
                 {what}
             </button>
         </div>
-        <Dialog open title=Signal::stored(title)>
-            <div class="stack-s">
-                {effects.clone().into_iter().map(|text| view! { <p>{text}</p> }).collect_view()}
-            </div>
-            <FaultNote outcome=start.value() />
-            <div class="act">
-                <button class="btn" type="button" on:click=move |_| open.set(false)>
-                    "Not now"
-                </button>
-                <button
-                    class="btn pri"
-                    type="button"
-                    disabled=move || start.pending().get()
-                    aria-busy=move || start.pending().get().to_string()
-                    on:click=move |_| {
-                        start.dispatch(Ask::Begin);
-                    }
-                >
-                    "Import"
-                </button>
-            </div>
-        </Dialog>
+        <ConfirmDialog
+            open
+            title=Signal::stored(title)
+            name=Signal::stored(name)
+            act="Import"
+            act_class=class
+            keep="Not now"
+            pending=start.pending()
+            fault
+            on_confirm=Callback::new(move |_| {
+                start.dispatch(Ask::Begin);
+            })
+        >
+            {effects.clone().into_iter().map(|text| view! { <p>{text}</p> }).collect_view()}
+        </ConfirmDialog>
+    }
+    .into_any()
+}
+
+/// Brings over what changed in the file, for the last time, after a question.
+#[component]
+pub fn FinishButton(
+    /// The import.
+    import: ImportView,
+    /// Whether a job goes on.
+    going_on: Memo<bool>,
+    /// Loads the page again.
+    reload: Callback<()>,
+) -> impl IntoView {
+    let hydrated = use_hydrated();
+    let open = RwSignal::new(false);
+    let start = start_action(import.id, None, reload);
+    let fault = Signal::derive(move || match start.value().get() {
+        Some(Err(ApiError(fault))) => Some(fault),
+        _ => None,
+    });
+    let title = format!("End following {}?", import.file);
+    view! {
+        <button
+            class="btn"
+            type="button"
+            disabled=move || !hydrated.get() || going_on.get()
+            on:click=move |_| {
+                start.value().set(None);
+                open.set(true);
+            }
+        >
+            "Last time…"
+        </button>
+        <ConfirmDialog
+            open
+            title=Signal::stored(title)
+            name=Signal::stored(String::new())
+            act="Bring over for the last time"
+            act_class="btn pri"
+            keep="Not yet"
+            pending=start.pending()
+            fault
+            on_confirm=Callback::new(move |_| {
+                start.dispatch(Ask::Finish);
+            })
+        >
+            <p>"What changed in the file is brought over once more and proved. Then what is needed to follow it is deleted: later changes of the file stay behind."</p>
+            <p>"Stop the program that writes to the file first, and let it use the database afterwards. Should something differ, following goes on."</p>
+        </ConfirmDialog>
     }
     .into_any()
 }
 
 /// What an import will do, in sentences.
-fn effects(plan: &PlanSheet, choices: Choices) -> Vec<String> {
-    let mapping = choices.now();
+fn effects(plan: &PlanSheet, mapping: &Mapping) -> Vec<String> {
     let tables = plural(plan.tables, "table", "tables");
     let mut effects = vec![match plan.into {
         Destination::New => format!(
@@ -145,10 +200,10 @@ fn effects(plan: &PlanSheet, choices: Choices) -> Vec<String> {
             }
         ),
     }];
-    if plan.all_items > 0 {
+    if plan.items.all > 0 {
         effects.push(format!(
             "{} or will not be carried over, as listed.",
-            plural(plan.all_items, "thing changes", "things change")
+            plural(plan.items.all, "thing changes", "things change")
         ));
     }
     effects.push(
@@ -175,12 +230,12 @@ pub fn StartButton(
     reload: Callback<()>,
 ) -> impl IntoView {
     let hydrated = use_hydrated();
-    let start = start_action(id, reload);
+    let start = start_action(id, None, reload);
     let (class, words) = match ask {
         Ask::Look => ("btn", "Inspect again"),
         Ask::Begin => ("btn pri", "Go on"),
         Ask::Follow => ("btn", "Bring over what changed"),
-        Ask::Finish => ("btn", "Bring over for the last time"),
+        Ask::Finish => ("btn", "Last time"),
     };
     view! {
         <button

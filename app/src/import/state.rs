@@ -2,7 +2,7 @@
 
 use contract::{
     import::{ImportState, Verdict},
-    jobs::JobView,
+    jobs::{JobKind, JobView},
 };
 
 use crate::ui::Tone;
@@ -11,7 +11,12 @@ use crate::ui::Tone;
 /// from one that was interrupted.
 pub fn state_words(state: ImportState, job: Option<&JobView>) -> (Tone, &'static str) {
     let going_on = job.is_some_and(|job| !job.state.is_final());
+    let kind = job.filter(|_| going_on).map(|job| job.kind);
     match (state, going_on) {
+        (ImportState::Ready, _) if kind == Some(JobKind::InspectFile) => (Tone::Info, "Inspecting"),
+        (ImportState::Ready, _) if kind == Some(JobKind::RehearseImport) => (Tone::Info, "Rehearsing"),
+        (ImportState::Ready, _) if kind == Some(JobKind::Import) => (Tone::Info, "Beginning to load"),
+        (ImportState::Loading, _) if kind == Some(JobKind::DiscardImport) => (Tone::Info, "Being discarded"),
         (ImportState::Inspecting, true) => (Tone::Info, "Inspecting"),
         (ImportState::Inspecting, false) => (Tone::Bad, "Not inspected"),
         (ImportState::Ready, _) => (Tone::Info, "Ready to decide"),

@@ -184,9 +184,9 @@ fn OfTable(name: String, choices: Choices) -> impl IntoView {
         choices
             .with(|mapping| name.with_value(|name| mapping.tables.get(name).is_some_and(|table| table.skip)))
     };
-    let rename = move |typed: String| {
+    let rename = move |becomes: Option<String>| {
         choices.change(|mapping| {
-            name.with_value(|name| change_table(mapping, name, |table| table.name = new_name(&typed, name)));
+            name.with_value(|name| change_table(mapping, name, |table| table.name = becomes));
         });
     };
     let skip = move |skip: bool| {
@@ -206,7 +206,15 @@ fn OfTable(name: String, choices: Choices) -> impl IntoView {
                     disabled=closed
                     value=untrack(shown).unwrap_or_default()
                     prop:value=move || shown().unwrap_or_default()
-                    on:change=move |event| rename(event_target_value(&event))
+                    // As it is typed, so that it survives when something else of the page changes meanwhile.
+                    on:input=move |event| {
+                        let typed = event_target_value(&event);
+                        rename((!typed.is_empty()).then_some(typed));
+                    }
+                    on:change=move |event| {
+                        let typed = event_target_value(&event);
+                        rename(name.with_value(|name| new_name(&typed, name)));
+                    }
                 />
             </div>
             <label class="check">

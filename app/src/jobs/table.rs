@@ -110,7 +110,9 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Backup => "Back up",
         JobKind::VerifyBackup => "Verify backup",
         JobKind::InspectFile => "Look at file",
+        JobKind::RehearseImport => "Rehearse import",
         JobKind::Import => "Import",
+        JobKind::DiscardImport => "Discard import",
         JobKind::Test => "Test",
     }
 }

@@ -1,4 +1,4 @@
-//! The question before an act that destroys.
+//! The question before an act that destroys, or that cannot be undone.
 
 use contract::Fault;
 use leptos::prelude::*;
@@ -23,6 +23,9 @@ pub fn ConfirmDialog(
     /// The word on the button that does it: `Delete backup`.
     #[prop(into)]
     act: Signal<String>,
+    /// The looks of that button, for an act that destroys nothing.
+    #[prop(default = "btn dan")]
+    act_class: &'static str,
     /// The word on the button that does not: `Keep it`.
     #[prop(default = "Keep it")]
     keep: &'static str,
@@ -77,7 +80,7 @@ pub fn ConfirmDialog(
                         {keep}
                     </button>
                     <button
-                        class="btn dan"
+                        class=act_class
                         type="submit"
                         disabled=move || !right() || pending.get()
                         aria-busy=move || pending.get().to_string()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::ColumnType;
+use super::{ColumnType, Inspection};
 
 /// Every decision about one import. What is not mentioned stays as proposed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,33 @@ impl Default for Mapping {
     }
 }
 
+impl Mapping {
+    /// Without choices that only repeat what is proposed, so that two mappings that mean the same are the same.
+    pub fn tidied(mut self, found: &Inspection) -> Self {
+        let names = self.names;
+        for (source, choice) in &mut self.tables {
+            let table = found.tables.iter().find(|table| table.name == *source);
+            choice.name.take_if(|name| *name == names.of(source));
+            for (source, column) in &mut choice.columns {
+                column.name.take_if(|name| *name == names.of(source));
+                let facts = table.and_then(|table| table.columns.iter().find(|it| it.name == *source));
+                if let Some(facts) = facts {
+                    column.column_type.take_if(|it| *it == facts.proposal.column_type);
+                }
+            }
+            // What the file does not have stays, so that the rehearsal can say so.
+            choice.columns.retain(|source, column| {
+                *column != ColumnChoice::default()
+                    || table.is_some_and(|table| table.columns.iter().all(|it| it.name != *source))
+            });
+        }
+        self.tables.retain(|source, choice| {
+            *choice != TableChoice::default() || found.tables.iter().all(|table| table.name != *source)
+        });
+        self
+    }
+}
+
 /// Where rows go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,6 +112,16 @@ pub enum NamePolicy {
     Keep,
     /// ASCII letters in lower case, so that statements need no quotes.
     Lower,
+}
+
+impl NamePolicy {
+    /// What becomes of a name.
+    pub fn of(self, name: &str) -> String {
+        match self {
+            Self::Keep => name.to_owned(),
+            Self::Lower => name.to_ascii_lowercase(),
+        }
+    }
 }
 
 /// What happens to text with U+0000 or with bytes that are not UTF-8.

@@ -18,7 +18,7 @@ pub use self::{
     mapping::{
         ColumnChoice, Destination, Mapping, NamePolicy, OnCancel, OnConflict, TableChoice, TextPolicy,
     },
-    plan::{ImportPlan, Obstacle, PlannedColumn, PlannedStatement, PlannedTable, Room, Stage},
+    plan::{ImportPlan, Obstacle, PlannedColumn, PlannedStatement, PlannedTable, Rehearsal, Room, Stage},
     record::{
         FileEntry, ImportDetail, ImportFile, ImportFiles, ImportId, ImportState, ImportView, NewImport,
         NewUpload, UploadPart, UploadView,

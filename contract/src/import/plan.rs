@@ -3,6 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ColumnType, Conversion, Destination, Finding};
+use crate::Instant;
+
+/// A plan whose every statement ran on empty tables and was rolled back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    /// The decisions and the state of the file that it was for.
+    pub revision: String,
+    /// When.
+    pub at: Instant,
+    /// What the import would do.
+    pub plan: ImportPlan,
+}
 
 /// What an import would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +52,9 @@ pub struct PlannedTable {
     pub columns: Vec<PlannedColumn>,
     /// Whether later runs can bring over what changed since, and how; or why not cheaply.
     pub follow: String,
+    /// Whether that costs little where little changed.
+    #[serde(default)]
+    pub follow_cheaply: bool,
 }
 
 /// One column of a planned table.

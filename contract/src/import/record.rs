@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ImportReport, Inspection, Mapping, Verdict};
+use super::{ImportReport, Inspection, Mapping, Rehearsal, Verdict};
 use crate::{Fault, Instant, jobs::JobId};
 
 /// An import.
@@ -90,10 +90,16 @@ pub struct ImportDetail {
     pub import: ImportView,
     /// What is decided so far.
     pub mapping: Mapping,
+    /// Which decisions, about which state of the file; a rehearsal and a start name the one that their reader saw.
+    pub revision: String,
     /// What was found in the file, once it was looked at.
     pub inspection: Option<Inspection>,
+    /// The last rehearsal.
+    pub rehearsal: Option<Rehearsal>,
     /// What was done, once it is done.
     pub report: Option<ImportReport>,
+    /// Whether later runs bring over what changed in the file since.
+    pub following: bool,
 }
 
 /// Which file to import, and where to.

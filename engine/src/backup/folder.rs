@@ -181,14 +181,7 @@ impl Folder {
 
     /// Bytes that the console's user may still write there; `None` when the folder does not exist yet.
     pub(super) fn free_bytes(&self) -> Option<i64> {
-        let seen = nix::sys::statvfs::statvfs(&self.root).ok()?;
-        // The field's width differs between systems.
-        #[expect(
-            clippy::useless_conversion,
-            reason = "the widths of these fields differ between systems"
-        )]
-        let free = u64::from(seen.blocks_available()).saturating_mul(u64::from(seen.fragment_size()));
-        i64::try_from(free).ok()
+        crate::disk::free_bytes(&self.root).ok()
     }
 
     /// Makes the backup folder itself when it is missing.

@@ -75,7 +75,7 @@ pub(super) fn run(
     seen: &Seen,
 ) -> Result<Inspected> {
     stop.check()?;
-    let source = Source::open(file, name, room, alone)?;
+    let source = Source::open(file, name, room, alone, stop)?;
     inspect(&source, stop, seen)
 }
 
@@ -84,7 +84,7 @@ pub(super) fn inspect(source: &Source, stop: &Stop, seen: &Seen) -> Result<Inspe
     let begun = Instant::now();
     let connection = source.connect()?;
     stop.watch(&connection);
-    let checking = source.connect()?;
+    let checking = source.connect_for_rules()?;
     stop.watch(&checking);
     // The check of the pages and the look at the rows read the same file, each on a processor of its own.
     let (checked, read) = std::thread::scope(|scope| {
@@ -390,6 +390,15 @@ pub(super) fn pairs<'a>(
 }
 
 fn unreadable(name: &str, error: &rusqlite::Error) -> Error {
+    if let rusqlite::Error::InvalidColumnName(column) = error {
+        return Error::Refused(
+            Fault::new(
+                Code::Invalid,
+                format!("{name} has a column whose name is no UTF-8, and PostgreSQL takes no other: {column}."),
+            )
+            .hint("Rename it in a copy of the file: alter table … rename column … to …"),
+        );
+    }
     Error::Refused(
         Fault::new(
             Code::Invalid,

@@ -1,11 +1,15 @@
 //! The two jobs of an import: looking at the file, and loading it with the proof.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use chrono::Utc;
 use contract::{
     format,
-    import::{Finding, FindingKind, ImportId, ImportReport, ImportState, Severity, Verdict},
+    import::{Destination, Finding, FindingKind, ImportId, ImportReport, ImportState, Severity, Verdict},
     jobs::{JobKind, JobState, LogLevel, Phase},
 };
 use serde::{Deserialize, Serialize};
@@ -14,7 +18,8 @@ use sqlx::Connection;
 use super::{
     inspect::{self, Inspected},
     load::{Done, Ledger, Load, SESSION, Watch},
-    plan::Plan,
+    plan::{self, Plan},
+    rehearsal::{self, decided_anew},
     scan::Seen,
     source::Source,
     stop::Stop,
@@ -83,6 +88,7 @@ async fn look(context: &JobContext, path: PathBuf, name: String) -> Result<Inspe
     let alone = !context.engine.config().works;
     let (reading_stop, reading_seen) = (stop.clone(), Arc::clone(&seen));
     let reading = tokio::task::spawn_blocking(move || {
+        same_place(&path, &name)?;
         inspect::run(&path, Some(&name), &room, alone, &reading_stop, &reading_seen)
     });
     tokio::pin!(reading);
@@ -104,7 +110,7 @@ async fn look(context: &JobContext, path: PathBuf, name: String) -> Result<Inspe
     }
 }
 
-async fn find(context: &JobContext, id: ImportId) -> Result<Record> {
+pub(super) async fn find(context: &JobContext, id: ImportId) -> Result<Record> {
     store::find(context.engine.store(), id)
         .await?
         .ok_or_else(|| Error::not_found("The import is not there any more.", "Begin a new one."))
@@ -121,6 +127,9 @@ pub(crate) struct LoadImport {
     pub file: String,
     /// Whether later runs shall bring over what changes.
     pub follow: bool,
+    /// What was rehearsed, for an import that begins.
+    #[serde(default)]
+    pub revision: Option<String>,
 }
 
 impl Job for LoadImport {
@@ -139,8 +148,7 @@ impl Job for LoadImport {
     async fn run(self, context: JobContext) -> Result<String> {
         let mut record = find(&context, self.import).await?;
         if record.view.state == ImportState::Ready {
-            // What a killed run left was so little that its clean-up took the plan back.
-            super::Import(&context.engine).fix_plan(&record).await?;
+            fix_plan(&context, &record, self.revision.as_deref()).await?;
             record = find(&context, self.import).await?;
         }
         let state = record.view.state;
@@ -183,8 +191,14 @@ impl Job for LoadImport {
             ..report
         };
         let store = context.engine.store();
-        store::finish(store, self.import, &report).await?;
-        if !self.follow {
+        if !store::finish(store, self.import, &report).await? {
+            return Err(Error::conflict(
+                "The import was discarded while it ran.",
+                "Look at what is left of it in the target, and begin a new one.",
+            ));
+        }
+        // What differs can be brought over again, once it is known why.
+        if !self.follow && report.verdict != Verdict::Differs {
             if load.plan.follow {
                 let plan = Plan {
                     follow: false,
@@ -233,14 +247,21 @@ impl Job for LoadImport {
         let asked = crate::jobs::store::view(context.engine.store(), context.id)
             .await?
             .is_some_and(|job| job.state == JobState::Cancelling);
-        if asked && !plan.keep {
+        let into_own = plan.into == Destination::New;
+        if asked && !plan.keep && into_own {
             undo(&context, &mut connection, &ledger, plan)
                 .await
                 .map_err(failed)?;
             store::back_to_ready(context.engine.store(), self.import).await?;
         } else if ledger.read(&mut connection).await.map_err(failed)?.is_none() {
+            ledger.forget(&mut connection).await.map_err(failed)?;
             context.info("Nothing of it is in the target.");
             store::back_to_ready(context.engine.store(), self.import).await?;
+        } else if asked && !plan.keep {
+            context.log(
+                LogLevel::Warn,
+                "All rows were committed before it was cancelled, and stay. Start the import again: it only proves them then.",
+            );
         } else {
             context.log(
                 LogLevel::Warn,
@@ -255,29 +276,135 @@ impl Job for LoadImport {
     }
 }
 
-/// Removes what an import left, in one transaction.
-pub(super) async fn undo(
+/// Fixes the plan of an import that begins: it must be the one that was rehearsed.
+async fn fix_plan(context: &JobContext, record: &Record, revision: Option<&str>) -> Result<()> {
+    let revision = revision.map(str::to_owned).unwrap_or_else(|| record.revision());
+    let rehearsed = record
+        .rehearsed()
+        .filter(|rehearsal| rehearsal.revision == revision)
+        .ok_or_else(decided_anew)?;
+    context.phase(Phase::Rehearsing, None);
+    let inspected = record.inspected.as_ref().ok_or_else(super::not_looked_at)?;
+    let target = context.target(&record.view.target)?;
+    let name = worker::purpose(SESSION, context.id);
+    let (draft, room) = context
+        .unless_cancelled(async {
+            let mut connection = target.connect(&name).await?;
+            let draft = plan::make(inspected, &record.mapping, &target, &mut connection).await?;
+            let room = plan::room(&draft.plan, &target, &mut connection).await;
+            Ok((draft, room))
+        })
+        .await?;
+    if let Some(fault) = rehearsal::in_the_way(&draft.obstacles, &room) {
+        return Err(fault);
+    }
+    let plan = draft.plan.clone();
+    let now = plan::view(draft, target.name(), rehearsed.plan.room.clone());
+    if now != rehearsed.plan {
+        return Err(Error::conflict(
+            format!("Something in {} was changed since the rehearsal.", target.name()),
+            "Rehearse again, and read what is different.",
+        ));
+    }
+    match store::begin(context.engine.store(), record.view.id, &plan).await? {
+        true => Ok(()),
+        false => Err(super::begun()),
+    }
+}
+
+/// Removes what an unfinished import left, and then the import.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DiscardImport {
+    /// The managed database.
+    pub target: String,
+    /// The import.
+    pub import: ImportId,
+    /// The file's name.
+    pub file: String,
+}
+
+impl Job for DiscardImport {
+    const KIND: JobKind = JobKind::DiscardImport;
+    const EXCLUSIVE: bool = true;
+    const EVENT_TYPE: &'static str = "import.discard";
+
+    fn target(&self) -> Option<&str> {
+        Some(&self.target)
+    }
+
+    fn title(&self) -> String {
+        format!("Discard the import of {}", self.file)
+    }
+
+    async fn run(self, context: JobContext) -> Result<String> {
+        let record = find(&context, self.import).await?;
+        let store = context.engine.store();
+        if let (ImportState::Loading, Some(plan)) = (record.view.state, &record.plan) {
+            context.phase(Phase::CleaningUp, None);
+            let target = context.target(&self.target)?;
+            let name = worker::purpose(SESSION, context.id);
+            let ledger = Ledger::new(&plan.schema, self.import);
+            context
+                .unless_cancelled(async {
+                    let mut connection = target.connect(&name).await?;
+                    undo(&context, &mut connection, &ledger, plan)
+                        .await
+                        .map_err(|source| target.error(source))
+                })
+                .await?;
+            store::back_to_ready(store, self.import).await?;
+        }
+        match store::delete(store, self.import).await? {
+            true => Ok("nothing of it is left".to_owned()),
+            false => Err(super::begun()),
+        }
+    }
+
+    async fn clean_up(self, context: JobContext) -> Result<()> {
+        let target = context.target(&self.target)?;
+        let mut connection = target.connect("clean-up").await?;
+        worker::end_leftover(&mut connection, SESSION, context.id)
+            .await
+            .map_err(|source| target.error(source))?;
+        Ok(())
+    }
+}
+
+/// Removes what an import left, and says so in the job's log.
+async fn undo(
     context: &JobContext,
     connection: &mut sqlx::PgConnection,
     ledger: &Ledger,
     plan: &Plan,
 ) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin().await?;
-    let gone = ledger.undo(&mut transaction, plan).await?;
-    transaction.commit().await?;
-    context.info(match plan.into {
-        contract::import::Destination::New => format!("Dropped the {} tables that it had made.", gone.len()),
-        contract::import::Destination::Existing => {
-            "Forgot how far it was; rows that had gone into tables that were there stay there.".to_owned()
+    let undone = ledger.undo(connection, plan).await?;
+    match plan.into {
+        Destination::New => context.info(format!("Dropped the {} tables that it had made.", undone.tables.len())),
+        Destination::Existing => {
+            context.info("Forgot how far it was; rows that had gone into tables that were there stay there.");
         }
-    });
+    }
+    if !undone.renamed.is_empty() {
+        context.log(
+            LogLevel::Warn,
+            format!(
+                "Left alone, since they were renamed after the import had made them: {}.",
+                undone.renamed.join(", ")
+            ),
+        );
+    }
     Ok(())
 }
 
 async fn open(context: &JobContext, path: PathBuf, name: String) -> Result<Source> {
     let room = context.engine.config().data_dir.clone();
     let alone = !context.engine.config().works;
-    let opening = tokio::task::spawn_blocking(move || Source::open(&path, Some(&name), &room, alone));
+    let stop = Stop::default();
+    let _stops = stop.on_drop();
+    let opening = tokio::task::spawn_blocking(move || {
+        same_place(&path, &name)?;
+        Source::open(&path, Some(&name), &room, alone, &stop)
+    });
     context
         .unless_cancelled(async {
             opening
@@ -285,6 +412,18 @@ async fn open(context: &JobContext, path: PathBuf, name: String) -> Result<Sourc
                 .map_err(|error| Error::internal("opening a SQLite file", error))?
         })
         .await
+}
+
+/// Refuses a file that was exchanged for a link since it was chosen: it could lead out of the allowed folder.
+fn same_place(path: &Path, name: &str) -> Result<()> {
+    match std::fs::canonicalize(path) {
+        Ok(found) if found != path => Err(Error::conflict(
+            format!("{name} lies somewhere else now: its path leads through a link."),
+            "Put the file itself where it was; or discard this import and begin a new one.",
+        )),
+        // What is not there is said when it is opened.
+        _ => Ok(()),
+    }
 }
 
 fn changed(name: &str) -> Error {

@@ -26,6 +26,7 @@ mod names;
 mod numeric;
 mod plan;
 mod propose;
+pub(crate) mod rehearsal;
 mod scan;
 mod schema;
 mod show;
@@ -44,16 +45,15 @@ use std::path::Path;
 
 use contract::{
     audit::Severity,
-    import::{ImportDetail, ImportId, ImportPlan, ImportState, ImportView, Inspection, Mapping, NewImport},
+    import::{ImportDetail, ImportId, ImportState, ImportView, Inspection, Mapping, NewImport},
     jobs::{JobId, JobView},
     session::Permission,
 };
-use sqlx::Connection;
 use uuid::Uuid;
 
 use self::{
-    job::{InspectFile, LoadImport},
-    load::Ledger,
+    job::{DiscardImport, InspectFile, LoadImport},
+    rehearsal::RehearseImport,
     store::Record,
 };
 use crate::{
@@ -168,10 +168,10 @@ impl Import<'_> {
     /// Queues the job that looks at an import's file, again if need be.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` once rows are loaded.
+    /// `NotFound`; `Conflict` while a job is at work, and once rows are loaded.
     pub async fn look_again(&self, caller: &Caller, id: ImportId) -> Result<JobId> {
         caller.permit(Permission::Import)?;
-        let record = self.find(id).await?;
+        let record = self.idle(id).await?;
         match record.view.state {
             ImportState::Inspecting | ImportState::Ready => {
                 self.look(caller, &record.view.target, id, &record.view.file)
@@ -213,8 +213,11 @@ impl Import<'_> {
         caller.permit(Permission::Import)?;
         let record = self.find(id).await?;
         Ok(ImportDetail {
+            revision: record.revision(),
+            following: record.view.state == ImportState::Done && record.follows(),
             import: record.view,
             mapping: record.mapping,
+            rehearsal: record.rehearsal,
             inspection: record.inspected.map(|inspected| inspected.inspection),
             report: record.report,
         })
@@ -239,7 +242,7 @@ impl Import<'_> {
             let record = self.find(id).await?;
             let goes_on = match record.view.state {
                 ImportState::Loading => true,
-                ImportState::Done => record.plan.as_ref().is_some_and(|plan| plan.follow),
+                ImportState::Done => record.follows(),
                 ImportState::Inspecting | ImportState::Ready => false,
             };
             if goes_on && record.plan.is_some_and(|plan| plan.schema == schema) {
@@ -249,14 +252,21 @@ impl Import<'_> {
         Ok(None)
     }
 
-    /// What an import would do with these decisions, which are kept. Every statement is rehearsed on empty tables in a
-    /// transaction that is rolled back.
+    /// Keeps what is decided, and queues the job that says what an import would do with it: every statement is rehearsed on
+    /// empty tables in a transaction that is rolled back. `seen` is the revision that the reader had before them; without
+    /// one, whatever was decided before is replaced.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` before the file was looked at and once rows are loaded; `Target`.
-    pub async fn plan(&self, caller: &Caller, id: ImportId, mapping: Mapping) -> Result<ImportPlan> {
+    /// `NotFound`; `Invalid` when the schema has no name; `Conflict` before the file was looked at, once rows are loaded,
+    /// while a job is at work, and when something else was decided meanwhile.
+    pub async fn rehearse(
+        &self,
+        caller: &Caller,
+        id: ImportId,
+        mapping: Mapping,
+        seen: Option<&str>,
+    ) -> Result<JobId> {
         caller.permit(Permission::Import)?;
-        let record = self.find(id).await?;
         if mapping.schema.trim().is_empty() || mapping.schema.contains('\0') || mapping.schema.len() > 63 {
             return Err(Error::invalid(
                 "schema",
@@ -264,36 +274,76 @@ impl Import<'_> {
                 "Name one, such as public; it is made when it is missing.",
             ));
         }
+        let mut record = self.idle(id).await?;
+        let inspected = record.inspected.as_ref().ok_or_else(not_looked_at)?;
+        if seen.is_some_and(|seen| seen != record.revision()) {
+            return Err(rehearsal::decided_anew());
+        }
+        let mapping = mapping.tidied(&inspected.inspection);
         if !store::set_mapping(self.0.store(), id, &mapping).await? {
             return Err(begun());
         }
-        let target = self.0.target(&record.view.target)?;
-        let mut connection = target.connect("rehearsal").await?;
-        let inspected = record.inspected.ok_or_else(not_looked_at)?;
-        let draft = plan::make(&inspected, &mapping, &target, &mut connection).await?;
-        let room = plan::room(&draft.plan, &target, &mut connection).await;
-        connection.close().await.ok();
-        Ok(plan::view(draft, target.name(), room))
+        record.mapping = mapping;
+        let job = jobs::start(
+            self.0,
+            caller,
+            &RehearseImport {
+                target: record.view.target.clone(),
+                import: id,
+                file: record.view.file.clone(),
+                revision: record.revision(),
+            },
+            Act {
+                event_type: "import.rehearse",
+                severity: Severity::Info,
+                object: Some(&record.view.file),
+                detail: Some(&format!("schema {}", record.mapping.schema)),
+            },
+        )
+        .await?;
+        store::set_job(self.0.store(), id, job).await?;
+        Ok(job)
     }
 
-    /// Starts the load, or goes on with one that ended in the middle, or brings over what changed in the file of one that
-    /// is followed. With `follow` false on one that is followed, for the last time.
+    /// Starts the load of what was rehearsed, whose `revision` the reader names; or goes on with one that ended in the
+    /// middle; or brings over what changed in the file of one that is followed. With `follow` false on one that is followed,
+    /// for the last time.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` before the file was looked at, when something stands in the way, or when it is done.
-    pub async fn start(&self, caller: &Caller, id: ImportId, follow: bool) -> Result<JobId> {
+    /// `NotFound`; `Conflict` before the rehearsal, when something stands in the way or was decided anew, while a job is at
+    /// work, or when it is done.
+    pub async fn start(
+        &self,
+        caller: &Caller,
+        id: ImportId,
+        follow: bool,
+        revision: Option<&str>,
+    ) -> Result<JobId> {
         caller.permit(Permission::Import)?;
-        let record = self.find(id).await?;
+        let record = self.idle(id).await?;
         let view = &record.view;
         let mut following = follow;
         match view.state {
             ImportState::Inspecting => return Err(not_looked_at()),
             ImportState::Ready => {
                 following = record.mapping.follow;
-                self.fix_plan(&record).await?;
+                let rehearsal = record.rehearsed().ok_or_else(|| {
+                    Error::conflict(
+                        "What is decided about this import was not rehearsed.",
+                        "Rehearse it, read what it would do, and start it then.",
+                    )
+                })?;
+                if revision.is_none_or(|revision| revision != rehearsal.revision) {
+                    return Err(rehearsal::decided_anew());
+                }
+                if let Some(fault) =
+                    rehearsal::in_the_way(&rehearsal.plan.obstacles, &rehearsal.plan.room)
+                {
+                    return Err(fault);
+                }
             }
             ImportState::Loading => following = record.mapping.follow,
-            ImportState::Done if record.plan.as_ref().is_some_and(|plan| plan.follow) => {}
+            ImportState::Done if record.follows() => {}
             ImportState::Done => {
                 return Err(Error::conflict(
                     "This import is done.",
@@ -301,7 +351,7 @@ impl Import<'_> {
                 ));
             }
         }
-        let started = jobs::start(
+        let job = jobs::start(
             self.0,
             caller,
             &LoadImport {
@@ -309,6 +359,7 @@ impl Import<'_> {
                 import: id,
                 file: view.file.clone(),
                 follow: following,
+                revision: revision.map(str::to_owned),
             },
             Act {
                 event_type: "import.load",
@@ -317,131 +368,96 @@ impl Import<'_> {
                 detail: Some(&format!("schema {}", record.mapping.schema)),
             },
         )
-        .await;
-        match started {
-            Ok(job) => {
-                store::set_job(self.0.store(), id, job).await?;
-                Ok(job)
-            }
-            Err(error) => {
-                if view.state == ImportState::Ready {
-                    store::back_to_ready(self.0.store(), id).await?;
-                }
-                Err(error)
-            }
-        }
+        .await?;
+        store::set_job(self.0.store(), id, job).await?;
+        Ok(job)
     }
 
-    async fn fix_plan(&self, record: &Record) -> Result<()> {
-        let target = self.0.target(&record.view.target)?;
-        let inspected = record.inspected.as_ref().ok_or_else(not_looked_at)?;
-        let mut connection = target.connect("rehearsal").await?;
-        let draft = plan::make(inspected, &record.mapping, &target, &mut connection).await?;
-        if let Some(obstacle) = draft.obstacles.first() {
-            let more = match draft.obstacles.len() {
-                1 => String::new(),
-                many => format!(" There are {} more obstacles.", many - 1),
-            };
-            return Err(Error::conflict(
-                format!("{}{more}", obstacle.words),
-                obstacle.hint.clone(),
-            ));
-        }
-        let room = plan::room(&draft.plan, &target, &mut connection).await;
-        connection.close().await.ok();
-        if let Some(free) = room.free.filter(|free| *free < room.needed) {
-            return Err(Error::conflict(
-                format!(
-                    "The import needs about {} on the server's disk, and {} are free.",
-                    contract::format::bytes(room.needed),
-                    contract::format::bytes(free)
-                ),
-                "Free some room, or leave tables out.",
-            ));
-        }
-        match store::begin(self.0.store(), record.view.id, &draft.plan).await? {
-            true => Ok(()),
-            false => Err(begun()),
-        }
-    }
-
-    /// Drops the tables that an unfinished import made, and forgets it; `confirm` is the managed database's name.
-    /// An import that left nothing is forgotten.
+    /// Forgets an import that left nothing in the target. One that did is removed by a job, whose id comes back: it drops the
+    /// tables that the import made; `confirm` must be the managed database's name then.
     ///
     /// # Errors
     /// `NotFound`; `Invalid` when the name is not the right one; `Conflict` while a job works on it, or when it is done.
-    pub async fn discard(&self, caller: &Caller, id: ImportId, confirm: &str) -> Result<()> {
+    pub async fn discard(&self, caller: &Caller, id: ImportId, confirm: &str) -> Result<Option<JobId>> {
         caller.permit(Permission::Import)?;
-        let record = self.find(id).await?;
+        let record = self.idle(id).await?;
         let view = &record.view;
-        if let Some(job) = self.at_work(view).await? {
-            return Err(Error::conflict(
-                "A job is at work on this import.",
-                format!("Cancel it first, under /jobs/{}.", job.id),
-            ));
-        }
-        let mut gone = Vec::new();
-        match (view.state, &record.plan) {
-            (ImportState::Loading, Some(plan)) => {
-                if confirm != view.target {
-                    return Err(Error::invalid(
-                        "confirm",
-                        format!("\"{confirm}\" is not the name of the database."),
-                        format!("Type {} to drop what the import has made in it.", view.target),
-                    ));
+        match view.state {
+            ImportState::Loading if confirm != view.target => Err(Error::invalid(
+                "confirm",
+                match confirm {
+                    "" => "This import has begun to load rows, so discarding it changes the database.".to_owned(),
+                    typed => format!("\"{typed}\" is not the name of the database."),
+                },
+                format!("Load the page again, and type {} to remove what the import has made.", view.target),
+            )),
+            ImportState::Loading => {
+                let job = jobs::start(
+                    self.0,
+                    caller,
+                    &DiscardImport {
+                        target: view.target.clone(),
+                        import: id,
+                        file: view.file.clone(),
+                    },
+                    Act {
+                        event_type: "import.discard",
+                        severity: Severity::Warning,
+                        object: Some(&view.file),
+                        detail: Some(&format!("schema {}", record.mapping.schema)),
+                    },
+                )
+                .await?;
+                store::set_job(self.0.store(), id, job).await?;
+                Ok(Some(job))
+            }
+            ImportState::Done => Err(Error::conflict(
+                "This import is done; its report is kept.",
+                "Drop its tables by a migration if they are not wanted.",
+            )),
+            ImportState::Inspecting | ImportState::Ready => {
+                if !store::delete(self.0.store(), id).await? {
+                    return Err(begun());
                 }
-                let target = self.0.target(&view.target)?;
-                let failed = |source| target.error(source);
-                let mut connection = target.connect("clean-up").await?;
-                let mut transaction = connection.begin().await.map_err(failed)?;
-                gone = Ledger::new(&plan.schema, id)
-                    .undo(&mut transaction, plan)
-                    .await
-                    .map_err(failed)?;
-                transaction.commit().await.map_err(failed)?;
-                store::back_to_ready(self.0.store(), id).await?;
+                let mut transaction = self.0.store().begin().await?;
+                audit::record(
+                    &mut transaction,
+                    audit::Entry {
+                        outcome: contract::audit::Outcome::Success,
+                        target: Some(&view.target),
+                        object: Some(&view.file),
+                        ..audit::Entry::by(caller, "import.discard")
+                    },
+                )
+                .await?;
+                transaction.commit().await?;
+                Ok(None)
             }
-            (ImportState::Done, _) => {
-                return Err(Error::conflict(
-                    "This import is done; its report is kept.",
-                    "Drop its tables by a migration if they are not wanted.",
-                ));
-            }
-            _ => {}
         }
-        store::delete(self.0.store(), id).await?;
-        let mut transaction = self.0.store().begin().await?;
-        let detail = match gone.is_empty() {
-            true => None,
-            false => Some(format!("dropped {}", gone.join(", "))),
-        };
-        audit::record(
-            &mut transaction,
-            audit::Entry {
-                severity: Severity::Warning,
-                outcome: contract::audit::Outcome::Success,
-                target: Some(&view.target),
-                object: Some(&view.file),
-                detail: detail.as_deref(),
-                ..audit::Entry::by(caller, "import.discard")
-            },
-        )
-        .await?;
-        transaction.commit().await?;
-        Ok(())
     }
 
-    /// The job that works on an import now. One whose process was killed is cleaned up after first, where no console does.
-    async fn at_work(&self, view: &ImportView) -> Result<Option<JobView>> {
-        let Some(id) = view.job else { return Ok(None) };
-        let look = async || -> Result<Option<JobView>> {
-            let job = jobs::store::view(self.0.store(), id).await?;
-            Ok(job.filter(|job| !job.state.is_final()))
-        };
-        match look().await? {
-            Some(_) if !self.0.config().works && jobs::bury(self.0, &view.target).await? => look().await,
-            found => Ok(found),
+    /// An import that no job works on. One whose process was killed is cleaned up after first, where no console does.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` while a job works on it.
+    async fn idle(&self, id: ImportId) -> Result<Record> {
+        if let Some((job, target)) = store::job_of(self.0.store(), id).await? {
+            let look = async || -> Result<Option<JobView>> {
+                let job = jobs::store::view(self.0.store(), job).await?;
+                Ok(job.filter(|job| !job.state.is_final()))
+            };
+            let at_work = match look().await? {
+                Some(_) if !self.0.config().works && jobs::bury(self.0, &target).await? => look().await?,
+                found => found,
+            };
+            if let Some(job) = at_work {
+                return Err(Error::conflict(
+                    format!("A job is at work on this import: {}.", job.title),
+                    format!("Wait for its end, or cancel it first, under /jobs/{}.", job.id),
+                ));
+            }
         }
+        self.find(id).await
     }
 
     async fn find(&self, id: ImportId) -> Result<Record> {

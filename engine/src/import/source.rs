@@ -5,16 +5,16 @@
 //! on opening; so both are copied with the file, and the copy is opened.
 
 use std::{
-    fs::{self, File, Metadata, Permissions},
-    io::Read,
+    fs::{self, File, Metadata, OpenOptions},
+    io::{Read, Write},
     os::unix::{
         ffi::{OsStrExt, OsStringExt},
-        fs::{MetadataExt, PermissionsExt},
+        fs::{MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
 };
 
-use contract::{Code, Fault};
+use contract::{Code, Fault, format};
 use nix::unistd::{Uid, User};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
@@ -23,8 +23,9 @@ use tempfile::TempDir;
 use super::{
     header::{self, Header, PROBE},
     leftover, lock,
+    stop::Stop,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, disk::free_bytes};
 
 /// What stays as it is in the path of a `file:` address.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -35,6 +36,9 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The most of a file that is mapped, in bytes; SQLite's own limit is just below 2 GiB.
 const MAPPED: i64 = 0x7fff_0000;
+
+/// What a copy leaves free on the disk, on which the console's own database may lie.
+const RESERVE: i64 = 256 * 1024 * 1024;
 
 /// A file that is open for reading, or a copy of it.
 pub(super) struct Source {
@@ -78,8 +82,9 @@ impl Source {
     /// `by_command` says that the process does nothing else.
     ///
     /// # Errors
-    /// What the file is instead of a whole SQLite database that nobody writes to.
-    pub fn open(file: &Path, name: Option<&str>, room: &Path, by_command: bool) -> Result<Self> {
+    /// What the file is instead of a whole SQLite database that nobody writes to; a conflict when there is no room for the
+    /// copy; `Cancelled`.
+    pub fn open(file: &Path, name: Option<&str>, room: &Path, by_command: bool, stop: &Stop) -> Result<Self> {
         let name = name.map_or_else(|| name_of(file), str::to_owned);
         let parts = Parts::of(file, &name)?;
         let mut database = File::open(&parts.database).map_err(|error| unusable(file, &error))?;
@@ -110,7 +115,7 @@ impl Source {
             header.whole(&name, bytes).map_err(Error::Refused)?;
             in_place(&parts.database)
         } else {
-            let folder = parts.copy(room)?;
+            let folder = parts.copy(&name, room, stop)?;
             // A write between the two copies would leave a pair that does not belong together.
             if parts.states() != before {
                 return Err(Error::Refused(lock::changed(&name)));
@@ -142,6 +147,19 @@ impl Source {
     /// # Errors
     /// What SQLite has against the file.
     pub fn connect(&self) -> Result<Connection> {
+        let connection = self.connect_for_rules()?;
+        // Else a name that matches no column would silently be a text.
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)
+            .map_err(|error| unopened(&self.name, &error))?;
+        Ok(connection)
+    }
+
+    /// A connection for the file's own expressions, where a text in double quotes is a text.
+    ///
+    /// # Errors
+    /// What SQLite has against the file.
+    pub fn connect_for_rules(&self) -> Result<Connection> {
         match &self.copy {
             None => in_place(&self.parts.database),
             Some(folder) => in_copy(folder),
@@ -201,12 +219,21 @@ impl Parts {
         let beside = |end: &str| {
             let mut path = database.clone().into_os_string().into_vec();
             path.extend_from_slice(end.as_bytes());
-            PathBuf::from(std::ffi::OsString::from_vec(path))
+            let path = PathBuf::from(std::ffi::OsString::from_vec(path));
+            match fs::symlink_metadata(&path) {
+                // A link could lead to any file of the machine.
+                Ok(found) if !found.is_file() => Err(Error::invalid(
+                    "file",
+                    format!("{name}{end} is no ordinary file."),
+                    "Put the file itself there, or remove it if it does not belong to the database.",
+                )),
+                _ => Ok(path),
+            }
         };
         Ok(Self {
-            wal: beside("-wal"),
-            journal: beside("-journal"),
-            shared_memory: beside("-shm"),
+            wal: beside("-wal")?,
+            journal: beside("-journal")?,
+            shared_memory: beside("-shm")?,
             database,
         })
     }
@@ -215,23 +242,53 @@ impl Parts {
         [&self.database, &self.wal, &self.journal].map(|path| fs::metadata(path).ok().map(State::from))
     }
 
-    fn copy(&self, room: &Path) -> Result<TempDir> {
+    /// A private copy of all parts.
+    fn copy(&self, name: &str, room: &Path, stop: &Stop) -> Result<TempDir> {
         let folder = leftover::folder(room)?;
-        for (from, to) in [
+        let parts = [
             (&self.database, "source"),
             (&self.wal, "source-wal"),
             (&self.journal, "source-journal"),
-        ] {
+        ];
+        let needed: i64 = self.states().into_iter().filter_map(size).sum();
+        let free = free_bytes(room).map_err(Error::io(format!("{} cannot be looked at", room.display())))?;
+        if free < needed.saturating_add(RESERVE) {
+            return Err(Error::conflict(
+                format!(
+                    "{name} has a log or journal beside it, so it is read in a copy: that needs {} in {}, and {} are free.",
+                    format::bytes(needed),
+                    room.display(),
+                    format::bytes(free)
+                ),
+                "Free some room there; or stop the program that uses the file, so that it writes its log back into it.",
+            ));
+        }
+        for (from, to) in parts {
             if fs::metadata(from).is_ok_and(|found| found.len() > 0) {
-                let to = folder.path().join(to);
-                let what = format!("A private copy of {} cannot be made", from.display());
-                fs::copy(from, &to)
-                    // The copy takes the rights too, and SQLite must be able to write to it.
-                    .and_then(|_| fs::set_permissions(&to, Permissions::from_mode(0o600)))
-                    .map_err(Error::io(what))?;
+                copy(from, &folder.path().join(to), stop)?;
             }
         }
         Ok(folder)
+    }
+}
+
+/// Copies a file, unless it shall stop.
+fn copy(from: &Path, to: &Path, stop: &Stop) -> Result<()> {
+    let failed = || Error::io(format!("A private copy of {} cannot be made", from.display()));
+    let mut source = File::open(from).map_err(failed())?;
+    let mut copy = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(failed())?;
+    let mut chunk = vec![0; 1 << 20];
+    loop {
+        stop.check()?;
+        match source.read(&mut chunk).map_err(failed())? {
+            0 => return Ok(()),
+            count => copy.write_all(&chunk[..count]).map_err(failed())?,
+        }
     }
 }
 

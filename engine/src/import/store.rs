@@ -1,7 +1,7 @@
 //! The console's own rows on imports. Queries are checked against migrations/store when they compile.
 
 use contract::{
-    import::{ImportId, ImportReport, ImportState, ImportView, Mapping},
+    import::{ImportId, ImportReport, ImportState, ImportView, Mapping, Rehearsal},
     jobs::JobId,
 };
 use sqlx::{PgPool, types::Json};
@@ -15,6 +15,7 @@ pub(super) struct Record {
     pub path: String,
     pub mapping: Mapping,
     pub inspected: Option<Inspected>,
+    pub rehearsal: Option<Rehearsal>,
     pub plan: Option<Plan>,
     pub report: Option<ImportReport>,
 }
@@ -103,6 +104,7 @@ pub(super) async fn find(pool: &PgPool, id: ImportId) -> Result<Option<Record>, 
         r#"select id, target, path, name, state, job, report ->> 'verdict' as verdict, created_by, created_at,
                 mapping as "mapping: Json<Mapping>",
                 inspected as "inspected: Json<Inspected>",
+                rehearsal as "rehearsal: Json<Rehearsal>",
                 plan as "plan: Json<Plan>",
                 report as "report: Json<ImportReport>"
            from imports
@@ -115,6 +117,7 @@ pub(super) async fn find(pool: &PgPool, id: ImportId) -> Result<Option<Record>, 
         path: row.path,
         mapping: row.mapping.0,
         inspected: row.inspected.map(|it| it.0),
+        rehearsal: row.rehearsal.map(|it| it.0),
         plan: row.plan.map(|it| it.0),
         report: row.report.map(|it| it.0),
         view: Row {
@@ -148,6 +151,14 @@ pub(super) async fn of_file(pool: &PgPool, target: &str, path: &str) -> Result<V
     Ok(rows.into_iter().map(ImportId).collect())
 }
 
+/// The last job of an import, and the managed database.
+pub(super) async fn job_of(pool: &PgPool, id: ImportId) -> Result<Option<(JobId, String)>, sqlx::Error> {
+    let row = sqlx::query!("select job, target from imports where id = $1", id.0)
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.and_then(|row| Some((JobId(row.job?), row.target))))
+}
+
 /// Notes the job that works on an import.
 pub(super) async fn set_job(pool: &PgPool, id: ImportId, job: JobId) -> Result<(), sqlx::Error> {
     sqlx::query!("update imports set job = $2 where id = $1", id.0, job.0)
@@ -178,9 +189,28 @@ pub(super) async fn set_mapping(pool: &PgPool, id: ImportId, mapping: &Mapping) 
         "update imports
             set mapping = $2
           where id = $1
-            and state in ('inspecting', 'ready')",
+            and state = 'ready'",
         id.0,
         Json(mapping) as _,
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Keeps a rehearsal; not once a load has begun.
+pub(super) async fn set_rehearsal(
+    pool: &PgPool,
+    id: ImportId,
+    rehearsal: &Rehearsal,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update imports
+            set rehearsal = $2
+          where id = $1
+            and state = 'ready'",
+        id.0,
+        Json(rehearsal) as _,
     )
     .execute(pool)
     .await?;
@@ -230,19 +260,20 @@ pub(super) async fn back_to_ready(pool: &PgPool, id: ImportId) -> Result<(), sql
     Ok(())
 }
 
-/// Keeps the report; the import is done.
-pub(super) async fn finish(pool: &PgPool, id: ImportId, report: &ImportReport) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+/// Keeps the report; the import is done. Gives whether it is still there.
+pub(super) async fn finish(pool: &PgPool, id: ImportId, report: &ImportReport) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
         "update imports
             set report = $2,
                 state = 'done'
-          where id = $1",
+          where id = $1
+            and state in ('loading', 'done')",
         id.0,
         Json(report) as _,
     )
     .execute(pool)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Forgets an import that left nothing.

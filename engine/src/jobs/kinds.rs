@@ -38,7 +38,13 @@ pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Resu
             Box::pin(read::<crate::backup::verify::VerifyBackup>(spec)?.run(context)).await
         }
         JobKind::InspectFile => Box::pin(read::<crate::import::job::InspectFile>(spec)?.run(context)).await,
+        JobKind::RehearseImport => {
+            Box::pin(read::<crate::import::rehearsal::RehearseImport>(spec)?.run(context)).await
+        }
         JobKind::Import => Box::pin(read::<crate::import::job::LoadImport>(spec)?.run(context)).await,
+        JobKind::DiscardImport => {
+            Box::pin(read::<crate::import::job::DiscardImport>(spec)?.run(context)).await
+        }
         #[cfg(feature = "test-jobs")]
         JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.run(context)).await,
         #[cfg(not(feature = "test-jobs"))]
@@ -58,7 +64,13 @@ pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) ->
         JobKind::InspectFile => {
             Box::pin(read::<crate::import::job::InspectFile>(spec)?.clean_up(context)).await
         }
+        JobKind::RehearseImport => {
+            Box::pin(read::<crate::import::rehearsal::RehearseImport>(spec)?.clean_up(context)).await
+        }
         JobKind::Import => Box::pin(read::<crate::import::job::LoadImport>(spec)?.clean_up(context)).await,
+        JobKind::DiscardImport => {
+            Box::pin(read::<crate::import::job::DiscardImport>(spec)?.clean_up(context)).await
+        }
         #[cfg(feature = "test-jobs")]
         JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.clean_up(context)).await,
         #[cfg(not(feature = "test-jobs"))]
@@ -74,7 +86,9 @@ pub(super) fn event_type(kind: JobKind) -> &'static str {
         JobKind::Backup => crate::backup::run::TakeBackup::EVENT_TYPE,
         JobKind::VerifyBackup => crate::backup::verify::VerifyBackup::EVENT_TYPE,
         JobKind::InspectFile => crate::import::job::InspectFile::EVENT_TYPE,
+        JobKind::RehearseImport => crate::import::rehearsal::RehearseImport::EVENT_TYPE,
         JobKind::Import => crate::import::job::LoadImport::EVENT_TYPE,
+        JobKind::DiscardImport => crate::import::job::DiscardImport::EVENT_TYPE,
         JobKind::Test => "test.run",
     }
 }

@@ -68,7 +68,6 @@ async fn a_cancelled_import_leaves_nothing_or_what_a_later_run_goes_on_from() {
     let runner = Runner::new().await;
     // Enough rows for several threads to look at them.
     let file = large(&runner, 60_000);
-    let import = runner.console.import();
     for keep in [false, true] {
         let schema = if keep { "kept" } else { "gone" };
         let id = runner.look(&file).await.unwrap();
@@ -76,9 +75,9 @@ async fn a_cancelled_import_leaves_nothing_or_what_a_later_run_goes_on_from() {
             on_cancel: if keep { OnCancel::Keep } else { OnCancel::Remove },
             ..into(schema)
         };
-        import.plan(&runner.caller, id, mapping).await.unwrap();
         let gate = hold_up(&runner, schema).await;
-        let job = import.start(&runner.caller, id, false).await.unwrap();
+        runner.plan(id, mapping).await.unwrap();
+        let job = runner.start(id, false).await.unwrap();
         // All rows are in when the first index waits.
         for _ in 0..500 {
             let waiting: i64 = sqlx::query_scalar(
@@ -118,7 +117,6 @@ async fn an_import_that_stays_behind_can_be_discarded_by_name() {
     let import = runner.console.import();
     let id = runner.look(&file).await.unwrap();
     // A disk that fills up while an index is built: the rehearsal, without rows, could not know.
-    import.plan(&runner.caller, id, into("late")).await.unwrap();
     sqlx::raw_sql(
         "create schema late;
          create function late.no() returns event_trigger language plpgsql as
@@ -128,6 +126,7 @@ async fn an_import_that_stays_behind_can_be_discarded_by_name() {
     .execute(&runner.pool)
     .await
     .unwrap();
+    runner.plan(id, into("late")).await.unwrap();
     let fault = runner.go_on(id, false).await.unwrap_err();
     assert!(fault.message.contains("disk is full"), "{fault}");
     assert_eq!(runner.detail(id).await.import.state, ImportState::Loading);
@@ -146,7 +145,7 @@ async fn an_import_that_stays_behind_can_be_discarded_by_name() {
         .execute(&runner.pool)
         .await
         .unwrap();
-    import.discard(&runner.caller, id, "main").await.unwrap();
+    runner.discard(id).await.unwrap();
     assert_eq!(runner.tables("late").await, ["loose"]);
     let fault = import.detail(&runner.caller, id).await.unwrap_err().fault();
     assert_eq!(
@@ -158,12 +157,88 @@ async fn an_import_that_stays_behind_can_be_discarded_by_name() {
     let id = runner.look(&file).await.unwrap();
     let report = runner.load(id, into("later")).await.unwrap();
     assert_eq!(report.verdict, Verdict::Identical, "{}", report.summary());
-    let fault = import
-        .discard(&runner.caller, id, "main")
-        .await
-        .unwrap_err()
-        .fault();
+    let fault = runner.discard(id).await.unwrap_err();
     assert!(fault.message.contains("done"), "{fault}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_starts_is_what_was_rehearsed_and_seen() {
+    let runner = Runner::new().await;
+    let file = large(&runner, 10);
+    let id = runner.look(&file).await.unwrap();
+    let import = runner.console.import();
+    let fault = runner.start(id, false).await.unwrap_err();
+    assert!(fault.message.contains("was not rehearsed"), "{fault}");
+    runner.plan(id, into("first")).await.unwrap();
+    let seen = runner.detail(id).await.revision;
+
+    // Someone else decides something else: neither a start nor a rehearsal of the former reader goes through.
+    runner.plan(id, into("second")).await.unwrap();
+    let start = import.start(&runner.caller, id, false, Some(&seen)).await;
+    let fault = start.unwrap_err().fault();
+    assert!(fault.message.contains("Something else was decided"), "{fault}");
+    let again = import.rehearse(&runner.caller, id, into("first"), Some(&seen)).await;
+    assert_eq!(again.unwrap_err().fault().code, contract::Code::Conflict);
+    assert_eq!(runner.detail(id).await.mapping.schema, "second");
+
+    // A choice that only repeats what is proposed is none.
+    let mut mapping = into("second");
+    let table = mapping.tables.entry("loose".to_owned()).or_default();
+    table.name = Some("loose".to_owned());
+    table.columns.entry("v".to_owned()).or_default().column_type = Some(ColumnType::Text);
+    runner.plan(id, mapping).await.unwrap();
+    let detail = runner.detail(id).await;
+    assert_eq!(detail.mapping, into("second"));
+    assert_eq!(detail.rehearsal.unwrap().revision, detail.revision);
+
+    // The database changed since: what would happen now is not what was read.
+    sqlx::raw_sql("create schema second").execute(&runner.pool).await.unwrap();
+    let fault = runner.go_on(id, false).await.unwrap_err();
+    assert!(fault.message.contains("was changed since the rehearsal"), "{fault}");
+    assert_eq!(runner.detail(id).await.import.state, ImportState::Ready);
+    assert_eq!(runner.tables("second").await, Vec::<String>::new());
+    // Rehearsed again, it goes.
+    runner.plan(id, into("second")).await.unwrap();
+    let report = runner.go_on(id, false).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Identical, "{}", report.summary());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_tables_are_discarded_after_an_interruption() {
+    let runner = Runner::new().await;
+    let file = runner.folder.path().join("many.db");
+    let many = Connection::open(&file).unwrap();
+    many.execute_batch("begin").unwrap();
+    for number in 0..3000 {
+        many.execute_batch(&format!(
+            "create table t{number} (id integer primary key, v text); insert into t{number} values (1, 'a')"
+        ))
+        .unwrap();
+    }
+    many.execute_batch("commit").unwrap();
+    sqlx::raw_sql(
+        "create function no_view() returns event_trigger language plpgsql as
+         $$begin if exists (select from many.t2999) then raise exception using errcode = '53100', message = 'no room'; end if; end$$;
+         create event trigger no_view on ddl_command_start when tag in ('CREATE INDEX', 'ALTER TABLE') execute function no_view()",
+    )
+    .execute(&runner.pool)
+    .await
+    .unwrap();
+    many.execute_batch("create index last on t2999 (v)").unwrap();
+    let id = runner.look(&file).await.unwrap();
+    let fault = runner.load(id, into("many")).await.unwrap_err();
+    assert!(fault.message.contains("disk is full"), "{fault}");
+    assert!(runner.tables("many").await.len() > 2900);
+    sqlx::raw_sql("drop event trigger no_view")
+        .execute(&runner.pool)
+        .await
+        .unwrap();
+    runner.discard(id).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from pg_namespace where nspname = 'many'")
+        .fetch_one(&runner.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 0, "the schema was the import's own");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,12 +286,7 @@ async fn discarding_takes_away_all_that_the_import_made_and_nothing_of_others() 
         .execute(&runner.pool)
         .await
         .unwrap();
-    let import = runner.console.import();
-    let fault = import
-        .discard(&runner.caller, id, "main")
-        .await
-        .unwrap_err()
-        .fault();
+    let fault = runner.discard(id).await.unwrap_err();
     let detail = fault.target.unwrap().detail.unwrap();
     assert!(detail.contains("view mine depends on table"), "{detail}");
     assert_eq!(left().await.len(), 5);
@@ -224,7 +294,7 @@ async fn discarding_takes_away_all_that_the_import_made_and_nothing_of_others() 
         .execute(&runner.pool)
         .await
         .unwrap();
-    import.discard(&runner.caller, id, "main").await.unwrap();
+    runner.discard(id).await.unwrap();
     assert_eq!(left().await, [""; 0]);
 }
 
@@ -407,12 +477,7 @@ async fn choices_change_names_types_and_what_is_left_out() {
     mapping.text = TextPolicy::Refuse;
     mapping.schema = "again".to_owned();
     mapping.tables.entry("missing".to_owned()).or_default().skip = true;
-    let plan = runner
-        .console
-        .import()
-        .plan(&runner.caller, id, mapping)
-        .await
-        .unwrap();
+    let plan = runner.plan(id, mapping).await.unwrap();
     let said: Vec<&str> = plan.obstacles.iter().map(|it| it.words.as_str()).collect();
     assert!(
         said.iter()
@@ -436,14 +501,14 @@ async fn tables_that_are_there_are_never_touched_and_rights_are_asked_for_first(
         .unwrap();
     let id = runner.look(&file).await.unwrap();
     let import = runner.console.import();
-    let plan = import.plan(&runner.caller, id, into("public")).await.unwrap();
+    let plan = runner.plan(id, into("public")).await.unwrap();
     assert_eq!(plan.obstacles.len(), 1, "{:?}", plan.obstacles);
     assert!(
         plan.obstacles[0]
             .words
             .contains("parent is in the schema public already")
     );
-    let fault = import.start(&runner.caller, id, false).await.unwrap_err().fault();
+    let fault = runner.start(id, false).await.unwrap_err();
     assert_eq!(fault.code, contract::Code::Conflict);
     let mine: i32 = sqlx::query_scalar("select mine from parent")
         .fetch_one(&runner.pool)
@@ -455,7 +520,7 @@ async fn tables_that_are_there_are_never_touched_and_rights_are_asked_for_first(
     let fault = import.list(&viewer, "main").await.unwrap_err().fault();
     assert_eq!(fault.code, contract::Code::Forbidden);
     // A file that changes between the look and the load is refused.
-    let plan = import.plan(&runner.caller, id, into("fresh")).await.unwrap();
+    let plan = runner.plan(id, into("fresh")).await.unwrap();
     assert!(plan.obstacles.is_empty());
     Connection::open(&file)
         .unwrap()

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use contract::{
     Fault,
-    import::{ImportDetail, ImportId, ImportReport, Mapping},
+    import::{ImportDetail, ImportId, ImportPlan, ImportReport, Mapping},
     jobs::{JobId, JobView},
     session::Role,
 };
@@ -51,24 +51,37 @@ impl Runner {
         self.load(id, mapping).await
     }
 
-    /// Plans and loads; gives the report also when something differs.
+    /// Rehearses, and loads; gives the report also when something differs.
     pub async fn load(&self, id: ImportId, mapping: Mapping) -> Result<ImportReport, Fault> {
+        self.plan(id, mapping).await?;
+        self.go_on(id, true).await
+    }
+
+    /// Rehearses.
+    pub async fn plan(&self, id: ImportId, mapping: Mapping) -> Result<ImportPlan, Fault> {
         let import = self.console.import();
-        import
-            .plan(&self.caller, id, mapping)
+        let job = import
+            .rehearse(&self.caller, id, mapping, None)
             .await
             .map_err(|error| error.fault())?;
-        self.go_on(id, true).await
+        self.over(job).await?;
+        Ok(self.detail(id).await.rehearsal.unwrap().plan)
+    }
+
+    /// Starts what is decided.
+    pub async fn start(&self, id: ImportId, follow: bool) -> Result<JobId, Fault> {
+        let revision = self.detail(id).await.revision;
+        let import = self.console.import();
+        import
+            .start(&self.caller, id, follow, Some(&revision))
+            .await
+            .map_err(|error| error.fault())
     }
 
     /// Starts or goes on.
     pub async fn go_on(&self, id: ImportId, follow: bool) -> Result<ImportReport, Fault> {
-        let import = self.console.import();
         let before = self.detail(id).await.report.map(|report| report.ended_at);
-        let job = import
-            .start(&self.caller, id, follow)
-            .await
-            .map_err(|error| error.fault())?;
+        let job = self.start(id, follow).await?;
         let ended = self.over(job).await;
         match self
             .detail(id)
@@ -78,6 +91,19 @@ impl Runner {
         {
             Some(report) => Ok(report),
             None => Err(ended.expect_err("a job without a report has failed")),
+        }
+    }
+
+    /// Discards what an import left, and waits until that is gone.
+    pub async fn discard(&self, id: ImportId) -> Result<(), Fault> {
+        let import = self.console.import();
+        let job = import
+            .discard(&self.caller, id, "main")
+            .await
+            .map_err(|error| error.fault())?;
+        match job {
+            Some(job) => self.over(job).await.map(|_| ()),
+            None => Ok(()),
         }
     }
 

@@ -5,17 +5,21 @@ use std::time::Duration;
 
 use axum::{
     Json,
+    body::Body,
     extract::Request,
     http::{StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use contract::{Code, Fault};
+use http_body_util::Limited;
 
 use super::fault;
 
-/// The most bytes of a request's body. Nothing that a page sends comes near it.
-pub(super) const BODY: usize = 1024 * 1024;
+/// The most bytes of a request's body. Nothing that a page sends comes near it, with one exception.
+const BODY: usize = 1024 * 1024;
+/// The most bytes of what is decided about an import: a file with a hundred thousand columns has as many decisions.
+const DECISIONS: usize = 32 * 1024 * 1024;
 /// From the request's head to the answer's head, reading the body included.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -26,12 +30,14 @@ pub(super) async fn keep(request: Request, next: Next) -> Response {
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > BODY as u64) {
+    let path = request.uri().path().to_owned();
+    let most = if path == "/rpc/rehearse_import" { DECISIONS } else { BODY };
+    if length.is_some_and(|length| length > most as u64) {
         let fault =
-            Fault::new(Code::Invalid, "The request is too large.").hint(format!("It may have {BODY} bytes."));
+            Fault::new(Code::Invalid, "The request is too large.").hint(format!("It may have {most} bytes."));
         return (StatusCode::PAYLOAD_TOO_LARGE, Json(fault)).into_response();
     }
-    let path = request.uri().path().to_owned();
+    let request = request.map(|body| Body::new(Limited::new(body, most)));
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {

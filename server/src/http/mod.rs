@@ -34,7 +34,6 @@ use leptos::config::LeptosOptions;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer,
-    limit::RequestBodyLimitLayer,
 };
 
 pub use events::Streams;
@@ -141,9 +140,7 @@ fn admit(routes: Router, web: &Web) -> Router {
 
 /// Bounds what a request may bring, and how long it may take.
 fn bound(routes: Router) -> Router {
-    routes
-        .layer(RequestBodyLimitLayer::new(limits::BODY))
-        .layer(middleware::from_fn(limits::keep))
+    routes.layer(middleware::from_fn(limits::keep))
 }
 
 /// Completes what goes out.

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::import::{ImportId, Stage};
-use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 
 use super::{
     super::{plan::Plan, wire::Sum},
     step::DONE,
 };
-use crate::quote;
+use crate::{quote, target::worker};
 
 /// The table's name, in the schema that receives the rows. It goes when the import is done.
 const NAME: &str = "pgsteward_import";
@@ -274,85 +274,203 @@ impl Ledger {
         Ok(())
     }
 
-    /// Drops what the import made, and its part of the ledger; says the names of the tables. A table that someone made anew
-    /// under the same name is not one of them, and nothing is dropped that others made: the server refuses when something
-    /// of theirs hangs on a table, and says what. A schema that the import made goes when it is empty.
-    pub async fn undo(&self, connection: &mut PgConnection, plan: &Plan) -> Result<Vec<String>, sqlx::Error> {
-        if !self.exists(connection).await? {
-            return Ok(Vec::new());
-        }
-        let execute = async |connection: &mut PgConnection, sql: String| {
-            sqlx::raw_sql(AssertSqlSafe(sql))
-                .execute(connection)
-                .await
-                .map(|_| ())
+    /// Drops what the import made, and its part of the ledger; says the names of the tables, and of those that were renamed
+    /// since, which stay. A table that someone made anew under the same name is not one of them, and nothing is dropped that
+    /// others made: the server refuses when something of theirs hangs on a table, and says what. A schema that the import
+    /// made goes when it is empty. All happens in one transaction, or in several when there is more than one can lock; each
+    /// takes its notes with it, so that it can be called again.
+    pub async fn undo(&self, connection: &mut PgConnection, plan: &Plan) -> Result<Undone, sqlx::Error> {
+        let mut undone = Undone::default();
+        let Some(done) = self.read(connection).await? else {
+            self.forget(connection).await?;
+            return Ok(undone);
         };
-        let done = self.read(connection).await?.unwrap_or_default();
-        let made: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
-            "select format('%I.%I', n.nspname, c.relname)
-               from {} l
-               join pg_class c on c.oid = l.made
-               join pg_namespace n on n.oid = c.relnamespace
-              where l.import = $1
-                and l.kind = 'create'
-              group by c.oid, n.nspname, c.relname
-              order by c.relname",
-            self.table
-        )))
-        .bind(self.import.0)
-        .fetch_all(&mut *connection)
-        .await?;
-        // Rules go with their tables; views and functions of triggers do not.
+        let mut acts: Vec<Act> = Vec::new();
+        // Indexes and checks go with their tables; views, functions of triggers and what ties tables together do not.
         for (place, step) in plan.steps.iter().enumerate().rev() {
             let is_done = done.steps.get(&(place as i32)).is_some_and(|how| how == DONE);
-            if let (true, Stage::Finish, Some(undo)) = (is_done, step.stage, &step.undo) {
-                execute(connection, undo.clone()).await?;
+            let by_itself = matches!(step.stage, Stage::Finish | Stage::Relate);
+            if let (true, true, Some(undo)) = (is_done, by_itself, &step.undo) {
+                acts.push(Act::Step(place as i32, undo));
             }
         }
-        if !made.is_empty() {
-            // All at once: they refer to each other.
-            execute(connection, format!("drop table {}", made.join(", "))).await?;
+        for (place, schema, name) in self.made(connection).await? {
+            let planned = usize::try_from(place).ok().and_then(|place| plan.create.get(place));
+            match schema == plan.schema && planned.is_some_and(|create| create.table == name) {
+                true => acts.push(Act::Table(place, quote::qualified(&schema, &name))),
+                false => undone.renamed.push(format!("{schema}.{name}")),
+            }
+        }
+        let together = if acts.len() <= MOST_TOGETHER { acts.len().max(1) } else { TOGETHER };
+        for acts in acts.chunks(together) {
+            let mut transaction = connection.begin().await?;
+            give_way(&mut transaction).await?;
+            let mut tables = Vec::new();
+            let mut gone = Gone::default();
+            for act in acts {
+                match act {
+                    Act::Step(place, undo) => {
+                        execute(&mut transaction, (*undo).to_owned()).await?;
+                        gone.steps.push(*place);
+                    }
+                    Act::Table(place, name) => {
+                        tables.push(name.clone());
+                        gone.table(plan, *place);
+                    }
+                }
+            }
+            if !tables.is_empty() {
+                // All at once: they refer to each other.
+                execute(&mut transaction, format!("drop table {}", tables.join(", "))).await?;
+            }
+            self.delete(&mut transaction, &gone).await?;
+            transaction.commit().await?;
+            undone.tables.extend(tables);
         }
         self.forget(connection).await?;
         let schema = plan.create.first().filter(|create| create.table.is_empty());
         if schema.is_some() && done.created.contains(&0) {
             let empty = format!("drop schema {}", quote::ident(&plan.schema));
-            execute(connection, "savepoint pgsteward".to_owned()).await?;
             match execute(connection, empty).await {
-                Ok(()) => execute(connection, "release savepoint pgsteward".to_owned()).await?,
                 // Someone has put something into it.
-                Err(error) if super::refusal(&error).is_some() => {
-                    execute(connection, "rollback to savepoint pgsteward".to_owned()).await?;
-                }
-                Err(error) => return Err(error),
+                Err(error) if super::refusal(&error).is_none() => return Err(error),
+                _ => {}
             }
         }
-        Ok(made)
+        Ok(undone)
     }
 
-    /// Drops the import's part of the ledger, and the ledger with its last part.
+    /// Tables that the import made and that are still there: the place of their statement, their schema and name now.
+    async fn made(&self, connection: &mut PgConnection) -> Result<Vec<(i32, String, String)>, sqlx::Error> {
+        sqlx::query_as(AssertSqlSafe(format!(
+            "select l.place, n.nspname::text, c.relname::text
+               from {} l
+               join pg_class c on c.oid = l.made
+               join pg_namespace n on n.oid = c.relnamespace
+              where l.import = $1
+                and l.kind = 'create'
+              order by c.relname",
+            self.table
+        )))
+        .bind(self.import.0)
+        .fetch_all(connection)
+        .await
+    }
+
+    /// Deletes the notes of what is gone.
+    async fn delete(&self, connection: &mut PgConnection, gone: &Gone) -> Result<(), sqlx::Error> {
+        sqlx::query(AssertSqlSafe(format!(
+            "delete from {}
+              where import = $1
+                and (kind = 'create' and place = any ($2)
+                     or kind in ('part', 'parents') and place = any ($3)
+                     or kind = 'step' and place = any ($4))",
+            self.table
+        )))
+        .bind(self.import.0)
+        .bind(&gone.creates)
+        .bind(&gone.tables)
+        .bind(&gone.steps)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Deletes the import's part of the ledger, and drops the ledger with its last part. While another import has notes in it
+    /// that are not committed yet, it stays for that one.
     pub async fn forget(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         if !self.exists(connection).await? {
             return Ok(());
         }
+        let mut transaction = connection.begin().await?;
         sqlx::query(AssertSqlSafe(format!(
             "delete from {} where import = $1",
             self.table
         )))
         .bind(self.import.0)
-        .execute(&mut *connection)
+        .execute(&mut *transaction)
         .await?;
-        let empty: bool = sqlx::query_scalar(AssertSqlSafe(format!(
-            "select not exists (select from {})",
-            self.table
-        )))
-        .fetch_one(&mut *connection)
-        .await?;
-        if empty {
-            sqlx::raw_sql(AssertSqlSafe(format!("drop table {}", self.table)))
-                .execute(connection)
+        let mut savepoint = transaction.begin().await?;
+        let alone = format!("lock table {} in access exclusive mode nowait", self.table);
+        match execute(&mut savepoint, alone).await {
+            Ok(()) => {
+                let empty: bool = sqlx::query_scalar(AssertSqlSafe(format!(
+                    "select not exists (select from {})",
+                    self.table
+                )))
+                .fetch_one(&mut *savepoint)
                 .await?;
+                if empty {
+                    execute(&mut savepoint, format!("drop table {}", self.table)).await?;
+                }
+                savepoint.commit().await?;
+            }
+            Err(error) if is_taken(&error) => savepoint.rollback().await?,
+            Err(error) => return Err(error),
         }
-        Ok(())
+        transaction.commit().await
     }
+}
+
+/// What was dropped of an import, and what was not.
+#[derive(Debug, Default)]
+pub(in crate::import) struct Undone {
+    /// Tables that were dropped, quoted.
+    pub tables: Vec<String>,
+    /// Tables of the import that have another name now; they stay.
+    pub renamed: Vec<String>,
+}
+
+/// The most acts of one transaction: each takes locks until its end, and the server has room for some thousands.
+const MOST_TOGETHER: usize = 1000;
+/// How many are done together when there are more.
+const TOGETHER: usize = 200;
+
+/// Something that takes back a part of an import.
+enum Act<'a> {
+    /// The step's place, and its statement.
+    Step(i32, &'a str),
+    /// The place of the statement that made the table, and the table.
+    Table(i32, String),
+}
+
+/// Places of what is not there any more.
+#[derive(Default)]
+struct Gone {
+    creates: Vec<i32>,
+    tables: Vec<i32>,
+    steps: Vec<i32>,
+}
+
+impl Gone {
+    /// A table that was made by this statement goes with its rows and with what was built on them.
+    fn table(&mut self, plan: &Plan, create: i32) {
+        self.creates.push(create);
+        let Some(made) = usize::try_from(create).ok().and_then(|at| plan.create.get(at)) else {
+            return;
+        };
+        for (at, _) in plan.tables.iter().enumerate().filter(|(_, table)| table.name == made.table) {
+            self.tables.push(at as i32);
+            let steps = plan.steps.iter().enumerate();
+            let on_it = steps.filter(|(_, step)| step.table == Some(at) || step.other == Some(at));
+            self.steps.extend(on_it.map(|(step, _)| step as i32));
+        }
+    }
+}
+
+/// A wish for a strong lock holds up everyone who comes after it, so it does not wait long.
+async fn give_way(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let timeout = format!("set local lock_timeout = {}", worker::LOCK_TIMEOUT.as_millis());
+    execute(connection, timeout).await
+}
+
+fn is_taken(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|code| code == "55P03"))
+}
+
+async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(connection)
+        .await
+        .map(|_| ())
 }

@@ -144,6 +144,8 @@ impl Load {
         let mut last = streams.pop().ok_or_else(|| lost_ledger(&self.plan.schema))?;
         let done = self.ledger.read(&mut last.session).await.map_err(failed)?;
         if whole {
+            // Rows that were read while someone wrote must not be committed.
+            self.source.unchanged()?;
             last.tell("commit").await.map_err(failed)?;
         }
         done.ok_or_else(|| lost_ledger(&self.plan.schema))

@@ -1,13 +1,12 @@
 //! Room on the server's disk.
 
-use std::path::{Path, PathBuf};
+use std::{io::ErrorKind, path::PathBuf};
 
 use contract::import::{ColumnType, Room, Stage};
-use nix::sys::statvfs::statvfs;
 use sqlx::PgConnection;
 
 use super::Plan;
-use crate::target::Target;
+use crate::{disk::free_bytes, target::Target};
 
 /// Bytes of a row beside its values: its header and its pointer in the page.
 const PER_ROW: i64 = 28;
@@ -56,16 +55,12 @@ async fn free(target: &Target, connection: &mut PgConnection) -> Option<i64> {
     let mut folder = PathBuf::from(folder?);
     // The folder itself may be closed to the console's user; the ones above it lie on the same disk more often than not.
     loop {
-        if let Some(bytes) = free_in(&folder) {
-            return Some(bytes);
-        }
-        if !folder.pop() {
-            return None;
+        match free_bytes(&folder) {
+            Ok(bytes) => return Some(bytes),
+            // This is another machine, behind a tunnel or in a container.
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(_) if folder.pop() => {}
+            Err(_) => return None,
         }
     }
-}
-
-fn free_in(folder: &Path) -> Option<i64> {
-    let found = statvfs(folder).ok()?;
-    i64::try_from(found.blocks_available().saturating_mul(found.fragment_size())).ok()
 }

@@ -73,6 +73,7 @@ fn table_view(table: &super::TablePlan, into: Destination) -> PlannedTable {
             })
             .collect(),
         follow: table.follow(into),
+        follow_cheaply: into == Destination::New && !table.key.is_empty(),
     }
 }
 

@@ -72,7 +72,9 @@ async fn sqlite(
             }
         };
         confirm::ask(session, &question)?;
-        import.discard(&caller, found.id, &target).await?;
+        if let Some(job) = import.discard(&caller, found.id, &target).await? {
+            job::wait_quietly(session, console, job).await?;
+        }
         session.out.show(&found.id, || "Discarded.".to_owned());
         return Ok(());
     }
@@ -83,6 +85,15 @@ async fn sqlite(
                 ImportState::Done => "Bringing over what changed since the file was loaded.",
                 _ => "Going on with the import that was interrupted.",
             });
+            let detail = import.detail(&caller, found.id).await?;
+            let follow = detail.mapping.follow;
+            let asked = match &detail.inspection {
+                Some(inspection) => mapping.tidied(inspection),
+                None => mapping,
+            };
+            if what.decides() && (Mapping { follow, ..asked }) != detail.mapping {
+                session.note("It goes on with what was decided when it began; what this command says otherwise is not heard. To decide anew, discard it first.");
+            }
             found.id
         }
         None => {
@@ -99,7 +110,8 @@ async fn sqlite(
                 ended => {
                     let forgotten = import.discard(&caller, created.id, "").await;
                     ended?;
-                    return Ok(forgotten?);
+                    forgotten?;
+                    return Ok(());
                 }
             }
         }
@@ -134,7 +146,13 @@ async fn decide(
         session.out.show(&full, || format!("Wrote {}.", path.display()));
         return Ok(None);
     }
-    let plan = job::unless_interrupted(import.plan(&caller, created.id, mapping)).await??;
+    let job = import.rehearse(&caller, created.id, mapping, None).await?;
+    job::wait_quietly(session, console, job).await?;
+    let detail = import.detail(&caller, created.id).await?;
+    let plan = detail
+        .rehearsal
+        .map(|rehearsal| rehearsal.plan)
+        .ok_or_else(|| Failure::message("the rehearsal left no plan"))?;
     if what.plan {
         session.out.show(&plan, || words::plan(&plan));
         return Ok(None);
@@ -160,12 +178,11 @@ async fn load(
 ) -> Result<(), Failure> {
     let caller = session.caller(console);
     let import = console.engine.import();
-    let before = import
-        .detail(&caller, id)
-        .await?
-        .report
-        .map(|report| report.ended_at);
-    let job = import.start(&caller, id, what.follow).await?;
+    let detail = import.detail(&caller, id).await?;
+    let before = detail.report.map(|report| report.ended_at);
+    let job = import
+        .start(&caller, id, what.follow, Some(&detail.revision))
+        .await?;
     let ended = job::wait_quietly(session, console, job).await;
     let report = import.detail(&caller, id).await?.report;
     // The report of an earlier run says nothing about this one.
@@ -230,12 +247,13 @@ fn decisions(what: &Sqlite, mapping: Option<Mapping>) -> Mapping {
 /// A mapping that names every table and column with its type, to be edited.
 fn proposed(found: &Inspection, mut mapping: Mapping) -> Mapping {
     for table in found.tables.iter().filter(|table| table.kind.skipped().is_none()) {
+        let names = mapping.names;
         let choice: &mut TableChoice = mapping.tables.entry(table.name.clone()).or_default();
-        choice.name.get_or_insert_with(|| table.name.clone());
+        choice.name.get_or_insert_with(|| names.of(&table.name));
         let columns: &mut BTreeMap<String, ColumnChoice> = &mut choice.columns;
         for column in &table.columns {
             let choice = columns.entry(column.name.clone()).or_default();
-            choice.name.get_or_insert_with(|| column.name.clone());
+            choice.name.get_or_insert_with(|| names.of(&column.name));
             choice.column_type.get_or_insert(column.proposal.column_type);
         }
     }
