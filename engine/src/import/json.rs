@@ -55,8 +55,8 @@ pub(super) fn form(text: &str) -> Option<Form> {
     })
 }
 
-/// Appends JSON without its white space and with its strings unescaped, each after its length: the same for two texts when
-/// jsonb takes them for the same and keeps both as they are.
+/// Appends JSON without its white space, with its strings unescaped, each after its length, and its numbers by their value,
+/// for jsonb has another spelling of `1e-7`: the same for two texts when jsonb takes them for the same and keeps both.
 pub(super) fn canonical(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut reader = Reader {
         bytes: text,
@@ -74,12 +74,47 @@ pub(super) fn canonical(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
                 out.extend_from_slice(&content.len().to_be_bytes());
                 out.extend_from_slice(&content);
             }
+            Some(b'-' | b'0'..=b'9') => {
+                let begin = reader.at;
+                reader.number()?;
+                number_by_value(&text[begin..reader.at], out)?;
+            }
             Some(byte) => {
                 out.push(byte);
                 reader.at += 1;
             }
         }
     }
+}
+
+/// Appends a number as its sign, its digits without zeros at either end, and the power of ten of the last one.
+fn number_by_value(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (text, 0),
+    };
+    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+        Some(mantissa) => (b'-', mantissa),
+        None => (b'+', mantissa),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let digits = digits.trim_start_matches('0');
+    let kept = digits.trim_end_matches('0');
+    if kept.is_empty() {
+        out.extend_from_slice(b"#0");
+        return Some(());
+    }
+    let power = i64::try_from(digits.len() - kept.len())
+        .ok()?
+        .checked_sub(i64::try_from(fraction.len()).ok()?)?
+        .checked_add(exponent)?;
+    out.extend_from_slice(&[b'#', sign]);
+    out.extend_from_slice(kept.as_bytes());
+    out.push(b'e');
+    out.extend_from_slice(&power.to_be_bytes());
+    Some(())
 }
 
 /// A reader that remembers the heaviest change; `None` of its methods means: no JSON.
@@ -335,6 +370,34 @@ mod tests {
             ("12", None),
         ] {
             assert_eq!(form(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_compared_by_their_value() {
+        let canonical = |text: &str| {
+            let mut out = Vec::new();
+            canonical(text.as_bytes(), &mut out).map(|()| out)
+        };
+        for (one, other) in [
+            ("1e-7", "0.0000001"),
+            ("[1e16]", "[10000000000000000]"),
+            ("1.50", "1.5"),
+            ("-0.0", "0"),
+            ("[-1.25e2, 0.10]", "[-125,0.1]"),
+            ("5e-324", &format!("0.{}5", "0".repeat(323))),
+        ] {
+            assert!(canonical(one).is_some());
+            assert_eq!(canonical(one), canonical(other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("1", "10"),
+            ("1.5", "15"),
+            ("-1", "1"),
+            ("[1,2]", "[12]"),
+            ("0.1", "0.01"),
+        ] {
+            assert_ne!(canonical(one), canonical(other), "{one} {other}");
         }
     }
 
