@@ -49,7 +49,8 @@ pub(super) fn unchecked(line: &str) -> Option<&str> {
     line.strip_prefix(UNCHECKED)
 }
 
-fn is_damage(error: &rusqlite::Error) -> bool {
+/// Whether SQLite says that the file itself is at fault.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::SystemIoFailure)
@@ -126,7 +127,8 @@ pub(super) fn checks(
     stop.check()?;
     let broken: Vec<String> = checks
         .iter()
-        .map(|check| format!("not ({})", check.expression))
+        // It may end in a comment, which lasts to the end of its line.
+        .map(|check| format!("not ({}\n)", check.expression))
         .collect();
     let read = (|| {
         let mut query = connection.prepare(&format!(

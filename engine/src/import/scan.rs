@@ -9,7 +9,8 @@ use contract::{
 use rusqlite::{Connection, Row, Statement, types::ValueRef};
 
 use super::{
-    schema::{Table, quote},
+    check,
+    schema::{Column, Table, quote},
     source::Source,
     stop::{Stop, is_interrupted},
     tally::Tally,
@@ -73,29 +74,21 @@ pub(super) fn scan(
         Err(error) => return Err(unread(file, table, None, 0, &error)),
         Ok(_) => {}
     }
-    let part = |connection: &Connection, range| one_part(file, connection, table, &read, range, stop, seen);
-    let ranges = ranges(connection, table).map_err(|error| unread(file, table, None, 0, &error))?;
-    let parts: Vec<Part> = match ranges.as_slice() {
-        [] => vec![part(connection, None)?],
-        ranges => std::thread::scope(|scope| {
-            let threads: Vec<_> = ranges
-                .iter()
-                .map(|range| {
-                    scope.spawn(|| {
-                        let connection = source.connect()?;
-                        stop.watch(&connection);
-                        part(&connection, Some(*range))
-                    })
-                })
-                .collect();
-            let joined = threads.into_iter().map(|thread| {
-                thread
-                    .join()
-                    .map_err(|_| Error::internal("reading a SQLite file", "it panicked"))?
-            });
-            joined.collect::<Result<_>>()
-        })?,
+    let parts = match parts(source, connection, table, &read, stop, seen) {
+        // A virtual column may fail at a single row: of text that is no JSON, say. The row is there nevertheless.
+        Err(Unread::Row(broken))
+            if !check::is_damage(&broken.error) && read.iter().zip(&table.columns).any(is_computed) =>
+        {
+            uncomputed = Some(broken.error.to_string());
+            read = readable(false);
+            parts(source, connection, table, &read, stop, seen)
+        }
+        parts => parts,
     };
+    let parts = parts.map_err(|why| match why {
+        Unread::Row(broken) => unread(file, table, broken.last, broken.count, &broken.error),
+        Unread::Other(error) => error,
+    })?;
     let whole = parts.into_iter().reduce(Part::join).unwrap_or_default();
     let mut found = whole.tallies.into_iter().map(Tally::finish);
     Ok(Scanned {
@@ -107,6 +100,72 @@ pub(super) fn scan(
         uncomputed,
         bytes: whole.bytes,
         cuts: whole.cuts,
+    })
+}
+
+fn is_computed((read, column): (&bool, &Column)) -> bool {
+    *read && column.is_virtual
+}
+
+/// Why rows could not be read.
+enum Unread {
+    /// SQLite could not.
+    Row(Broken),
+    /// Anything else.
+    Other(Error),
+}
+
+/// Where the reading ended.
+struct Broken {
+    last: Option<i64>,
+    count: i64,
+    error: rusqlite::Error,
+}
+
+impl From<Error> for Unread {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Reads all rows, with several threads where that is worth it.
+fn parts(
+    source: &Source,
+    connection: &Connection,
+    table: &Table,
+    read: &[bool],
+    stop: &Stop,
+    seen: &Seen,
+) -> Result<Vec<Part>, Unread> {
+    let part = |connection: &Connection, range| one_part(connection, table, read, range, stop, seen);
+    let broken = |error| {
+        Unread::Row(Broken {
+            last: None,
+            count: 0,
+            error,
+        })
+    };
+    let ranges = ranges(connection, table).map_err(broken)?;
+    if ranges.is_empty() {
+        return Ok(vec![part(connection, None)?]);
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = ranges
+            .iter()
+            .map(|range| {
+                scope.spawn(|| {
+                    let connection = source.connect()?;
+                    stop.watch(&connection);
+                    part(&connection, Some(*range))
+                })
+            })
+            .collect();
+        let joined = threads.into_iter().map(|thread| {
+            thread
+                .join()
+                .map_err(|_| Error::internal("reading a SQLite file", "it panicked"))?
+        });
+        joined.collect()
     })
 }
 
@@ -168,16 +227,15 @@ fn ranges(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<(i64, 
 }
 
 fn one_part(
-    file: &str,
     connection: &Connection,
     table: &Table,
     read: &[bool],
     range: Option<(i64, i64)>,
     stop: &Stop,
     seen: &Seen,
-) -> Result<Part> {
-    let mut statement =
-        prepare(connection, table, read, range).map_err(|error| unread(file, table, None, 0, &error))?;
+) -> Result<Part, Unread> {
+    let broken = |last, count, error| Unread::Row(Broken { last, count, error });
+    let mut statement = prepare(connection, table, read, range).map_err(|error| broken(None, 0, error))?;
     let named = usize::from(table.rowid.is_some());
     let mut part = Part {
         tallies: read
@@ -198,8 +256,8 @@ fn one_part(
         let row = match rows.next() {
             Ok(Some(row)) => row,
             Ok(None) => return Ok(part),
-            Err(error) if is_interrupted(&error) => return Err(Error::Cancelled),
-            Err(error) => return Err(unread(file, table, part.last, part.rows, &error)),
+            Err(error) if is_interrupted(&error) => return Err(Error::Cancelled.into()),
+            Err(error) => return Err(broken(part.last, part.rows, error)),
         };
         if part.bytes - cut_bytes >= RANGE || part.rows - cut_rows >= RANGE_ROWS {
             part.cuts.extend(part.last);
@@ -211,7 +269,7 @@ fn one_part(
         for (at, tally) in (named..).zip(&mut part.tallies) {
             let value = row
                 .get_ref(at)
-                .map_err(|error| unread(file, table, Some(number), part.rows, &error))?;
+                .map_err(|error| broken(Some(number), part.rows, error))?;
             part.bytes += match value {
                 ValueRef::Null => 0,
                 ValueRef::Integer(_) | ValueRef::Real(_) => 8,
