@@ -11,6 +11,21 @@ pub(super) struct Definition {
     pub collations: Vec<(String, String)>,
     /// Whether a key is `AUTOINCREMENT`.
     pub autoincrement: bool,
+    /// Foreign keys that are looked at when the transaction ends: their columns and the table they refer to.
+    pub deferred: Vec<(Vec<String>, String)>,
+    /// What rules do with rows that break them, other than refusing the statement.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// An `ON CONFLICT` of a rule.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Conflict {
+    /// The column whose rule it is; none for a rule of the table.
+    pub column: Option<String>,
+    /// `REPLACE`, `IGNORE`, `FAIL` or `ROLLBACK`, as written.
+    pub action: String,
+    /// The rule with it, as written.
+    pub sql: String,
 }
 
 /// Reads a `CREATE TABLE` statement.
@@ -23,6 +38,8 @@ pub(super) fn table(sql: &str) -> Definition {
     let mut depth = 0_usize;
     let mut column: Option<String> = None;
     let mut begins = true;
+    let mut item = open + 1;
+    let mut key: Vec<String> = Vec::new();
     for (at, token) in tokens.iter().enumerate().skip(open) {
         match token.text {
             "(" => depth += 1,
@@ -37,11 +54,13 @@ pub(super) fn table(sql: &str) -> Definition {
         }
         if token.is(",") {
             begins = true;
+            item = at + 1;
             continue;
         }
         if std::mem::take(&mut begins) {
             let of_table = ["constraint", "primary", "unique", "check", "foreign"];
             column = (!of_table.iter().any(|word| token.is(word))).then(|| token.name());
+            key = column.iter().cloned().collect();
             if column.is_some() {
                 continue;
             }
@@ -57,9 +76,58 @@ pub(super) fn table(sql: &str) -> Definition {
             && let (Some(column), Some(next)) = (&column, tokens.get(at + 1))
         {
             definition.collations.push((column.clone(), next.name()));
+        } else if token.is("foreign") {
+            key = names(tokens.get(at + 2..).unwrap_or_default());
+        } else if token.is("references")
+            && let Some(parent) = tokens.get(at + 1)
+            && is_deferred(&tokens[at + 1..])
+        {
+            definition.deferred.push((key.clone(), parent.name()));
+        } else if token.is("conflict")
+            && let Some(action) = tokens.get(at + 1).filter(|action| !action.is("abort"))
+        {
+            definition.conflicts.push(Conflict {
+                column: column.clone(),
+                action: action.text.to_owned(),
+                sql: sql
+                    .get(tokens[item].at..action.at + action.text.len())
+                    .unwrap_or_default()
+                    .to_owned(),
+            });
         }
     }
     definition
+}
+
+/// The names in the brackets with which these tokens begin.
+fn names(tokens: &[Token<'_>]) -> Vec<String> {
+    let inner = tokens.iter().skip(1).take_while(|token| !token.is(")"));
+    inner.filter(|token| !token.is(",")).map(Token::name).collect()
+}
+
+/// Whether the foreign key of which these tokens come after `references` is deferred.
+fn is_deferred(tokens: &[Token<'_>]) -> bool {
+    let mut depth = 0_usize;
+    let mut before = "";
+    for pair in tokens.windows(3) {
+        match pair[0].text {
+            "(" => depth += 1,
+            ")" if depth == 0 => return false,
+            ")" => depth -= 1,
+            "," if depth == 0 => return false,
+            _ => {}
+        }
+        // Of a later key of the same column.
+        if pair[0].is("references") {
+            return false;
+        }
+        let follows = pair[1].is("initially") && pair[2].is("deferred");
+        if depth == 0 && pair[0].is("deferrable") && follows {
+            return !before.eq_ignore_ascii_case("not");
+        }
+        before = pair[0].text;
+    }
+    false
 }
 
 /// The module in a `CREATE VIRTUAL TABLE` statement.
@@ -193,6 +261,48 @@ mod tests {
         assert_eq!(read.generated, [pair("sum", "id + 1"), pair("twice", "id * 2")]);
         assert_eq!(read.collations, [pair("na\"me", "NOCASE")]);
         assert!(read.autoincrement);
+    }
+
+    #[test]
+    fn what_keys_do_with_rows_that_break_them_is_found() {
+        let read = table(
+            "create table t (
+               id integer primary key on conflict replace,
+               a int not null on conflict abort unique on conflict ignore,
+               b int references p (x) on delete cascade deferrable initially deferred,
+               c int references q not deferrable initially deferred default 'initially deferred',
+               d int references r -- deferrable initially deferred
+               ,
+               unique (a, b) on conflict fail,
+               foreign key (a, \"b\") references s deferrable initially deferred
+             )",
+        );
+        let conflicts: Vec<_> = read
+            .conflicts
+            .iter()
+            .map(|it| (it.column.as_deref(), it.action.as_str(), it.sql.as_str()))
+            .collect();
+        assert_eq!(
+            conflicts,
+            [
+                (
+                    Some("id"),
+                    "replace",
+                    "id integer primary key on conflict replace"
+                ),
+                (
+                    Some("a"),
+                    "ignore",
+                    "a int not null on conflict abort unique on conflict ignore"
+                ),
+                (None, "fail", "unique (a, b) on conflict fail"),
+            ]
+        );
+        let key = |columns: &[&str], parent: &str| {
+            let columns = columns.iter().map(|it| (*it).to_owned()).collect();
+            (columns, parent.to_owned())
+        };
+        assert_eq!(read.deferred, [key(&["b"], "p"), key(&["a", "b"], "s")]);
     }
 
     #[test]

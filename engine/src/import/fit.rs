@@ -2,7 +2,7 @@
 
 use contract::import::{ColumnType, Conversion, Form, FormFacts, Places, Stored};
 
-use super::tally::NAMED;
+use super::{tally::NAMED, translate::Facts};
 
 /// The forms of a column, asked by type.
 pub(super) struct Forms<'a>(pub &'a Stored);
@@ -58,6 +58,35 @@ impl Forms<'_> {
         match self.0.forms.as_slice() {
             [FormFacts { form, .. }] => Some(*form),
             _ => None,
+        }
+    }
+
+    /// What the values tell about expressions over a column that becomes this type.
+    pub fn facts(&self, to: ColumnType) -> Facts {
+        let stored = self.0;
+        let only = |forms: &[Form]| stored.forms.iter().all(|facts| forms.contains(&facts.form));
+        let classes = [stored.integers + stored.reals, stored.texts, stored.blobs];
+        let several = classes.iter().filter(|count| **count > 0).count() > 1;
+        let truth = only(&[Form::ZeroOne, Form::RealZeroOne]);
+        let unlike = match to {
+            ColumnType::Boolean => !truth && !only(&[Form::TrueFalse]) && !only(&[Form::ZeroOneText]),
+            ColumnType::Timestamp | ColumnType::Timestamptz => match self.conversion(to) {
+                Some(Conversion::IsoText) => self.single().is_none() || !stored.times_alike,
+                Some(Conversion::EachByItsForm) => true,
+                _ => false,
+            },
+            // White space does not count in jsonb.
+            ColumnType::Jsonb => stored.texts + stored.blobs > 0,
+            // Two texts may become one where characters are replaced.
+            ColumnType::Text => stored.invalid_utf8.count + stored.with_nul.count > 0,
+            _ => false,
+        };
+        Facts {
+            words: to == ColumnType::Boolean && !truth,
+            unlike: stored.values() > 0 && (several || unlike),
+            beyond_double: stored.beyond_double.count > 0,
+            bytes: to == ColumnType::Uuid && stored.blobs > 0,
+            real: false,
         }
     }
 
@@ -203,6 +232,58 @@ mod tests {
         assert!(is_integer(Form::ZeroOne) && is_integer(Form::WebKit) && !is_integer(Form::RealZeroOne));
         assert!(is_real(Form::JulianDay) && is_real(Form::NotFinite) && !is_real(Form::Empty));
         assert!(is_blob(Form::Blob) && is_blob(Form::BinaryJson) && !is_blob(Form::Text));
+    }
+
+    #[test]
+    fn what_values_tell_about_expressions_goes_by_their_forms() {
+        use Form as F;
+        let stored = |forms: &[Form]| {
+            let of = |range: fn(Form) -> bool| forms.iter().filter(|form| range(**form)).count() as i64;
+            Stored {
+                integers: of(is_integer),
+                reals: of(is_real),
+                blobs: of(is_blob),
+                texts: of(|form| !is_integer(form) && !is_real(form) && !is_blob(form)),
+                times_alike: true,
+                forms: forms
+                    .iter()
+                    .map(|form| FormFacts {
+                        form: *form,
+                        places: Places {
+                            count: 1,
+                            first: vec![1],
+                        },
+                    })
+                    .collect(),
+                ..Stored::default()
+            }
+        };
+        let words = |forms: &[Form]| Forms(&stored(forms)).facts(ColumnType::Boolean).words;
+        assert!(!words(&[]) && !words(&[F::ZeroOne]) && !words(&[F::ZeroOne, F::RealZeroOne]));
+        assert!(words(&[F::TrueFalse]) && words(&[F::ZeroOneText]) && words(&[F::ZeroOne, F::BooleanWord]));
+        for (to, forms, expected) in [
+            (ColumnType::Timestamp, &[F::Naive][..], false),
+            (ColumnType::Timestamp, &[F::Date, F::Naive], true),
+            (ColumnType::Timestamp, &[], false),
+            (ColumnType::Timestamptz, &[F::UnixSeconds], false),
+            (ColumnType::Timestamptz, &[F::UnixSeconds, F::UnixMillis], true),
+            (ColumnType::Text, &[F::Text, F::Integer], true),
+            (ColumnType::Text, &[F::Text, F::Empty], false),
+            (ColumnType::Bytea, &[F::Blob, F::Text], true),
+            (ColumnType::Double, &[F::Integer, F::Real], false),
+            (ColumnType::Boolean, &[F::TrueFalse], false),
+            (ColumnType::Boolean, &[F::BooleanWord], true),
+            (ColumnType::Jsonb, &[F::Json], true),
+        ] {
+            assert_eq!(
+                Forms(&stored(forms)).facts(to).unlike,
+                expected,
+                "{to:?} {forms:?}"
+            );
+        }
+        let mut times = stored(&[F::Naive]);
+        times.times_alike = false;
+        assert!(Forms(&times).facts(ColumnType::Timestamp).unlike);
     }
 
     #[test]

@@ -123,6 +123,30 @@ fn promised_type(declared: &str, promised: Promise, part: Part, forms: &Forms<'_
     Some((found, forms.conversion(found), reason))
 }
 
+/// Whether values of different storage classes, which are different in SQLite, could become equal as this type.
+pub(super) fn could_become_equal(to: ColumnType, forms: &Forms<'_>) -> bool {
+    let stored = forms.0;
+    let numbers = stored.integers + stored.reals > 0;
+    // Digits in a text are those of a number.
+    let spelled = forms.of(&[
+        Form::ZeroOneText,
+        Form::IntegerText,
+        Form::DecimalText,
+        Form::PaddedNumber,
+    ]);
+    let infinite = stored.not_finite > 0 && stored.texts > 0;
+    match to {
+        ColumnType::Text | ColumnType::Jsonb => {
+            numbers && (spelled.count > 0 || infinite)
+                || stored.blobs > 0 && stored.texts > 0
+                || numbers && stored.blobs > 0 && forms.blobs_are_text()
+        }
+        ColumnType::Bytea | ColumnType::Uuid => stored.texts > 0 && stored.blobs > 0,
+        ColumnType::Bigint | ColumnType::Numeric => numbers && stored.texts > 0,
+        _ => false,
+    }
+}
+
 /// Whether different values stay different.
 fn one_to_one(to: ColumnType, forms: &Forms<'_>) -> bool {
     match to {

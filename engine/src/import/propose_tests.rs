@@ -4,7 +4,7 @@
 use contract::import::{ColumnType as T, Conversion as C, Places, Proposal};
 use rusqlite::types::ValueRef::{self, Blob, Integer, Null, Real};
 
-use super::{super::tally::Tally, Part, propose};
+use super::{super::tally::Tally, Forms, Part, could_become_equal, propose};
 
 fn of(declared: &str, values: &[ValueRef<'_>]) -> Proposal {
     as_part(declared, Part::default(), values)
@@ -391,4 +391,32 @@ fn an_empty_column_goes_by_its_declaration() {
         assert_eq!(of(declared, &[]).column_type, expected, "{declared}");
         assert_eq!(of(declared, &[Null]).others, [], "{declared}");
     }
+}
+
+#[test]
+fn values_of_several_kinds_may_become_equal() {
+    let could = |to, values: &[ValueRef<'_>]| {
+        let mut tally = Tally::default();
+        for (row, value) in (1..).zip(values) {
+            tally.add(row, *value);
+        }
+        could_become_equal(to, &Forms(&tally.finish()))
+    };
+    for (values, expected) in [
+        (&[Integer(5), text("5")][..], true),
+        (&[Integer(5), text("05")], true),
+        (&[Real(5.5), text("5.5")], true),
+        (&[Real(f64::INFINITY), text("Inf")], true),
+        (&[text("a"), Blob(b"a")], true),
+        (&[Integer(7), Blob(b"7")], true),
+        (&[Integer(5), text("five")], false),
+        (&[Integer(5), Blob(b"\xff")], false),
+        (&[Integer(5), Real(5.5), Null], false),
+        (&[text("5"), text("05")], false),
+    ] {
+        assert_eq!(could(T::Text, values), expected, "{values:?}");
+    }
+    assert!(could(T::Bytea, &[text("a"), Blob(b"\xff")]));
+    assert!(could(T::Bigint, &[text("5"), Integer(5)]));
+    assert!(!could(T::Bigint, &[text("5"), text("6")]));
 }

@@ -8,6 +8,7 @@ use crate::import::{
     column_findings::rows,
     encode::{BlobsAs, Encoder},
     fit::Forms,
+    propose::{could_become_equal, inventory},
 };
 
 /// One column of a planned table.
@@ -73,12 +74,35 @@ pub(super) fn encoder(
         );
         return None;
     }
+    if is_unique(table, column) && could_become_equal(to, &forms) {
+        draft.obstacle(
+            Some(&table.name),
+            Some(&column.name),
+            format!(
+                "Is unique, and holds values that SQLite tells apart and that could become equal as {}: {}.",
+                to.sql(),
+                inventory(&column.stored)
+            ),
+            "Give all values one kind in a copy of the file (update … set … = cast(… as text)), or leave the column out.",
+        );
+        return None;
+    }
     let blobs = match forms.conversion(to) {
         Some(Conversion::JsonText) => BlobsAs::Json,
         Some(Conversion::BlobToHex) => BlobsAs::Hex,
         _ => BlobsAs::Text,
     };
     Some(Encoder { to, text, blobs })
+}
+
+/// Whether no two rows may agree in a column, alone or with others.
+fn is_unique(table: &TableFacts, column: &ColumnFacts) -> bool {
+    let mut parts = table
+        .indexes
+        .iter()
+        .filter(|index| index.unique)
+        .flat_map(|index| &index.columns);
+    table.primary_key.contains(&column.name) || parts.any(|part| part.name.as_ref() == Some(&column.name))
 }
 
 /// The type that was chosen, else the proposed one.

@@ -119,6 +119,33 @@ pub(super) struct Create {
     pub sql: String,
     /// What to report when PostgreSQL does not take it; none when nothing goes without it.
     pub or_else: Option<Finding>,
+    /// Columns that the statement has PostgreSQL compute, which it may refuse.
+    #[serde(default)]
+    pub computed: Vec<Computed>,
+}
+
+/// A computed column of a statement that makes a table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Computed {
+    /// Its name in the file.
+    pub source: String,
+    /// Its name and type, as the statement has them.
+    pub column: String,
+    /// What follows there and makes it a computed one.
+    pub expression: String,
+    /// What to report when PostgreSQL does not take it.
+    pub lost: Finding,
+}
+
+impl Create {
+    /// The statement with only some of its computed columns computed.
+    fn computing(&self, kept: &[bool]) -> String {
+        let left = self.computed.iter().zip(kept).filter(|(_, kept)| !**kept);
+        left.fold(self.sql.clone(), |sql, (computed, _)| {
+            let whole = format!("{}{}", computed.column, computed.expression);
+            sql.replacen(&whole, &computed.column, 1)
+        })
+    }
 }
 
 /// Statements after the rows, done together or not at all.
@@ -169,6 +196,17 @@ impl TablePlan {
         let is_rowid =
             identity.column == column.name && column.encoder.to == contract::import::ColumnType::Bigint;
         is_rowid.then_some(column.name.as_str())
+    }
+
+    /// Has the values of a column sent, which PostgreSQL was to compute.
+    fn send(&mut self, source: &str) {
+        for column in &mut self.columns {
+            column.generated &= column.source.as_deref() != Some(source);
+        }
+        let key: Vec<String> = self.key.iter().map(|at| self.columns[*at].name.clone()).collect();
+        self.columns.sort_by_key(|column| column.generated);
+        let place = |name: &String| self.columns.iter().position(|column| column.name == *name);
+        self.key = key.iter().filter_map(place).collect();
     }
 
     /// Columns that are sent: all but those that PostgreSQL computes.
@@ -328,5 +366,67 @@ fn conversion(column: &contract::import::ColumnFacts, encoder: Encoder) -> Optio
     match encoder.to == column.proposal.column_type {
         true => column.proposal.conversion,
         false => super::fit::Forms(&column.stored).conversion(encoder.to),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, generated: bool) -> ColumnPlan {
+        ColumnPlan {
+            source: Some(name.to_owned()),
+            generated,
+            ..ColumnPlan::rowid(name.to_owned())
+        }
+    }
+
+    #[test]
+    fn what_postgresql_does_not_compute_is_sent() {
+        let mut table = TablePlan {
+            source: "t".into(),
+            name: "t".into(),
+            columns: vec![column("id", false), column("b", true), column("c", true)],
+            rowid: None,
+            cuts: Vec::new(),
+            rows: 1,
+            bytes: 8,
+            key: vec![0],
+            identity: None,
+            existing: None,
+        };
+        table.send("c");
+        let order: Vec<_> = table
+            .columns
+            .iter()
+            .map(|it| (it.name.as_str(), it.generated))
+            .collect();
+        assert_eq!(order, [("id", false), ("c", false), ("b", true)]);
+        assert_eq!(table.key, [0]);
+    }
+
+    #[test]
+    fn a_statement_is_made_without_some_of_its_expressions() {
+        let computed = |name: &str| Computed {
+            source: name.into(),
+            column: format!("\"{name}\" bigint"),
+            expression: " generated always as (1) stored".into(),
+            lost: finding(Severity::Warning, FindingKind::NotCarried, "t", "It is lost."),
+        };
+        let create = Create {
+            table: "t".into(),
+            sql: "create table t (\"a\" bigint generated always as (1) stored, \"b\" bigint generated always as (1) stored not null)".into(),
+            or_else: None,
+            computed: vec![computed("a"), computed("b")],
+        };
+        assert_eq!(
+            create.computing(&[true, false]),
+            "create table t (\"a\" bigint generated always as (1) stored, \"b\" bigint not null)"
+        );
+        assert_eq!(
+            create.computing(&[false, false]),
+            "create table t (\"a\" bigint, \"b\" bigint not null)"
+        );
+        assert_eq!(create.computing(&[true, true]), create.sql);
     }
 }

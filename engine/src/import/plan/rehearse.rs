@@ -55,6 +55,7 @@ pub(super) async fn rehearse(
                             table: String::new(),
                             sql,
                             or_else: None,
+                            computed: Vec::new(),
                         },
                     );
                 }
@@ -82,7 +83,7 @@ async fn new_tables(draft: &mut Draft, connection: &mut PgConnection, target: &T
         .collect();
     let all = rehearsed.len() == draft.plan.tables.len();
     let mut kept = Vec::new();
-    for create in std::mem::take(&mut draft.plan.create) {
+    for mut create in std::mem::take(&mut draft.plan.create) {
         let skip = create.table.is_empty() || !rehearsed.contains(&create.table);
         if skip {
             kept.push(create);
@@ -93,6 +94,12 @@ async fn new_tables(draft: &mut Draft, connection: &mut PgConnection, target: &T
             .map_err(failed)?
         {
             Ok(()) => kept.push(create),
+            Err(_)
+                if !create.computed.is_empty()
+                    && uncomputed(&mut create, draft, connection).await.map_err(failed)? =>
+            {
+                kept.push(create);
+            }
             Err(why) => match &create.or_else {
                 Some(instead) => {
                     let mut item = instead.clone();
@@ -142,6 +149,44 @@ async fn new_tables(draft: &mut Draft, connection: &mut PgConnection, target: &T
     Ok(())
 }
 
+/// Makes a table without those computed columns that PostgreSQL does not take; their values are sent instead. Gives whether
+/// that worked.
+async fn uncomputed(
+    create: &mut super::Create,
+    draft: &mut Draft,
+    connection: &mut PgConnection,
+) -> Result<bool, sqlx::Error> {
+    let drop = format!(
+        "drop table {}",
+        quote::qualified(&draft.plan.schema, &create.table)
+    );
+    let mut kept = vec![false; create.computed.len()];
+    let mut lost = Vec::new();
+    for (at, computed) in create.computed.iter().enumerate() {
+        kept[at] = true;
+        if let Err(why) = attempt(connection, &[create.computing(&kept), drop.clone()]).await? {
+            kept[at] = false;
+            let mut item = computed.lost.clone();
+            item.words = format!("{} ({why}).", item.words.trim_end_matches('.'));
+            lost.push((computed.source.clone(), item));
+        }
+    }
+    let sql = create.computing(&kept);
+    if attempt(connection, std::slice::from_ref(&sql)).await?.is_err() {
+        return Ok(false);
+    }
+    create.sql = sql;
+    for (source, item) in lost {
+        create.computed.retain(|computed| computed.source != source);
+        draft.plan.items.push(item);
+        let table = draft.plan.tables.iter_mut().find(|it| it.name == create.table);
+        if let Some(table) = table {
+            table.send(&source);
+        }
+    }
+    Ok(true)
+}
+
 async fn try_step(
     mut step: super::Step,
     steps: &mut Vec<super::Step>,
@@ -186,6 +231,7 @@ async fn views(
         }
         if left.len() == before {
             for (step, why) in left {
+                without(&step, steps, draft);
                 let mut item = step.or_else;
                 item.words = format!("{} ({why}).", item.words.trim_end_matches('.'));
                 draft.plan.items.push(item);
@@ -194,6 +240,33 @@ async fn views(
         }
         waiting = left.into_iter().map(|(step, _)| step).collect();
     }
+}
+
+/// Takes away the triggers whose function names a view that is not made; it would fail only when it is called.
+fn without(view: &super::Step, steps: &mut Vec<super::Step>, draft: &mut Draft) {
+    let Some(name) = view
+        .undo
+        .as_deref()
+        .and_then(|undo| undo.strip_prefix("drop view if exists "))
+    else {
+        return;
+    };
+    steps.retain(|step| {
+        let is_trigger = step
+            .undo
+            .as_deref()
+            .is_some_and(|undo| undo.starts_with("drop trigger "));
+        let lost = is_trigger && step.sql.iter().any(|sql| sql.contains(name));
+        if lost {
+            let mut item = step.or_else.clone();
+            item.words = format!(
+                "{} (it names a view that is not made).",
+                item.words.trim_end_matches('.')
+            );
+            draft.plan.items.push(item);
+        }
+        !lost
+    });
 }
 
 async fn existing_tables(draft: &mut Draft, connection: &mut PgConnection, target: &Target) -> Result<()> {

@@ -4,9 +4,13 @@ use contract::import::{
     Finding, FindingKind, ForeignKey, Inspection, Mapping, ObjectFacts, Places, RowsBy, Severity, Stage,
 };
 
-use super::{Draft, Step, bare, finding, new::Source};
+use super::{
+    Draft, Step, bare, finding,
+    naming::{Names, by_policy},
+    new::Source,
+};
 use crate::{
-    import::{column_findings::rows, translate},
+    import::{column_findings::rows, ddl, translate},
     quote,
 };
 
@@ -184,11 +188,13 @@ fn foreign_key(
             .join(", ")
     };
     let constraint = constraint_name(&child_table.name, "fkey", number);
-    let deferred = source
-        .facts
-        .sql
-        .as_deref()
-        .is_some_and(|sql| sql.to_ascii_lowercase().contains("initially deferred"));
+    let definition = source.facts.sql.as_deref().map(ddl::table).unwrap_or_default();
+    let deferred = definition.deferred.iter().any(|(columns, parent)| {
+        let pairs = || columns.iter().zip(&key.columns);
+        parent.eq_ignore_ascii_case(&key.parent)
+            && columns.len() == key.columns.len()
+            && pairs().all(|(one, other)| one.eq_ignore_ascii_case(other))
+    });
     let add = |how: &str| {
         format!(
             "alter table {} add constraint {} foreign key ({}) references {} ({}){}{}{}{how}",
@@ -256,6 +262,7 @@ pub(super) fn objects(
     inspection: &Inspection,
     mapping: &Mapping,
     schema: &mut translate::Schema,
+    names: &mut Names,
     draft: &mut Draft,
 ) {
     if mapping.skip_views {
@@ -266,7 +273,7 @@ pub(super) fn objects(
                 .map(|view| lost(view, "view", "left out by choice")),
         );
     } else {
-        views(&inspection.views, mapping, schema, draft);
+        views(&inspection.views, mapping, schema, names, draft);
     }
     if mapping.skip_triggers {
         draft.plan.items.extend(
@@ -276,10 +283,14 @@ pub(super) fn objects(
                 .map(|trigger| lost(trigger, "trigger", "left out by choice")),
         );
     } else {
+        // Functions have names of their own kind.
+        let mut names = Names::default();
         for trigger in &inspection.triggers {
-            match translate::trigger(&trigger.sql, schema) {
+            let name = names.take(&trigger.name, "trigger");
+            match translate::trigger(&trigger.sql, schema, &name) {
                 Ok(translated) => {
                     let undo = translated.drop;
+                    draft.plan.items.extend(renamed(trigger, "trigger", &name));
                     draft
                         .plan
                         .steps
@@ -292,16 +303,28 @@ pub(super) fn objects(
 }
 
 /// A view may be over another one that comes later in the file, so whoever fails is tried again after the others.
-fn views(views: &[ObjectFacts], mapping: &Mapping, schema: &mut translate::Schema, draft: &mut Draft) {
-    let mut waiting: Vec<&ObjectFacts> = views.iter().collect();
+fn views(
+    views: &[ObjectFacts],
+    mapping: &Mapping,
+    schema: &mut translate::Schema,
+    names: &mut Names,
+    draft: &mut Draft,
+) {
+    let mut waiting: Vec<(&ObjectFacts, String)> = views
+        .iter()
+        .map(|view| {
+            let wanted = by_policy(&view.name, mapping.names);
+            (view, names.take(&wanted, "view"))
+        })
+        .collect();
     loop {
         let before = waiting.len();
         let mut left = Vec::new();
-        for view in waiting {
-            let name = super::naming::by_policy(&view.name, mapping.names);
+        for (view, name) in waiting {
             match translate::view(&view.sql, schema, &name) {
                 Ok(translated) => {
                     schema.tables.push(translated.table);
+                    draft.plan.items.extend(renamed(view, "view", &name));
                     let undo = format!(
                         "drop view if exists {}",
                         quote::qualified(&draft.plan.schema, &name)
@@ -311,18 +334,34 @@ fn views(views: &[ObjectFacts], mapping: &Mapping, schema: &mut translate::Schem
                         .steps
                         .push(object(view, "view", vec![translated.sql], undo));
                 }
-                Err(why) => left.push((view, why)),
+                Err(why) => left.push((view, name, why)),
             }
         }
         if left.is_empty() || left.len() == before {
             draft
                 .plan
                 .items
-                .extend(left.iter().map(|(view, why)| lost(view, "view", why)));
+                .extend(left.iter().map(|(view, _, why)| lost(view, "view", why)));
             return;
         }
-        waiting = left.into_iter().map(|(view, _)| view).collect();
+        waiting = left.into_iter().map(|(view, name, _)| (view, name)).collect();
     }
+}
+
+/// What to report of a name that could not stay.
+fn renamed(object: &ObjectFacts, what: &str, name: &str) -> Option<Finding> {
+    let severity = match name.eq_ignore_ascii_case(&object.name) {
+        true => Severity::Note,
+        false => Severity::Warning,
+    };
+    (name != object.name).then(|| {
+        finding(
+            severity,
+            FindingKind::Renamed,
+            &object.name,
+            format!("The {what} becomes {name}."),
+        )
+    })
 }
 
 fn lost(object: &ObjectFacts, what: &str, why: &str) -> Finding {

@@ -45,8 +45,9 @@ impl Translator<'_> {
             };
         }
         let values = self.all(args)?;
-        if distinct && values.iter().any(|value| value.nocase) {
-            return Err(format!("{name}(distinct) compares without regard to case."));
+        if distinct {
+            let what = format!("{name}(distinct)");
+            values.iter().try_for_each(|value| value.distinguished(&what))?;
         }
         match (name, values.as_slice()) {
             ("count", [value]) => {
@@ -60,32 +61,34 @@ impl Translator<'_> {
                 let number = value.number()?;
                 let kind = number.kind.unwrap_or(ColumnType::Bigint);
                 let sum = call("sum", &number.sql);
-                Ok(Value::atom(
-                    if kind == ColumnType::Bigint {
-                        format!("{sum}::bigint")
-                    } else {
-                        sum
-                    },
-                    kind,
-                ))
+                let sum = if kind == ColumnType::Bigint {
+                    format!("{sum}::bigint")
+                } else {
+                    sum
+                };
+                Ok(Value {
+                    facts: number.facts,
+                    ..Value::atom(sum, kind)
+                })
             }
             ("total", [value]) => {
                 let sum = call("sum", &value.number()?.sql);
-                Ok(Value::atom(
+                Ok(Value::surely_real(
                     format!("coalesce({sum}, 0)::double precision"),
-                    ColumnType::Double,
+                    Level::Atom,
                 ))
             }
             ("avg", [value]) => {
                 let average = call("avg", &value.number()?.sql);
-                Ok(Value::atom(
+                Ok(Value::surely_real(
                     format!("{average}::double precision"),
-                    ColumnType::Double,
+                    Level::Atom,
                 ))
             }
             ("min" | "max", [value])
                 if value.kind == Some(ColumnType::Text) && value.is_text() && !value.nocase =>
             {
+                value.distinguished(name)?;
                 let arg = if value.taken.is_some() {
                     return unsure();
                 } else {
@@ -98,7 +101,8 @@ impl Translator<'_> {
                 })
             }
             ("min" | "max", [value]) => {
-                let number = if value.kind == Some(ColumnType::Boolean) {
+                value.distinguished(name)?;
+                let number = if value.is_truth() {
                     value.number()?
                 } else {
                     value.clone()
@@ -106,8 +110,8 @@ impl Translator<'_> {
                 let ordered = number.is_number()
                     || number.is_epoch()
                     || matches!(number.kind, Some(ColumnType::Date | ColumnType::Timestamp))
-                        && number.spelling.is_some();
-                if !ordered || value.nocase {
+                        && number.conversion.is_none();
+                if !ordered {
                     return Err(format!(
                         "{name}({}) goes by an order that another type has.",
                         value.sql
@@ -118,6 +122,7 @@ impl Translator<'_> {
                     level: Level::Atom,
                     literal: None,
                     column: false,
+                    computed: false,
                     ..number
                 })
             }
@@ -134,7 +139,7 @@ impl Translator<'_> {
                 ))
             }
             ("row_number" | "rank" | "dense_rank", []) => Ok(Value::atom(call(name, ""), ColumnType::Bigint)),
-            ("percent_rank" | "cume_dist", []) => Ok(Value::atom(call(name, ""), ColumnType::Double)),
+            ("percent_rank" | "cume_dist", []) => Ok(Value::surely_real(call(name, ""), Level::Atom)),
             (
                 "ntile",
                 [
@@ -147,6 +152,7 @@ impl Translator<'_> {
                 narrow: true,
                 ..Value::atom(call(name, &parts.to_string()), ColumnType::Bigint)
             }),
+            ("first_value" | "last_value" | "lag" | "lead", [value, ..]) if value.taken.is_some() => unsure(),
             ("first_value" | "last_value", [value]) => Ok(of_rows(value, call(name, &value.sql))),
             ("lag" | "lead", [value, rest @ ..]) => {
                 let places = match rest {
@@ -238,8 +244,12 @@ fn of_rows(value: &Value, sql: String) -> Value {
         sql,
         level: Level::Atom,
         column: false,
+        computed: false,
         literal: None,
         nocase: false,
+        strange: None,
+        collated: false,
+        spelling: value.spelling.clone().filter(|_| value.instant.is_none()),
         instant: None,
         digits: None,
         affinity: Affinity::Blob,

@@ -4,6 +4,7 @@ use contract::import::{Affinity, ColumnType, Conversion};
 
 use super::{
     Column, Outcome,
+    compare::is_numeric,
     moment::time_literal,
     spelling::{quoted, to_char_form},
     value::{Level, Literal, Value},
@@ -123,6 +124,12 @@ fn of_literal(literal: &Literal, value: &Value, column: &Column) -> Option<Strin
             }
         }
         ColumnType::Text => match literal {
+            // What looks like a number becomes one in such a column, and its digits here.
+            Literal::Text(text) if is_numeric(column.affinity) && looks_numeric(text) => {
+                let integer = column.affinity != Affinity::Real;
+                let integer = text.trim_matches(SPACES).parse::<i64>().ok().filter(|_| integer);
+                integer.map(|integer| quoted(&integer.to_string()))
+            }
             Literal::Text(text) => Some(quoted(text)),
             // An integer stands in such a column as its digits.
             _ => text.map(|text| quoted(&text)),
@@ -158,6 +165,16 @@ fn of_literal(literal: &Literal, value: &Value, column: &Column) -> Option<Strin
             .map(|text| quoted(&text)),
         ColumnType::Bytea => None,
     }
+}
+
+/// What SQLite passes over around a number.
+const SPACES: [char; 6] = [' ', '\t', '\n', '\u{b}', '\u{c}', '\r'];
+
+/// Whether a numeric affinity makes a number of the text.
+fn looks_numeric(text: &str) -> bool {
+    let text = text.trim_matches(SPACES);
+    // Words such as `inf` are numbers to Rust alone.
+    text.ends_with(|c: char| c.is_ascii_digit() || c == '.') && text.parse::<f64>().is_ok()
 }
 
 /// The integer that a real is stored as.

@@ -22,6 +22,10 @@ impl Translator<'_> {
         let mut results = Vec::new();
         for when in conditions {
             let test = self.expression(&when.condition)?;
+            // Each test takes a copy of the operand.
+            if let Some(operand) = &operand {
+                self.measured(&operand.sql)?;
+            }
             tests.push(match &operand {
                 Some(operand) => self.compare(operand, Comparison::Equal, &test)?.sql,
                 None => test.truth()?.sql,
@@ -67,9 +71,9 @@ impl Translator<'_> {
                     _ => Value::atom(format!("trunc({})::bigint", number.sql), ColumnType::Bigint),
                 }
             }
-            Affinity::Real => Value::atom(
+            Affinity::Real => Value::surely_real(
                 format!("{}::double precision", value.number()?.tight()),
-                ColumnType::Double,
+                Level::Atom,
             ),
             Affinity::Numeric if value.is_number() => value.clone(),
             Affinity::Blob if value.kind == Some(ColumnType::Bytea) => value.clone(),
@@ -89,7 +93,9 @@ impl Translator<'_> {
             affinity,
             literal: None,
             column: value.column,
+            computed: false,
             nocase: value.nocase,
+            strange: value.strange,
             collated: value.collated,
             ..converted
         })

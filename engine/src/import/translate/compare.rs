@@ -79,10 +79,16 @@ impl Translator<'_> {
         if let Some(value) = with_taken(left, comparison, right) {
             return value;
         }
+        if left.facts.unlike || right.facts.unlike {
+            return Err(format!(
+                "{} and {} are compared, and different values in SQLite can be equal here.",
+                left.sql, right.sql
+            ));
+        }
         if let Some(value) = with_boolean(left, comparison, right) {
             return Ok(value);
         }
-        let is_boolean = |value: &Value| value.kind == Some(ColumnType::Boolean);
+        let is_boolean = Value::is_truth;
         if is_boolean(left) && is_boolean(right) {
             return Ok(plain(left, comparison, right));
         }
@@ -121,16 +127,18 @@ impl Translator<'_> {
                 left.sql, right.sql
             ));
         }
-        let fold = if left.collated {
-            left.nocase
-        } else if right.collated {
-            right.nocase
-        } else if left.column {
-            left.nocase
+        let decides = if left.collated || !right.collated && left.column {
+            left
         } else {
-            right.nocase
+            right
         };
-        if fold {
+        if let Some(collation) = &decides.strange {
+            return Err(format!(
+                "{} and {} are compared by the collation {collation}, which PostgreSQL does not have.",
+                left.sql, right.sql
+            ));
+        }
+        if decides.nocase {
             let any_letters = std::mem::replace(&mut self.any_letters, false);
             let value = plain(
                 &self.folded(left, "lower"),
@@ -156,7 +164,9 @@ impl Translator<'_> {
             let unordered = !comparison.orders();
             match (left.kind, left.conversion) {
                 (Some(ColumnType::Bytea), None) => return Ok(plain(left, comparison, right)),
-                (Some(ColumnType::Uuid), _) if left.column && right.column && unordered => {
+                (Some(ColumnType::Uuid), _)
+                    if left.column && right.column && unordered && left.facts.bytes == right.facts.bytes =>
+                {
                     return Ok(plain(left, comparison, right));
                 }
                 (Some(ColumnType::Bigint | ColumnType::Numeric), Some(Conversion::TextToNumber))
@@ -219,7 +229,7 @@ fn with_null(left: &Value, comparison: Comparison, right: &Value) -> Option<Valu
 /// A truth value beside 0 or 1.
 fn with_boolean(left: &Value, comparison: Comparison, right: &Value) -> Option<Value> {
     for (one, other) in [(left, right), (right, left)] {
-        if one.kind != Some(ColumnType::Boolean) || comparison.orders() {
+        if !one.is_truth() || comparison.orders() {
             continue;
         }
         let number = match &other.literal {
@@ -318,7 +328,7 @@ fn number_with_text(number: &Value, comparison: Comparison, text: &Value) -> Out
             } else {
                 text.within(Level::Arithmetic)
             };
-            if !text.nocase {
+            if !text.nocase && text.strange.is_none() {
                 return Ok(joined(&side, comparison.mirrored(), &literal));
             }
         }

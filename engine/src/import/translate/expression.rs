@@ -27,12 +27,23 @@ pub(super) struct Translator<'a> {
     pub(super) random: bool,
     /// Whether case is folded by the locale, as queries of PostgreSQL write it, and not for ASCII letters alone.
     pub(super) any_letters: bool,
+    /// Whether a part is a column that SQLite computes.
+    pub(super) computed: bool,
+    /// The columns that were met, by their names in SQLite.
+    pub(super) touched: Vec<String>,
     /// How deep in the tree it is.
     depth: usize,
+    /// Bytes that were written for all parts.
+    written: usize,
 }
 
 /// How deep a tree may be: what the stack holds, and more than people write.
 const DEEPEST: usize = 400;
+/// The most bytes of an expression. Some functions take several copies of what they are given, so that a few calls within
+/// one another would fill the memory.
+const LONGEST: usize = 64 << 10;
+/// The most bytes of all parts of a statement, each counted by itself.
+const MOST: usize = 16 << 20;
 
 impl<'a> Translator<'a> {
     pub(super) const fn new(schema: Option<&'a Schema>, scopes: Vec<Scope>) -> Self {
@@ -43,8 +54,20 @@ impl<'a> Translator<'a> {
             unsteady: false,
             random: false,
             any_letters: false,
+            computed: false,
+            touched: Vec::new(),
             depth: 0,
+            written: 0,
         }
+    }
+
+    /// Takes note of what was written, and refuses what grows beyond all measure.
+    pub(super) fn measured(&mut self, sql: &str) -> Outcome<()> {
+        self.written = self.written.saturating_add(sql.len());
+        if sql.len() > LONGEST || self.written > MOST {
+            return Err("Its translation is too long.".to_owned());
+        }
+        Ok(())
     }
 
     pub(super) fn refuse_random(&self, what: &str) -> Outcome<()> {
@@ -78,7 +101,13 @@ impl<'a> Translator<'a> {
         self.depth += 1;
         let value = self.any(expression);
         self.depth -= 1;
-        value
+        let value = value?;
+        self.measured(&value.sql)?;
+        self.computed |= value.computed;
+        if let Some((_, column)) = value.origin.as_ref().filter(|_| value.column) {
+            self.touched.push(column.clone());
+        }
+        Ok(value)
     }
 
     fn any(&mut self, expression: &Expr) -> Outcome<Value> {
@@ -178,17 +207,11 @@ impl<'a> Translator<'a> {
                 let name = parse::bare_name(&collation.to_string());
                 value.nocase = same(&name, "nocase");
                 value.collated = true;
+                value.strange = None;
                 if value.nocase || same(&name, "binary") {
                     return Ok(value);
                 }
-                if same(&name, "rtrim") && value.is_text() {
-                    return Ok(Value {
-                        sql: format!("rtrim({})", value.sql),
-                        level: Level::Atom,
-                        ..value
-                    });
-                }
-                Err(format!("The collation {name} is known to its own program alone."))
+                Err(format!("PostgreSQL has no collation like {name}."))
             }
             Expr::Function(function) => self.function(function),
             Expr::Substring {

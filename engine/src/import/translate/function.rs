@@ -4,7 +4,7 @@ use contract::import::{Affinity, ColumnType, Conversion};
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
 
 use super::{
-    Outcome,
+    Facts, Outcome,
     aggregate::is_aggregate,
     compare::Comparison,
     expression::Translator,
@@ -50,6 +50,12 @@ impl Translator<'_> {
             }
             ("nullif", [value, other]) => {
                 let (value, other) = (self.expression(value)?, self.expression(other)?);
+                if value.taken.is_some() {
+                    return Err(
+                        "nullif() is given a value taken out of JSON, whose type only the data know."
+                            .to_owned(),
+                    );
+                }
                 let equal = self.compare(&value, Comparison::Equal, &other)?;
                 let sql = equal
                     .sql
@@ -63,8 +69,15 @@ impl Translator<'_> {
                     level: Level::Atom,
                     literal: None,
                     column: false,
+                    computed: false,
                     nocase: false,
+                    strange: None,
+                    collated: false,
                     affinity: Affinity::Blob,
+                    // The time or the number that a text spells is not NULL where this is.
+                    spelling: value.spelling.filter(|_| value.instant.is_none()),
+                    instant: None,
+                    digits: None,
                     ..value
                 })
             }
@@ -86,7 +99,10 @@ impl Translator<'_> {
             ("abs", [number]) => {
                 let number = self.expression(number)?.number()?;
                 let kind = number.kind.unwrap_or(ColumnType::Bigint);
-                Ok(Value::atom(format!("abs({})", number.sql), kind))
+                Ok(Value {
+                    facts: number.facts,
+                    ..Value::atom(format!("abs({})", number.sql), kind)
+                })
             }
             ("round", [number]) => self.round(number, 0),
             ("round", [number, digits]) => match self.expression(digits)?.literal {
@@ -140,14 +156,27 @@ impl Translator<'_> {
         let plain = |like: &Value| Value {
             literal: None,
             column: false,
+            computed: false,
+            origin: like
+                .origin
+                .clone()
+                .filter(|_| typed.iter().all(|value| value.origin == like.origin)),
             nocase: false,
+            strange: None,
             affinity: Affinity::Blob,
             instant: None,
             digits: None,
             narrow: false,
+            facts: typed.iter().fold(like.facts, |facts, value| {
+                let joined = facts.joined(value.facts);
+                Facts {
+                    unlike: joined.unlike || !value.spelled_like(like),
+                    ..joined
+                }
+            }),
             ..like.clone()
         };
-        let boolean = |value: &&Value| value.kind == Some(ColumnType::Boolean);
+        let boolean = |value: &&Value| value.is_truth();
         if typed.iter().any(boolean)
             && typed
                 .iter()
@@ -176,6 +205,7 @@ impl Translator<'_> {
             .all(|value| value.is_number() || value.is_epoch() || boolean(value))
         {
             let mut kind = ColumnType::Bigint;
+            let mut real = true;
             let mut sqls = Vec::new();
             for value in &values {
                 let number = value.number()?;
@@ -185,6 +215,7 @@ impl Translator<'_> {
                     (ColumnType::Numeric, _) | (_, Some(ColumnType::Numeric)) => ColumnType::Numeric,
                     _ => ColumnType::Bigint,
                 };
+                real &= value.kind.is_none() || number.facts.real;
                 let narrow = matches!(number.literal, Some(Literal::Real(_)));
                 sqls.push(match value.kind {
                     None => "null".to_owned(),
@@ -192,7 +223,18 @@ impl Translator<'_> {
                     Some(_) => number.sql,
                 });
             }
-            return Ok((sqls, Value::atom("", kind)));
+            let facts = Facts {
+                real,
+                beyond_double: typed.iter().any(|value| value.facts.beyond_double),
+                ..Facts::default()
+            };
+            return Ok((
+                sqls,
+                Value {
+                    facts,
+                    ..Value::atom("", kind)
+                },
+            ));
         }
         // Texts, and times that are spelled in a known way.
         let sqls = values
@@ -215,15 +257,15 @@ impl Translator<'_> {
     /// `min(a, b)`: NULL if any is NULL, where `least` passes NULLs over.
     fn extreme(&mut self, name: &str, args: &[&Expr]) -> Outcome<Value> {
         let values = self.all(args)?;
-        if values.iter().any(|value| value.nocase) {
-            return Err(format!("{name}() compares without regard to case."));
-        }
+        let what = format!("{name}()");
+        values.iter().try_for_each(|value| value.distinguished(&what))?;
         let tests: Vec<String> = values
             .iter()
             .filter(|value| value.literal.is_none())
             .map(|value| format!("{} is null", value.within(Level::Arithmetic)))
             .collect();
         let (mut sqls, like) = self.unified(values)?;
+        like.distinguished(&what)?;
         if like.kind == Some(ColumnType::Text)
             && let Some(first) = sqls.first_mut()
         {
@@ -243,14 +285,21 @@ impl Translator<'_> {
         })
     }
 
-    /// Halves go away from zero, by the exact value of the double.
+    /// Halves go away from zero, by the exact value of the double. What has no fraction stays as it is.
     fn round(&mut self, number: &Expr, digits: i64) -> Outcome<Value> {
         let number = self.expression(number)?.number()?;
-        let sql = match number.kind {
-            Some(ColumnType::Bigint) => format!("{}::double precision", number.tight()),
-            _ => format!("round({}, {digits})::double precision", exact(&number)),
+        let double = as_double(&number);
+        let sql = match (number.kind, digits) {
+            (Some(ColumnType::Bigint), _) => double,
+            (_, 0) => format!(
+                "case when abs({double}) < {WHOLE} then trunc({double} + case when {double} < 0 then -0.5 else 0.5 end) + 0.0 else {double} end"
+            ),
+            _ => format!(
+                "case when abs({double}) < {WHOLE} then round({}, {digits})::double precision else {double} end",
+                exact(&double)
+            ),
         };
-        Ok(Value::atom(sql, ColumnType::Double))
+        Ok(Value::surely_real(sql, Level::Atom))
     }
 
     fn type_name(&mut self, value: &Expr) -> Outcome<Value> {
@@ -258,9 +307,9 @@ impl Translator<'_> {
         let name = match (value.kind, value.conversion) {
             (None, _) => return Ok(Value::text_literal("null")),
             (Some(ColumnType::Bigint), None) if value.affinity != Affinity::Real => "integer",
-            (Some(ColumnType::Double), None) => "real",
+            (Some(ColumnType::Double), None) if value.facts.real => "real",
             (Some(ColumnType::Text | ColumnType::Date | ColumnType::Timestamp), None) => "text",
-            (Some(_), Some(Conversion::TextToNumber | Conversion::IsoText)) => "text",
+            (Some(_), Some(Conversion::TextToNumber | Conversion::IsoText)) if !value.facts.unlike => "text",
             (Some(ColumnType::Bytea), None) => "blob",
             (Some(_), Some(Conversion::UnixSeconds | Conversion::UnixMillis | Conversion::UnixMicros)) => {
                 "integer"
@@ -301,11 +350,23 @@ impl Translator<'_> {
     }
 }
 
-/// A double in all of its binary digits; a plain cast would round it to fifteen first.
-pub(super) fn exact(number: &Value) -> String {
-    let double = format!("{}::double precision", number.tight());
+/// From here on (2^52) a double has no fraction.
+const WHOLE: &str = "4503599627370496";
+
+/// A number as a double.
+pub(super) fn as_double(number: &Value) -> String {
+    match number.kind {
+        Some(ColumnType::Double) if !number.narrow && number.level == Level::Atom => number.sql.clone(),
+        _ => format!("{}::double precision", number.tight()),
+    }
+}
+
+/// A double below 2^63 in its binary digits, as a decimal; a plain cast would round it to fifteen digits first. The fraction
+/// comes in two pieces of 52 bits, for one below a half has its first ones further behind.
+pub(super) fn exact(double: &str) -> String {
+    let bits = format!("({double} - trunc({double})) * {WHOLE}");
     format!(
-        "(trunc({double})::bigint + trunc(({double} - trunc({double})) * 4503599627370496)::bigint * 0.0000000000000002220446049250313080847263336181640625)"
+        "(trunc({double})::bigint + trunc({bits})::bigint * 2.220446049250313080847263336181640625e-16 + trunc(({bits} - trunc({bits})) * {WHOLE})::bigint * 4.930380657631323783823303533017413935457540219431393779814243316650390625e-32)"
     )
 }
 

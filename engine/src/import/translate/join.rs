@@ -9,7 +9,7 @@ use super::{
     parse,
     scope::{Source, same},
     spelling::identifier,
-    value::{Level, Value},
+    value::Level,
 };
 
 impl Translator<'_> {
@@ -55,6 +55,9 @@ impl Translator<'_> {
                 Some(self.using(&names, word)?)
             }
             JoinConstraint::Natural => {
+                if let Some(scope) = self.scopes.last() {
+                    scope.sources.iter().try_for_each(Source::refuse_lacking)?;
+                }
                 let names = self.common_names();
                 Some(self.using(&names, word)?)
             }
@@ -94,11 +97,7 @@ impl Translator<'_> {
                 .sources
                 .split_last()
                 .ok_or("USING stands outside of a query.")?;
-            let column = |source: &Source| {
-                source
-                    .column(name)
-                    .map(|column| Value::of_column(column, &source.qualifier))
-            };
+            let column = |source: &Source| source.column(name).map(|column| source.of(column));
             let left = earlier.iter().find_map(column);
             let (Some(left), Some(right)) = (left, column(right)) else {
                 return Err(format!("The column {name} of USING is not in both tables."));

@@ -6,6 +6,7 @@ use sqlparser::ast::Expr;
 use super::{
     Outcome,
     expression::Translator,
+    scope::same,
     spelling::quoted,
     value::{Level, Literal, Value},
 };
@@ -74,7 +75,7 @@ impl Translator<'_> {
         let json = jsonb(root)?;
         let path = match self.expression(path)?.literal {
             Some(Literal::Text(text)) if text.starts_with('$') => parts(&text)?,
-            Some(Literal::Text(label)) if is_plain(&label) => format!("{{{label}}}"),
+            Some(Literal::Text(label)) if is_plain(&label) => format!("{{{}}}", element(&label)),
             Some(Literal::Integer(place)) if place >= 0 => format!("{{{place}}}"),
             _ => return Err("A path into JSON is not written out in plain words.".to_owned()),
         };
@@ -128,6 +129,15 @@ fn is_plain(label: &str) -> bool {
         && label.parse::<i64>().is_err()
 }
 
+/// A label as an element of an array; NULL alone would be none.
+fn element(label: &str) -> String {
+    if same(label, "null") {
+        format!("\"{label}\"")
+    } else {
+        label.to_owned()
+    }
+}
+
 /// `$.a.b[0]` as `{a,b,0}`.
 fn parts(path: &str) -> Outcome<String> {
     let unsure = || format!("The path {path} into JSON has no sure counterpart.");
@@ -140,7 +150,7 @@ fn parts(path: &str) -> Outcome<String> {
             if !is_plain(label) {
                 return Err(unsure());
             }
-            parts.push(label.to_owned());
+            parts.push(element(label));
             rest = after;
         } else {
             let (place, after) = rest

@@ -62,6 +62,8 @@ impl Translator<'_> {
             }
             item.collated = false;
             value.collated = true;
+            // Each part takes a copy of the operand.
+            self.measured(&value.sql)?;
             parts.push(self.compare(&value, Comparison::Equal, &item)?);
         }
         let not = if negated { "not " } else { "" };

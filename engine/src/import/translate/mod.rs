@@ -63,6 +63,10 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The `INTEGER PRIMARY KEY` column, by its name in SQLite.
     pub rowid_alias: Option<String>,
+    /// Columns that it has in SQLite alone, by their names there.
+    pub missing: Vec<String>,
+    /// The columns of each unique key over plain columns, by their names in SQLite.
+    pub keys: Vec<Vec<String>>,
 }
 
 /// A column.
@@ -83,6 +87,40 @@ pub struct Column {
     pub spelling: Option<String>,
     /// Whether its collation is NOCASE.
     pub nocase: bool,
+    /// Its collation, when it is neither BINARY nor NOCASE.
+    pub strange: Option<String>,
+    /// Whether SQLite computes it from others.
+    pub computed: bool,
+    /// What its values tell.
+    pub facts: Facts,
+}
+
+/// What the values of a column tell about expressions over it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Truth values were words, or anything but the numbers 0 and 1, so that SQLite did not take them for true or false.
+    pub words: bool,
+    /// Values that differ in SQLite may be equal here, or stand in another order.
+    pub unlike: bool,
+    /// There are integers that no double holds.
+    pub beyond_double: bool,
+    /// UUIDs were bytes.
+    pub bytes: bool,
+    /// Every number is a real in SQLite, which divides integers otherwise.
+    pub real: bool,
+}
+
+impl Facts {
+    /// What holds for values of both.
+    fn joined(self, other: Self) -> Self {
+        Self {
+            words: self.words || other.words,
+            unlike: self.unlike || other.unlike || self.bytes != other.bytes,
+            beyond_double: self.beyond_double || other.beyond_double,
+            bytes: self.bytes || other.bytes,
+            real: self.real && other.real,
+        }
+    }
 }
 
 /// What was translated, or why it cannot be carried over, in one sentence.
@@ -91,10 +129,25 @@ pub type Outcome<T> = Result<T, String>;
 /// The keys and the condition of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexSql {
-    /// Each key, ready for the list in parentheses.
-    pub keys: Vec<String>,
+    /// Each key.
+    pub keys: Vec<IndexKey>,
     /// The condition of a partial index.
     pub predicate: Option<String>,
+}
+
+/// One key of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexKey {
+    /// The key, ready for the list in parentheses.
+    pub sql: String,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// Whether it is in descending order.
+    pub descending: bool,
+    /// The columns that it is made of, by their names in SQLite.
+    pub columns: Vec<String>,
+    /// Whether it is a column as it is.
+    pub plain: bool,
 }
 
 /// A translated trigger.
@@ -170,6 +223,9 @@ pub fn generated(expression: &str, column: &Column, table: &Table) -> Outcome<St
 fn generated_here(expression: &str, column: &Column, table: &Table) -> Outcome<String> {
     let mut translator = Translator::of_table(table);
     let value = translator.expression(&parse::expression(expression)?)?;
+    if translator.computed {
+        return Err("It is computed from another generated column, which PostgreSQL refuses.".to_owned());
+    }
     let sql = assign::assigned(&value, column)?;
     if value.instant.as_ref() == Some(&sql) {
         translator.settle(&sql);
@@ -197,11 +253,15 @@ fn index_here(create_index_sql: &str, table: &Table) -> Outcome<IndexSql> {
     translator.any_letters = !index.unique;
     let mut keys = Vec::new();
     for column in &index.columns {
-        let mut key = translator.index_key(&column.column.expr)?;
-        if matches!(column.column.options.sort, Some(OrderBySort::Desc)) {
-            key.push_str(" desc");
-        }
-        keys.push(key);
+        translator.touched.clear();
+        let (sql, value) = translator.index_key(&column.column.expr)?;
+        keys.push(IndexKey {
+            column_type: value.kind.unwrap_or(ColumnType::Text),
+            plain: value.column && !sql.contains('('),
+            sql,
+            descending: matches!(column.column.options.sort, Some(OrderBySort::Desc)),
+            columns: std::mem::take(&mut translator.touched),
+        });
     }
     let predicate = match &index.predicate {
         Some(predicate) => {
@@ -223,13 +283,13 @@ pub fn view(create_view_sql: &str, schema: &Schema, name: &str) -> Outcome<View>
     roomy(|| view::view(create_view_sql, schema, name))
 }
 
-/// A trigger in PostgreSQL for the SQL of one in SQLite.
+/// A trigger in PostgreSQL, and its function, both of this name, for the SQL of one in SQLite.
 ///
 /// # Errors
 ///
 /// Says why the trigger cannot be carried over.
-pub fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Trigger> {
-    roomy(|| trigger::trigger(create_trigger_sql, schema))
+pub fn trigger(create_trigger_sql: &str, schema: &Schema, name: &str) -> Outcome<Trigger> {
+    roomy(|| trigger::trigger(create_trigger_sql, schema, name))
 }
 
 /// Room for a deep tree, which the stack of a worker need not have: the SQL of a file may be anybody's.
@@ -265,7 +325,7 @@ impl<'a> Translator<'a> {
     }
 
     /// One key of an index: a column, or an expression in parentheses.
-    fn index_key(&mut self, expression: &Expr) -> Outcome<String> {
+    fn index_key(&mut self, expression: &Expr) -> Outcome<(String, Value)> {
         let (expression, collation) = match parse::unnested(expression) {
             Expr::Collate { expr, collation } => (parse::unnested(expr), Some(collation.to_string())),
             other => (other, None),
@@ -275,12 +335,16 @@ impl<'a> Translator<'a> {
         if value.literal.is_some() {
             return Err("The index has a key that is the same for each row.".to_owned());
         }
-        let fold = match collation.as_deref().map(parse::bare_name) {
+        let collation = collation
+            .as_deref()
+            .map(parse::bare_name)
+            .or_else(|| value.strange.clone());
+        let fold = match collation {
             None => value.nocase && value.is_text(),
             Some(collation) if same(&collation, "nocase") => value.is_text(),
             Some(collation) if same(&collation, "binary") => false,
             Some(collation) if same(&collation, "rtrim") && value.is_text() => {
-                return Ok(format!("rtrim({})", value.sql));
+                return Ok((format!("rtrim({})", value.sql), value));
             }
             Some(collation) => {
                 return Err(format!(
@@ -289,19 +353,21 @@ impl<'a> Translator<'a> {
             }
         };
         if fold {
-            return Ok(self.folded(&value, "lower").sql);
+            return Ok((self.folded(&value, "lower").sql, value));
         }
         // A text that stands for a time is indexed as the time.
-        if let Some(instant) = &value.instant {
-            self.settle(instant);
-            return Ok(format!("({instant})"));
+        if let Some(instant) = value.instant.clone() {
+            self.settle(&instant);
+            let value = Value::atom(format!("({instant})"), ColumnType::Timestamp);
+            return Ok((value.sql.clone(), value));
         }
         let callable = value.level == Level::Atom && value.sql.ends_with(')') && !value.sql.contains("::");
         let plain = value.column && value.sql.ends_with('"') || callable && !value.sql.starts_with('(');
-        Ok(if plain {
-            value.sql
+        let sql = if plain {
+            value.sql.clone()
         } else {
             format!("({})", value.sql)
-        })
+        };
+        Ok((sql, value))
     }
 }

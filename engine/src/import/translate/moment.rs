@@ -83,9 +83,8 @@ pub(super) fn compare(left: &Value, comparison: Comparison, right: &Value) -> Op
             left.sql, right.sql
         )));
     };
-    let column = |value: &Value| value.sql.rsplit('.').next().map(str::to_owned);
     // The same column of two rows, as OLD and NEW.
-    if left.column && right.column && column(left) == column(right) {
+    if left.origin.is_some() && left.origin == right.origin {
         return Some(Ok(joined(&one.sql, comparison, &other.sql)));
     }
     let spelling = match (&one.spelling, &other.spelling) {

@@ -4,7 +4,7 @@ use contract::import::{Affinity, ColumnType};
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 use super::{
-    Outcome,
+    Facts, Outcome,
     compare::Comparison,
     expression::Translator,
     function::COLLATED,
@@ -24,7 +24,9 @@ impl Translator<'_> {
             UnaryOperator::Plus => {
                 // It changes nothing but the affinity.
                 let value = self.expression(operand)?;
-                if value.literal.is_none() && (value.affinity != Affinity::Blob || value.nocase) {
+                if value.literal.is_none()
+                    && (value.affinity != Affinity::Blob || value.nocase || value.strange.is_some())
+                {
                     return Err(format!("+{} takes its affinity away.", value.sql));
                 }
                 Ok(value)
@@ -44,11 +46,10 @@ impl Translator<'_> {
                     _ => {
                         let number = value.number()?;
                         let kind = number.kind.unwrap_or(ColumnType::Bigint);
-                        Ok(Value::new(
-                            format!("-{}", number.tight()),
-                            kind,
-                            Level::Arithmetic,
-                        ))
+                        Ok(Value {
+                            facts: number.facts,
+                            ..Value::new(format!("-{}", number.tight()), kind, Level::Arithmetic)
+                        })
                     }
                 }
             }
@@ -151,11 +152,15 @@ impl Translator<'_> {
 /// `+`, `-`, `*`, `/` and `%`.
 fn arithmetic(left: &Value, op: &BinaryOperator, right: &Value) -> Outcome<Value> {
     let (mut left, mut right) = (left.number()?, right.number()?);
-    let kinds = (left.kind, right.kind);
+    let whole = |value: &Value| value.kind == Some(ColumnType::Bigint);
     let divides = matches!(op, BinaryOperator::Divide | BinaryOperator::Modulo);
-    let kind = if kinds.0 == Some(ColumnType::Double) || kinds.1 == Some(ColumnType::Double) {
+    let kind = if whole(&left) && whole(&right) {
+        ColumnType::Bigint
+    } else {
         ColumnType::Double
-    } else if kinds.0 == Some(ColumnType::Numeric) || kinds.1 == Some(ColumnType::Numeric) {
+    };
+    let real = left.facts.real || right.facts.real;
+    if kind == ColumnType::Double && !real {
         // Each value may be an integer or a real in SQLite, which divide differently.
         if divides {
             return Err(format!(
@@ -163,10 +168,13 @@ fn arithmetic(left: &Value, op: &BinaryOperator, right: &Value) -> Outcome<Value
                 left.sql, right.sql
             ));
         }
-        ColumnType::Numeric
-    } else {
-        ColumnType::Bigint
-    };
+        if left.facts.beyond_double || right.facts.beyond_double {
+            return Err(format!(
+                "{} {op} {} computes with integers that no double holds.",
+                left.sql, right.sql
+            ));
+        }
+    }
     if *op == BinaryOperator::Modulo && kind != ColumnType::Bigint {
         return Err("The remainder of reals is computed from their integer parts in SQLite.".to_owned());
     }
@@ -193,9 +201,15 @@ fn arithmetic(left: &Value, op: &BinaryOperator, right: &Value) -> Outcome<Value
         _ if divides => format!("nullif({}, 0)", right.sql),
         _ => right.tight(),
     };
-    Ok(Value::new(
-        format!("{} {op} {divisor}", left.tight()),
-        kind,
-        Level::Arithmetic,
-    ))
+    Ok(Value {
+        facts: Facts {
+            real,
+            ..Facts::default()
+        },
+        ..Value::new(
+            format!("{} {op} {divisor}", left.tight()),
+            kind,
+            Level::Arithmetic,
+        )
+    })
 }

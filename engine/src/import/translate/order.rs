@@ -87,9 +87,22 @@ impl Translator<'_> {
             if value.literal.is_some() && item.is_none() {
                 return Err("The order is by something that is the same for each row.".to_owned());
             }
-            let fold = collation
-                .as_deref()
-                .map_or(value.nocase, |collation| same(collation, "nocase"));
+            let fold = match collation.as_deref().or(value.strange.as_deref()) {
+                None => value.nocase,
+                Some(collation) if same(collation, "nocase") => true,
+                Some(collation) if same(collation, "binary") => false,
+                Some(collation) => {
+                    return Err(format!(
+                        "The order is by the collation {collation}, which PostgreSQL does not have."
+                    ));
+                }
+            };
+            if value.facts.unlike {
+                return Err(format!(
+                    "The order is by {}, whose values stand in another order in SQLite.",
+                    value.sql
+                ));
+            }
             let key = ordered(self, &value, fold)?;
             let descending = matches!(term.options.sort, Some(OrderBySort::Desc));
             // NULL is the smallest in SQLite.

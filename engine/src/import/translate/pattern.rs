@@ -6,7 +6,7 @@ use sqlparser::ast::Expr;
 use super::{
     Outcome,
     expression::Translator,
-    function::exact,
+    function::{as_double, exact},
     spelling::quoted,
     value::{Level, Literal, Value},
 };
@@ -151,12 +151,13 @@ impl Translator<'_> {
                         .filter(|digits| *digits <= 15)
                         .ok_or_else(unsure)?;
                     let number = self.expression(arg)?.number()?;
-                    let exact = if number.kind == Some(ColumnType::Bigint) {
-                        format!("{}::numeric", number.tight())
+                    if number.kind == Some(ColumnType::Bigint) {
+                        format!("round(coalesce({}::numeric, 0), {digits})::text", number.tight())
+                    } else if digits <= MOST_DIGITS {
+                        fixed(&number, digits)
                     } else {
-                        exact(&number)
-                    };
-                    format!("round(coalesce({exact}, 0), {digits})::text")
+                        return Err(unsure());
+                    }
                 }
                 _ => return Err(unsure()),
             });
@@ -165,7 +166,8 @@ impl Translator<'_> {
         if !plain.is_empty() || parts.is_empty() {
             parts.push(quoted(&plain));
         }
-        let level = if parts.len() > 1 {
+        let joined = |part: &String| part.contains(" || ");
+        let level = if parts.len() > 1 || parts.iter().any(joined) {
             Level::Arithmetic
         } else {
             Level::Atom
@@ -174,8 +176,27 @@ impl Translator<'_> {
     }
 }
 
+/// The most digits of a printed real. SQLite knows 16 digits in all, and how it rounds the last of them is its own.
+const MOST_DIGITS: u32 = 6;
+
+/// A real with so many digits behind the point. The sign stays where nothing but zeros is left.
+fn fixed(number: &Value, digits: u32) -> String {
+    let double = as_double(number);
+    let all = format!(
+        "case when abs({double}) < 9.2e18 then {} else {double}::text::numeric end",
+        exact(&double)
+    );
+    let kept = format!("least({digits}, 16 - length(trunc(abs({double}))::text::numeric::text))");
+    let rounded = format!("round(round(abs(coalesce({all}, 0)), {kept}), {digits})::text");
+    format!("case when {double} < 0 then '-' else '' end || replace({rounded}, 'inity', '')")
+}
+
 /// `05`: at least five places, filled with zeros behind the sign; `5`: filled with spaces in front.
 fn padded(number: &str, width: &str) -> Option<String> {
+    // A sign before the digits would be one that is always printed.
+    if !width.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let places: usize = width.parse().ok().filter(|places| *places > 0 && *places < 100)?;
     let mask = if width.starts_with('0') {
         return Some(format!(

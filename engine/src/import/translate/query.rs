@@ -29,6 +29,9 @@ impl Translated {
                 affinity: value.affinity,
                 spelling: value.spelling.clone(),
                 nocase: value.nocase,
+                strange: value.strange.clone(),
+                computed: false,
+                facts: value.facts,
             }
         });
         Table {
@@ -36,6 +39,8 @@ impl Translated {
             name: name.to_owned(),
             columns: columns.collect(),
             rowid_alias: None,
+            missing: Vec::new(),
+            keys: Vec::new(),
         }
     }
 }
@@ -150,23 +155,21 @@ impl Translator<'_> {
                             )?,
                             None => widened(&value)?,
                         });
+                        let value = Value {
+                            literal: None,
+                            narrow: false,
+                            column: false,
+                            computed: false,
+                            instant: None,
+                            digits: None,
+                            ..value
+                        };
                         match columns.get_mut(at) {
-                            None => columns.push((
-                                format!("column{}", at + 1),
-                                Value {
-                                    literal: None,
-                                    narrow: false,
-                                    ..value
-                                },
-                            )),
-                            Some((_, known)) if known.kind.is_none() => {
-                                *known = Value {
-                                    literal: None,
-                                    narrow: false,
-                                    ..value
-                                }
+                            None => columns.push((format!("column{}", at + 1), value)),
+                            Some((_, known)) if known.kind.is_none() => *known = value,
+                            Some((_, known)) if value.kind.is_none() || known.alike(&value) => {
+                                known.facts = known.facts_with(&value);
                             }
-                            Some((_, known)) if value.kind.is_none() || known.alike(&value) => {}
                             Some(_) if targets.is_some() => {}
                             Some(_) => return Err("The rows of VALUES are of different types.".to_owned()),
                         }
@@ -267,14 +270,30 @@ pub(super) fn widened(value: &Value) -> Outcome<String> {
 
 /// What a column of a compound is.
 fn compounded(name: &str, one: &Value, other: &Value, word: &str) -> Outcome<Value> {
-    if (one.nocase || other.nocase) && word != "union all" {
-        return Err(format!("The compound compares {name} without regard to case."));
+    let facts = match (one.kind, other.kind) {
+        (None, _) => other.facts,
+        (_, None) => one.facts,
+        _ => one.facts_with(other),
+    };
+    if word != "union all" {
+        let what = format!("The compound over {name}");
+        one.distinguished(&what)?;
+        other.distinguished(&what)?;
+        Value { facts, ..one.clone() }.distinguished(&what)?;
     }
+    let origin = one.origin.clone().filter(|_| one.origin == other.origin);
     if one.kind.is_none() {
         return Ok(other.clone());
     }
-    if other.kind.is_none() || one.alike(other) && one.spelling == other.spelling {
+    if other.kind.is_none() {
         return Ok(one.clone());
+    }
+    if one.alike(other) && one.spelling == other.spelling {
+        return Ok(Value {
+            facts,
+            origin,
+            ..one.clone()
+        });
     }
     if one.is_number() && other.is_number() {
         let kind = if one.kind == Some(ColumnType::Double) || other.kind == Some(ColumnType::Double) {
@@ -284,6 +303,8 @@ fn compounded(name: &str, one: &Value, other: &Value, word: &str) -> Outcome<Val
         };
         return Ok(Value {
             kind: Some(kind),
+            facts,
+            origin,
             ..one.clone()
         });
     }

@@ -16,6 +16,10 @@ pub(super) struct Scope {
 pub(super) struct Source {
     /// The name that SQLite knows it by.
     pub(super) alias: String,
+    /// The table behind it, by its name in SQLite.
+    table: String,
+    /// Columns that it has in SQLite alone.
+    missing: Vec<String>,
     /// What stands before a column, with its dot.
     pub(super) qualifier: String,
     pub(super) columns: Vec<Column>,
@@ -31,6 +35,8 @@ impl Source {
     pub(super) fn new(alias: &str, table: &Table) -> Self {
         Self {
             alias: alias.to_owned(),
+            table: table.source.clone(),
+            missing: table.missing.clone(),
             qualifier: format!("{}.", identifier(alias)),
             columns: table.columns.clone(),
             rowid: table.rowid_alias.clone(),
@@ -60,6 +66,30 @@ impl Source {
         self.columns.iter().find(|column| same(&column.source, name))
     }
 
+    /// Whether SQLite knows a column of this name, which is not here.
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        self.missing.iter().any(|missing| same(missing, name))
+    }
+
+    /// Refuses `*`, which would be other columns here.
+    pub(super) fn refuse_lacking(&self) -> Outcome<()> {
+        match self.missing.first() {
+            None => Ok(()),
+            Some(missing) => Err(format!(
+                "The column {}.{missing} is not carried over.",
+                self.table
+            )),
+        }
+    }
+
+    /// A column of it.
+    pub(super) fn of(&self, column: &Column) -> Value {
+        Value {
+            origin: Some((self.table.clone(), column.source.clone())),
+            ..Value::of_column(column, &self.qualifier)
+        }
+    }
+
     fn value(&self, name: &str) -> Option<Value> {
         self.column(name)
             .or_else(|| {
@@ -69,7 +99,7 @@ impl Source {
                     None
                 }
             })
-            .map(|column| Value::of_column(column, &self.qualifier))
+            .map(|column| self.of(column))
     }
 
     pub(super) fn shares(&self, name: &str) -> bool {
@@ -89,6 +119,14 @@ fn is_rowid(name: &str) -> bool {
 /// The value of a column that is named alone; none when no table has it.
 pub(super) fn resolve(scopes: &[Scope], name: &str) -> Outcome<Option<Value>> {
     for scope in scopes.iter().rev() {
+        // Else it would be a column of an outer query, or in double quotes a text.
+        if let Some(source) = scope
+            .sources
+            .iter()
+            .find(|source| !source.named_only && source.lacks(name))
+        {
+            return Err(format!("The column {}.{name} is not carried over.", source.table));
+        }
         let with_it: Vec<&Source> = scope
             .sources
             .iter()
@@ -132,7 +170,9 @@ pub(super) fn resolve_in(scopes: &[Scope], table: &str, name: &str) -> Outcome<V
     for scope in scopes.iter().rev() {
         if let Some(source) = scope.sources.iter().find(|source| same(&source.alias, table)) {
             return source.value(name).ok_or_else(|| {
-                if is_rowid(name) {
+                if source.lacks(name) {
+                    format!("{table}.{name} is not carried over, or not known yet.")
+                } else if is_rowid(name) {
                     format!("{table} has no column that is its rowid, so {table}.{name} has no counterpart.")
                 } else {
                     format!("There is no column {table}.{name}.")

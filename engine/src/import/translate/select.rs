@@ -65,8 +65,10 @@ impl Translator<'_> {
             Some(Distinct::Distinct) => "distinct ",
             Some(Distinct::On(_)) => return Err("DISTINCT ON is not SQLite's.".to_owned()),
         };
-        if !distinct.is_empty() && items.iter().any(|(_, value)| value.nocase) {
-            return Err("DISTINCT compares without regard to case.".to_owned());
+        if !distinct.is_empty() {
+            items
+                .iter()
+                .try_for_each(|(_, value)| value.distinguished("DISTINCT"))?;
         }
         let mut sql = format!("select {distinct}{}{from}", listed.join(", "));
         if let Some(selection) = &select.selection {
@@ -91,6 +93,7 @@ impl Translator<'_> {
                     literal: None,
                     narrow: false,
                     column: false,
+                    computed: false,
                     instant: None,
                     digits: None,
                     ..value.clone()
@@ -120,13 +123,12 @@ impl Translator<'_> {
                         .map(|scope| scope.sources.clone())
                         .unwrap_or_default()
                     {
+                        source.refuse_lacking()?;
                         let columns = source
                             .columns
                             .iter()
                             .filter(|column| !source.shares(&column.source));
-                        items.extend(columns.map(|column| {
-                            (column.name.clone(), Value::of_column(column, &source.qualifier))
-                        }));
+                        items.extend(columns.map(|column| (column.source.clone(), source.of(column))));
                     }
                 }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
@@ -134,11 +136,12 @@ impl Translator<'_> {
                     let scope = self.scopes.last().ok_or("A star stands outside of a query.")?;
                     let source = scope.sources.iter().find(|source| same(&source.alias, name));
                     let source = source.ok_or_else(|| format!("There is no table {name} in the query."))?;
+                    source.refuse_lacking()?;
                     items.extend(
                         source
                             .columns
                             .iter()
-                            .map(|column| (column.name.clone(), Value::of_column(column, &source.qualifier))),
+                            .map(|column| (column.source.clone(), source.of(column))),
                     );
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
@@ -146,14 +149,14 @@ impl Translator<'_> {
                 }
                 SelectItem::UnnamedExpr(expr) => {
                     let value = self.expression(expr)?;
-                    let name = match parse::unnested(expr) {
-                        Expr::Identifier(_) | Expr::CompoundIdentifier(_) if value.column => value
-                            .sql
-                            .rsplit_once('.')
-                            .map_or(value.sql.as_str(), |(_, name)| name)
-                            .trim_matches('"')
-                            .replace("\"\"", "\""),
-                        other => other.to_string().chars().take(60).collect(),
+                    // Later views know it by its name in SQLite, even where the column has another one here.
+                    let name = match (parse::unnested(expr), &value.origin) {
+                        (Expr::Identifier(_) | Expr::CompoundIdentifier(_), Some((_, name)))
+                            if value.column =>
+                        {
+                            name.clone()
+                        }
+                        (other, _) => other.to_string().chars().take(60).collect(),
                     };
                     items.push((name, value));
                 }
@@ -180,9 +183,7 @@ impl Translator<'_> {
 }
 
 fn grouped(value: &Value) -> Outcome<String> {
-    if value.nocase {
-        return Err("GROUP BY compares without regard to case.".to_owned());
-    }
+    value.distinguished("GROUP BY")?;
     if value.taken.is_some() {
         return Err(
             "Rows are grouped by a value taken out of JSON, and only the data know its type.".to_owned(),

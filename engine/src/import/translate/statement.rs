@@ -147,7 +147,14 @@ impl Translator<'_> {
         let name = parse::last(name)?.value.clone();
         let (table, sql) = self.table(&name)?;
         let columns: Vec<Column> = if insert.columns.is_empty() {
-            table.columns.clone()
+            Source::new(&table.source, &table).refuse_lacking()?;
+            // SQLite passes over those that it computes.
+            table
+                .columns
+                .iter()
+                .filter(|column| !column.computed)
+                .cloned()
+                .collect()
         } else {
             insert
                 .columns
@@ -217,10 +224,17 @@ impl Translator<'_> {
         let mut keys = Vec::new();
         for name in names {
             let column = column(table, &name.value)?;
-            if column.nocase {
-                return Err("ON CONFLICT goes by a column without regard to case.".to_owned());
-            }
             keys.push(identifier(&column.name));
+        }
+        // A key over other values, as lower() or MD5 sums, is none to PostgreSQL here.
+        let planned = table.keys.iter().any(|key| {
+            key.len() == names.len()
+                && key
+                    .iter()
+                    .all(|column| names.iter().any(|name| same(&name.value, column)))
+        });
+        if !planned {
+            return Err("ON CONFLICT names no columns that are a unique key here.".to_owned());
         }
         let keys = keys.join(", ");
         match &on.action {

@@ -45,6 +45,7 @@ impl Translator<'_> {
             sql: "inner".to_owned(),
             level: Level::Atom,
             column: true,
+            computed: false,
             ..item.clone()
         };
         let equal = self.compare(&value, Comparison::Equal, &inner)?;

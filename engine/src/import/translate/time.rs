@@ -6,6 +6,7 @@ use sqlparser::ast::Expr;
 use super::{
     Outcome,
     expression::Translator,
+    function::exact,
     moment::time_literal,
     scope::same,
     spelling::{DATE, SECONDS, quoted, to_char_form},
@@ -67,15 +68,23 @@ impl Translator<'_> {
                 ))
             }
             // Days since noon of 24 November 4714 BC, from milliseconds as SQLite counts them.
-            "julianday" => Ok(Value::new(
+            "julianday" => Ok(Value::surely_real(
                 format!(
-                    "(floor(extract(epoch from {instant}) * 1000) + 210866760000000)::double precision / 86400000"
+                    "(floor(extract(epoch from {}) * 1000) + 210866760000000)::double precision / 86400000",
+                    in_millis(&instant)
                 ),
-                ColumnType::Double,
                 Level::Arithmetic,
             )),
             "unixepoch" => Ok(Value::atom(epoch(&instant), ColumnType::Bigint)),
-            _ => self.strftime(&instant, &form.unwrap_or_default()),
+            _ => {
+                let form = form.unwrap_or_default();
+                let instant = match (form.contains("%f"), args.len()) {
+                    (false, _) => instant,
+                    (true, 1) => in_printed_millis(&instant),
+                    (true, _) => in_millis(&instant),
+                };
+                self.strftime(&instant, &form)
+            }
         }
     }
 
@@ -94,7 +103,7 @@ impl Translator<'_> {
                 }
                 continue;
             }
-            mask.push_str(match rest.next() {
+            let part = match rest.next() {
                 Some('Y') => "YYYY",
                 Some('m') => "MM",
                 Some('d') => "DD",
@@ -112,7 +121,12 @@ impl Translator<'_> {
                     ""
                 }
                 _ => return Err(format!("The format {form} of strftime() has no counterpart.")),
-            });
+            };
+            // Two parts of the same letter would be read as one: DD and DDD, SS and SS.
+            if mask.ends_with(|c: char| c.is_ascii_alphabetic() && part.starts_with(c)) {
+                return Err(format!("The format {form} of strftime() has no counterpart."));
+            }
+            mask.push_str(part);
         }
         if number {
             let digits = if form == "%s" {
@@ -191,9 +205,12 @@ impl Translator<'_> {
                 "start of year" => format!("date_trunc('year', {sql})"),
                 other => format!("({sql} {})", interval(other, at_start_of_month)?),
             };
-            at_start_of_month |= matches!(modifier.as_str(), "start of month" | "start of year");
-            // A shift by days may leave the first of the month, after which months are cut differently.
-            at_start_of_month &= !modifier.contains("day") || modifier.starts_with("start");
+            // A shift by less than months may leave the first of the month, after which months are cut differently.
+            at_start_of_month = match modifier.as_str() {
+                "start of month" | "start of year" => true,
+                "start of day" => at_start_of_month,
+                other => at_start_of_month && ["month", "year"].iter().any(|unit| other.contains(unit)),
+            };
         }
         Ok(sql)
     }
@@ -228,27 +245,72 @@ impl Translator<'_> {
                 Ok(format!("({} at time zone 'UTC')", value.tight()))
             }
             (Some(ColumnType::Timestamp), Some(Conversion::JulianDays)) if !from_epoch => Ok(value.tight()),
-            (Some(ColumnType::Timestamptz), Some(Conversion::UnixSeconds | Conversion::RealSeconds))
-                if from_epoch =>
-            {
+            (Some(ColumnType::Timestamptz), Some(Conversion::UnixSeconds)) if from_epoch => {
                 Ok(format!("({} at time zone 'UTC')", value.tight()))
             }
-            (Some(ColumnType::Timestamp), Some(Conversion::UnixSeconds | Conversion::RealSeconds))
-                if from_epoch =>
-            {
-                Ok(value.tight())
+            (Some(ColumnType::Timestamp), Some(Conversion::UnixSeconds)) if from_epoch => Ok(value.tight()),
+            (Some(ColumnType::Timestamptz), Some(Conversion::RealSeconds)) if from_epoch => {
+                Ok(nearest_milli(&format!("({} at time zone 'UTC')", value.tight())))
+            }
+            (Some(ColumnType::Timestamp), Some(Conversion::RealSeconds)) if from_epoch => {
+                Ok(nearest_milli(&value.tight()))
             }
             _ if from_epoch => {
                 let number = value.number()?;
                 // Beyond the year 9999 SQLite gives NULL where PostgreSQL may fail.
-                Ok(format!(
+                let instant = format!(
                     "((case when {0} between -62135596800 and 253402300799 then to_timestamp({0}) end) at time zone 'UTC')",
                     number.within(Level::Arithmetic)
-                ))
+                );
+                Ok(if number.kind == Some(ColumnType::Bigint) {
+                    instant
+                } else {
+                    nearest_milli(&instant)
+                })
             }
             _ => Err(unsure()),
         }
     }
+}
+
+/// A number of seconds as SQLite takes it: the nearest millisecond.
+fn nearest_milli(instant: &str) -> String {
+    format!("date_trunc('milliseconds', {instant} + interval '500 microseconds')")
+}
+
+/// The seconds of a written time as SQLite reads them, as a double: no fraction reaches the next second.
+fn seconds(instant: &str) -> String {
+    let micros = format!("extract(microseconds from {instant})::bigint");
+    format!("({micros} / 1000000 + least({micros} % 1000000 / 1e6::double precision, 0.999))")
+}
+
+/// A written time in the milliseconds that SQLite computes with.
+fn in_millis(instant: &str) -> String {
+    if is_whole(instant) {
+        return instant.to_owned();
+    }
+    format!(
+        "(date_trunc('minute', {instant}) + floor({} * 1000 + 0.5) * interval '1 millisecond')",
+        seconds(instant)
+    )
+}
+
+/// A written time in the milliseconds that SQLite prints when it has computed nothing.
+fn in_printed_millis(instant: &str) -> String {
+    if is_whole(instant) {
+        return instant.to_owned();
+    }
+    format!(
+        "(date_trunc('minute', {instant}) + round({}, 3)::double precision * interval '1 second')",
+        exact(&seconds(instant))
+    )
+}
+
+/// Whether a time is the present, or has no fraction finer than a millisecond.
+fn is_whole(instant: &str) -> bool {
+    instant == NOW
+        || instant.starts_with("timestamp '") && !instant.contains('.')
+        || instant.starts_with("date_trunc(")
 }
 
 fn epoch(instant: &str) -> String {

@@ -12,7 +12,7 @@ use super::{
     written::{Timing, Written, read},
 };
 
-pub(super) fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Trigger> {
+pub(super) fn trigger(create_trigger_sql: &str, schema: &Schema, name: &str) -> Outcome<Trigger> {
     let written = read(create_trigger_sql)?;
     let table = schema
         .tables
@@ -81,7 +81,7 @@ pub(super) fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Trig
     );
     lines.push(format!("{leave}return {result};"));
 
-    let function = format!("{}.{}", identifier(&schema.name), identifier(&written.name));
+    let function = format!("{}.{}", identifier(&schema.name), identifier(name));
     let event = match written.event {
         Change::Insert => "insert".to_owned(),
         Change::Delete => "delete".to_owned(),
@@ -96,7 +96,7 @@ pub(super) fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Trig
     let condition = when
         .filter(|_| inline)
         .map_or_else(String::new, |when| format!("\nwhen ({})", when.sql));
-    let own = identifier(&written.name);
+    let own = identifier(name);
     let on = format!("{}.{}", identifier(&schema.name), identifier(&table.name));
     let create = vec![
         format!(
@@ -118,7 +118,17 @@ pub(super) fn trigger(create_trigger_sql: &str, schema: &Schema) -> Outcome<Trig
 fn rows(written: &Written, table: &Table) -> Scope {
     let mut sources = Vec::new();
     if written.event != Change::Delete {
-        sources.push(Source::row("new", table));
+        let mut new = table.clone();
+        // PostgreSQL computes them behind such triggers, which see NULL.
+        if written.timing == Timing::Before {
+            new.columns.retain(|column| {
+                if column.computed {
+                    new.missing.push(column.source.clone());
+                }
+                !column.computed
+            });
+        }
+        sources.push(Source::row("new", &new));
     }
     if written.event != Change::Insert {
         sources.push(Source::row("old", table));

@@ -3,7 +3,7 @@
 use contract::import::{Affinity, ColumnType, Conversion};
 
 use super::{
-    Column, Outcome,
+    Column, Facts, Outcome,
     spelling::{DATE, identifier, pattern, quoted, to_char_form},
 };
 
@@ -42,8 +42,12 @@ pub(super) struct Value {
     pub(super) spelling: Option<String>,
     /// Whether it is a column, whose collation decides before that of other expressions.
     pub(super) column: bool,
+    /// The table and the column, by their names in SQLite, that it comes from unchanged.
+    pub(super) origin: Option<(String, String)>,
     /// Whether SQLite compares it without regard to case.
     pub(super) nocase: bool,
+    /// The collation by which SQLite compares it, when PostgreSQL has none like it.
+    pub(super) strange: Option<String>,
     /// Whether a COLLATE says so.
     pub(super) collated: bool,
     pub(super) literal: Option<Literal>,
@@ -55,6 +59,10 @@ pub(super) struct Value {
     pub(super) taken: Option<(String, String)>,
     /// Whether PostgreSQL computes with 32 bits or with decimals where SQLite has 64 bits or a double.
     pub(super) narrow: bool,
+    /// Whether it is a column that SQLite computes.
+    pub(super) computed: bool,
+    /// What is known of the values.
+    pub(super) facts: Facts,
 }
 
 impl Value {
@@ -68,13 +76,28 @@ impl Value {
             affinity: Affinity::Blob,
             spelling: None,
             column: false,
+            origin: None,
             nocase: false,
+            strange: None,
             collated: false,
             literal: None,
             instant: None,
             digits: None,
             taken: None,
             narrow: false,
+            computed: false,
+            facts: Facts::default(),
+        }
+    }
+
+    /// A number that is a real in SQLite, whatever the data.
+    pub(super) fn surely_real(sql: impl Into<String>, level: Level) -> Self {
+        Self {
+            facts: Facts {
+                real: true,
+                ..Facts::default()
+            },
+            ..Self::new(sql, ColumnType::Double, level)
         }
     }
 
@@ -116,7 +139,7 @@ impl Value {
         Self {
             literal: Some(Literal::Real(spelled.to_owned())),
             narrow: true,
-            ..Self::new(spelled, ColumnType::Double, level)
+            ..Self::surely_real(spelled, level)
         }
     }
 
@@ -144,6 +167,16 @@ impl Value {
             }),
             column: true,
             nocase: column.nocase,
+            strange: column
+                .strange
+                .clone()
+                .filter(|_| column.column_type == ColumnType::Text),
+            computed: column.computed,
+            facts: Facts {
+                real: column.facts.real
+                    || column.column_type == ColumnType::Double && column.affinity == Affinity::Real,
+                ..column.facts
+            },
             ..Self::atom(
                 format!("{qualifier}{}", identifier(&column.name)),
                 column.column_type,
@@ -171,6 +204,53 @@ impl Value {
             && self.conversion == other.conversion
             && self.taken.is_none()
             && other.taken.is_none()
+    }
+
+    /// Whether it is true or false in both: a comparison, or a column that held 0 and 1 alone.
+    pub(super) fn is_truth(&self) -> bool {
+        self.kind == Some(ColumnType::Boolean) && !self.facts.words
+    }
+
+    /// Whether two times are spelled alike for sure.
+    pub(super) fn spelled_like(&self, other: &Self) -> bool {
+        let is_time = matches!(
+            self.kind,
+            Some(ColumnType::Date | ColumnType::Timestamp | ColumnType::Timestamptz)
+        ) && matches!(
+            self.conversion,
+            None | Some(Conversion::IsoText | Conversion::EachByItsForm)
+        );
+        !is_time
+            || self.origin.is_some() && self.origin == other.origin
+            || self.spelling.is_some() && self.spelling == other.spelling
+    }
+
+    /// What is known of values of which some are these and some the others.
+    pub(super) fn facts_with(&self, other: &Self) -> Facts {
+        let joined = self.facts.joined(other.facts);
+        Facts {
+            unlike: joined.unlike || !self.spelled_like(other),
+            ..joined
+        }
+    }
+
+    /// Refuses what tells values apart, or orders them, otherwise than SQLite.
+    pub(super) fn distinguished(&self, what: &str) -> Outcome<()> {
+        if self.nocase {
+            return Err(format!("{what} compares without regard to case."));
+        }
+        if let Some(collation) = &self.strange {
+            return Err(format!(
+                "{what} compares by the collation {collation}, which PostgreSQL does not have."
+            ));
+        }
+        if self.facts.unlike {
+            return Err(format!(
+                "{what} goes by {}, of which different values in SQLite can be equal here.",
+                self.sql
+            ));
+        }
+        Ok(())
     }
 
     /// Whether it is a number in SQLite as it is here.
@@ -214,18 +294,20 @@ impl Value {
         if self.is_number() {
             return Ok(
                 if self.kind == Some(ColumnType::Bigint) && self.affinity == Affinity::Real && self.column {
-                    Self::atom(format!("{}::double precision", self.sql), ColumnType::Double)
+                    Self::surely_real(format!("{}::double precision", self.sql), Level::Atom)
                 } else {
                     self.clone()
                 },
             );
         }
         match (self.kind, self.conversion) {
-            (Some(ColumnType::Boolean), None | Some(Conversion::TruthValues)) => Ok(Self {
-                narrow: true,
-                affinity: self.affinity,
-                ..Self::atom(format!("{}::int", self.tight()), ColumnType::Bigint)
-            }),
+            (Some(ColumnType::Boolean), None | Some(Conversion::TruthValues)) if !self.facts.words => {
+                Ok(Self {
+                    narrow: true,
+                    affinity: self.affinity,
+                    ..Self::atom(format!("{}::int", self.tight()), ColumnType::Bigint)
+                })
+            }
             (Some(_), Some(Conversion::UnixSeconds)) => Ok(Self::atom(
                 format!("{}::bigint", self.epoch()),
                 ColumnType::Bigint,
@@ -325,6 +407,10 @@ impl Value {
     pub(super) fn truth(&self) -> Outcome<Self> {
         match self.kind {
             None => Ok(Self::truth_value("null::boolean", Level::Atom)),
+            Some(ColumnType::Boolean) if self.facts.words => Err(format!(
+                "{} held words for true and false, which SQLite does not take for them.",
+                self.sql
+            )),
             Some(ColumnType::Boolean) => Ok(self.clone()),
             Some(_) if self.is_number() || self.is_epoch() => Ok(Self::truth_value(
                 format!("{} <> 0", self.number()?.within(Level::Arithmetic)),

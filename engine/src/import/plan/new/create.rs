@@ -6,10 +6,13 @@ use contract::{
 };
 
 use super::{
-    super::{Create, Draft, IdentityPlan, Step, TablePlan, bare, finding},
+    super::{Computed, Create, Draft, IdentityPlan, Step, TablePlan, bare, finding},
     Source, nullable_key,
 };
-use crate::{import::translate, quote};
+use crate::{
+    import::{ddl, translate},
+    quote,
+};
 
 /// The statements that make one table.
 pub(super) fn create(place: usize, source: &Source<'_>, schema: &translate::Schema, draft: &mut Draft) {
@@ -18,7 +21,8 @@ pub(super) fn create(place: usize, source: &Source<'_>, schema: &translate::Sche
     let table = &mut draft.plan.tables[place];
     let mut lines = Vec::new();
     let mut later = Vec::new();
-    let mut items = Vec::new();
+    let mut items = on_conflict(facts);
+    let mut computed = Vec::new();
     for column in &mut table.columns {
         let found = column
             .source
@@ -33,24 +37,31 @@ pub(super) fn create(place: usize, source: &Source<'_>, schema: &translate::Sche
         });
         let mut line = format!("{} {}", quote::ident(&column.name), column.encoder.to.sql());
         if let (Some(expression), Some((of, part))) = (found.and_then(|it| it.generated.as_ref()), parts) {
+            let lost = |why: &str| Finding {
+                column: Some(part.source.clone()),
+                sql: Some(expression.clone()),
+                ..finding(
+                    Severity::Warning,
+                    FindingKind::NotCarried,
+                    &facts.name,
+                    format!(
+                        "Was computed by SQLite; its values are carried over, its expression is not: {}.",
+                        bare(why)
+                    ),
+                )
+            };
             match translate::generated(expression, part, of) {
                 Ok(sql) => {
+                    computed.push(Computed {
+                        source: part.source.clone(),
+                        column: line.clone(),
+                        expression: format!(" generated always as ({sql}) stored"),
+                        lost: lost("PostgreSQL does not take its translation"),
+                    });
                     line.push_str(&format!(" generated always as ({sql}) stored"));
                     column.generated = true;
                 }
-                Err(why) => items.push(Finding {
-                    column: column.source.clone(),
-                    sql: Some(expression.clone()),
-                    ..finding(
-                        Severity::Warning,
-                        FindingKind::NotCarried,
-                        &facts.name,
-                        format!(
-                            "Was computed by SQLite; its values are carried over, its expression is not: {}.",
-                            bare(&why)
-                        ),
-                    )
-                }),
+                Err(why) => items.push(lost(&why)),
             }
         }
         if let Some(identity) = table.identity.as_ref().filter(|it| it.column == column.name) {
@@ -104,6 +115,7 @@ pub(super) fn create(place: usize, source: &Source<'_>, schema: &translate::Sche
         table: table.name.clone(),
         sql: format!("create table {name} (\n{}\n)", order.join(",\n")),
         or_else: None,
+        computed,
     });
     remap_key(table, facts);
     draft.plan.create.extend(later);
@@ -115,6 +127,26 @@ pub(super) fn create(place: usize, source: &Source<'_>, schema: &translate::Sche
     {
         exhausted(place, &identity, &name, draft);
     }
+}
+
+/// What keys and NOT NULL of SQLite do with a row that breaks them, beside refusing it.
+fn on_conflict(facts: &TableFacts) -> Vec<Finding> {
+    let definition = facts.sql.as_deref().map(ddl::table).unwrap_or_default();
+    let clauses = definition.conflicts.into_iter();
+    let found = clauses.map(|clause| Finding {
+        column: clause.column,
+        sql: Some(clause.sql),
+        ..finding(
+            Severity::Warning,
+            FindingKind::NotCarried,
+            &facts.name,
+            format!(
+                "A rule says ON CONFLICT {}, which no table of PostgreSQL can: rows that break it are refused, unless the statement has a clause of its own.",
+                clause.action.to_ascii_uppercase()
+            ),
+        )
+    });
+    found.collect()
 }
 
 fn remap_key(table: &mut TablePlan, facts: &TableFacts) {
@@ -165,6 +197,7 @@ fn default_of(
                 quote::ident(name)
             ),
             or_else: Some(lost("PostgreSQL does not take it")),
+            computed: Vec::new(),
         }),
         Ok(None) => {}
         Err(why) => items.push(lost(&why)),

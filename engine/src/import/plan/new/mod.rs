@@ -17,7 +17,7 @@ use super::{
     target::There,
 };
 use crate::{
-    import::{inspect::Inspected, translate},
+    import::{fit::Forms, inspect::Inspected, translate},
     quote,
 };
 
@@ -85,15 +85,20 @@ pub(in crate::import::plan) fn plan(
             create::create(*place, source, &schema, draft);
         }
     }
-    for source in &sources {
-        indexes::plan(source, &schema, &mut names, draft);
-    }
+    let keys: Vec<_> = sources
+        .iter()
+        .map(|source| indexes::plan(source, &schema, &mut names, draft))
+        .collect();
     for source in &sources {
         relations::checks(source, &schema, draft);
     }
     relations::foreign_keys(&sources, draft);
     analyze(&mut draft.plan);
-    relations::objects(&inspected.inspection, mapping, &mut schema, draft);
+    // Statements of triggers may go by them.
+    for (table, keys) in schema.tables.iter_mut().zip(keys) {
+        table.keys = keys;
+    }
+    relations::objects(&inspected.inspection, mapping, &mut schema, &mut names, draft);
 }
 
 /// The columns of a table, in its order; none when something stands in the way.
@@ -187,7 +192,11 @@ fn translated_schema(plan: &Plan, sources: &[Source<'_>]) -> translate::Schema {
             .iter()
             .filter_map(|source| {
                 let table = plan.tables.get(*source.places.first()?)?;
+                let is_here = |name: &String| table.columns.iter().any(|it| it.source.as_ref() == Some(name));
+                let all = source.facts.columns.iter().map(|column| &column.name);
                 Some(translate::Table {
+                    missing: all.filter(|name| !is_here(name)).cloned().collect(),
+                    keys: Vec::new(),
                     source: table.source.clone(),
                     name: table.name.clone(),
                     rowid_alias: source.facts.identity.as_ref().map(|it| it.column.clone()),
@@ -205,6 +214,9 @@ fn translated_schema(plan: &Plan, sources: &[Source<'_>]) -> translate::Schema {
                                 affinity: facts.affinity,
                                 spelling: None,
                                 nocase: is_nocase(facts),
+                                strange: facts.collation.clone().filter(|_| !is_nocase(facts)),
+                                computed: facts.generated.is_some(),
+                                facts: Forms(&facts.stored).facts(column.encoder.to),
                             })
                         })
                         .collect(),
