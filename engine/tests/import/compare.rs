@@ -163,6 +163,8 @@ fn expected(sqlite: &Connection, value: rusqlite::types::ValueRef<'_>, to: Colum
             json(&ask("select json(?)", Value::Blob(bytes.to_vec())))
         }
         (ColumnType::Jsonb, V::Text(bytes) | V::Blob(bytes)) => json(&text(bytes)),
+        // Without an exponent, as PostgreSQL writes it.
+        (ColumnType::Jsonb, V::Real(number)) => json(&number.to_string()),
         (ColumnType::Text, V::Real(number)) if number.is_infinite() => {
             if number > 0.0 { "Inf" } else { "-Inf" }.to_owned()
         }

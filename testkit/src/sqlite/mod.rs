@@ -10,6 +10,7 @@ mod keys;
 mod names;
 mod numbers;
 mod objects;
+mod rules;
 mod texts;
 mod times;
 
@@ -51,6 +52,7 @@ pub fn traps() -> impl Iterator<Item = &'static Trap> {
         keys::TRAPS,
         names::TRAPS,
         objects::TRAPS,
+        rules::TRAPS,
         files::TRAPS,
     ]
     .into_iter()
