@@ -1,10 +1,10 @@
 //! Loading one part of a table, in one transaction with its note in the ledger.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use contract::import::OnConflict;
 use futures::TryStreamExt;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, postgres::PgDatabaseError};
 
 use super::{
     Load, Part, Stream,
@@ -78,9 +78,11 @@ impl Load {
             sent: sum,
             ..Part::default()
         };
-        if let Some(each) = each {
+        if table.existing.is_some() {
             self.bring_in(session, table, range, each, &mut done).await?;
         }
+        // What was read while someone wrote is neither the old state nor the new one, and must not be noted as done.
+        self.source.unchanged()?;
         self.ledger
             .loaded(session, place, part, &done)
             .await
@@ -88,13 +90,14 @@ impl Load {
         stream.commit().await.map_err(failed)
     }
 
-    /// Brings staged rows into a table that is there, and compares what it keeps with what was staged.
+    /// Brings staged rows into a table that is there, and compares what it keeps with what was staged: here by the hashes of
+    /// the rows, or in the server when they are too many for that.
     async fn bring_in(
         &self,
         session: &mut PgConnection,
         table: &TablePlan,
         range: Range,
-        sent: Vec<u128>,
+        each: Option<Vec<u128>>,
         done: &mut Part,
     ) -> Result<()> {
         let failed = |source| self.target.error(source);
@@ -118,52 +121,179 @@ impl Load {
                 }
             }
         }
-        let insert = table.bring_in(&self.plan.schema, self.plan.on_conflict);
-        let mut expected: HashMap<u128, u32> = HashMap::with_capacity(sent.len());
-        for hash in sent {
-            *expected.entry(hash).or_default() += 1;
+        match each {
+            Some(sent) => self.compare_here(session, table, sent, done).await?,
+            None => self.compare_there(session, table, done).await?,
         }
-        let types = table.types();
-        let mut hasher = RowHasher::new(&types);
-        let (mut back, mut same) = (Sum::default(), Sum::default());
-        let mut rows = Rows::default();
-        let mut stream = session
-            .copy_out_raw(&format!("copy ({insert}) to stdout (format binary)"))
-            .await
-            .map_err(|source| self.target.error_at(source, &insert))?;
-        while let Some(chunk) = stream
-            .try_next()
-            .await
-            .map_err(|source| self.target.error_at(source, &insert))?
-        {
-            let take = |row: &[u8]| {
-                let hash = hasher.hash(row);
-                back.add(hash, row.len());
-                match expected.get_mut(&hash).filter(|count| **count > 0) {
-                    Some(count) => {
-                        *count -= 1;
-                        same.add(hash, row.len());
-                    }
-                    None => {
-                        done.changed += 1;
-                        if done.skipped.len() < NAMED {
-                            let key = show::key(table, row);
-                            done.skipped.push(format!("changed on its way in: {key}"));
-                        }
-                    }
-                }
-            };
-            rows.take(&chunk, take)
-                .map_err(|error| Error::internal("reading rows back", error))?;
+        let kept_by = table
+            .existing
+            .as_ref()
+            .and_then(|existing| existing.kept_by.as_ref());
+        if let Some(keys) = kept_by {
+            self.thrown_away(session, table, keys, done)
+                .await
+                .map_err(failed)?;
         }
-        drop(stream);
-        rows.finish()
-            .map_err(|error| Error::internal("reading rows back", error))?;
-        done.back = Some(back);
         sqlx::raw_sql("drop table pgsteward_stage")
             .execute(session)
             .await
             .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Brings staged rows in, and compares each that comes back with the hashes of those that were sent.
+    async fn compare_here(
+        &self,
+        session: &mut PgConnection,
+        table: &TablePlan,
+        sent: Vec<u128>,
+        done: &mut Part,
+    ) -> Result<()> {
+        let insert = table.bring_in(&self.plan.schema, self.plan.on_conflict);
+        let mut expected = Expected::new(sent);
+        let (mut hasher, mut back) = (RowHasher::new(&table.types()), Sum::default());
+        self.copied_out(session, table, &insert, |row| {
+            let hash = hasher.hash(row);
+            back.add(hash, row.len());
+            if !expected.take(hash) {
+                done.changed += 1;
+                done.name(|| format!("changed on its way in: {}", show::key(table, row)));
+            }
+        })
+        .await?;
+        done.back = Some(back);
+        Ok(())
+    }
+
+    /// Brings staged rows in, and lets the server compare what it keeps of them, row by row when the sums do not agree.
+    async fn compare_there(
+        &self,
+        session: &mut PgConnection,
+        table: &TablePlan,
+        done: &mut Part,
+    ) -> Result<()> {
+        let insert = table.bring_in(&self.plan.schema, self.plan.on_conflict);
+        let keep = format!("with came as ({insert}) insert into pgsteward_back select * from came");
+        for sql in [
+            "create temp table pgsteward_back (like pgsteward_stage) on commit drop",
+            &keep,
+        ] {
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+                .execute(&mut *session)
+                .await
+                .map_err(|source| self.not_taken(table, source, sql))?;
+        }
+        let (mut hasher, mut back) = (RowHasher::new(&table.types()), Sum::default());
+        self.copied_out(session, table, "table pgsteward_back", |row| {
+            back.add(hasher.hash(row), row.len());
+        })
+        .await?;
+        done.back = Some(back);
+        if (back.rows, back.hash) != (done.sent.rows, done.sent.hash) {
+            let changed = "select * from pgsteward_back except all select * from pgsteward_stage";
+            done.changed =
+                sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from ({changed}) changed")))
+                    .fetch_one(&mut *session)
+                    .await
+                    .map_err(|source| self.target.error(source))?;
+            self.copied_out(session, table, &format!("{changed} limit {NAMED}"), |row| {
+                done.name(|| format!("changed on its way in: {}", show::key(table, row)));
+            })
+            .await?;
+        }
+        sqlx::raw_sql("drop table pgsteward_back")
+            .execute(session)
+            .await
+            .map_err(|source| self.target.error(source))?;
+        Ok(())
+    }
+
+    /// Runs a query of one table and gives each of its rows.
+    async fn copied_out(
+        &self,
+        session: &mut PgConnection,
+        table: &TablePlan,
+        query: &str,
+        mut row: impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let failed = |source| self.not_taken(table, source, query);
+        let garbled = |error| Error::internal("reading rows back", error);
+        let mut rows = Rows::default();
+        let mut stream = session
+            .copy_out_raw(&format!("copy ({query}) to stdout (format binary)"))
+            .await
+            .map_err(failed)?;
+        while let Some(chunk) = stream.try_next().await.map_err(failed)? {
+            rows.take(&chunk, &mut row).map_err(garbled)?;
+        }
+        rows.finish().map_err(garbled)
+    }
+
+    /// What the server has against a statement that brings rows in.
+    fn not_taken(&self, table: &TablePlan, source: sqlx::Error, sql: &str) -> Error {
+        let of_upsert = source.as_database_error().is_some_and(|error| {
+            let report = error.try_downcast_ref::<PgDatabaseError>();
+            // A trigger may get the same code for a query of its own.
+            error.code().as_deref() == Some("21000")
+                && report.and_then(PgDatabaseError::routine) == Some("ExecOnConflictUpdate")
+        });
+        match of_upsert {
+            true => twice(table, None),
+            false => self.target.error_at(source, sql),
+        }
+    }
+
+    /// Counts staged rows that did not come in although nothing that is there keeps them out: a trigger threw them away.
+    async fn thrown_away(
+        &self,
+        session: &mut PgConnection,
+        table: &TablePlan,
+        keys: &[Vec<String>],
+        done: &mut Part,
+    ) -> Result<(), sqlx::Error> {
+        let out = done.sent.rows - done.back.map_or(0, |back| back.rows);
+        if out <= 0 {
+            return Ok(());
+        }
+        let (mut given, mut met, mut first) = (Vec::new(), Vec::new(), Vec::new());
+        for places in keys.iter().filter_map(|key| table.places(key)) {
+            let whole: Vec<String> = places.iter().map(|at| format!("s.c{at} is not null")).collect();
+            given.push(format!("({})", whole.join(" and ")));
+            met.push(format!(
+                "not exists (select from {} t where {})",
+                quote::qualified(&self.plan.schema, &table.name),
+                same_key(table, &places)
+            ));
+            if first.is_empty() {
+                first = places;
+            }
+        }
+        if first.is_empty() {
+            // Nothing tells rows apart, so nothing else can have kept them out.
+            done.changed += out;
+            done.name(|| format!("{} rows that did not come in", contract::format::exact(out)));
+            return Ok(());
+        }
+        let from = format!(
+            "from pgsteward_stage s where ({}) and {}",
+            given.join(" or "),
+            met.join(" and ")
+        );
+        let thrown: i64 = sqlx::query_scalar(AssertSqlSafe(format!("select count(*) {from}")))
+            .fetch_one(&mut *session)
+            .await?;
+        if thrown > 0 {
+            done.changed += thrown;
+            let names: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+                "select {} {from} limit {NAMED}",
+                shown(&first)
+            )))
+            .fetch_all(session)
+            .await?;
+            for name in names {
+                done.name(|| format!("neither came in nor is there: {name}"));
+            }
+        }
         Ok(())
     }
 
@@ -176,10 +306,9 @@ impl Load {
         let Some((from, keys)) = self.staged_that_are_there(table) else {
             return Ok(Vec::new());
         };
-        let shown: Vec<String> = keys.iter().map(|at| format!("left(s.c{at}::text, 80)")).collect();
         sqlx::query_scalar(AssertSqlSafe(format!(
-            "select concat_ws(', ', {}) {from} limit {NAMED}",
-            shown.join(", ")
+            "select {} {from} limit {NAMED}",
+            shown(&keys)
         )))
         .fetch_all(session)
         .await
@@ -197,23 +326,17 @@ impl Load {
 
     /// Where staged rows meet those of the table by its key, and the places of the key's columns; none without a key.
     fn staged_that_are_there(&self, table: &TablePlan) -> Option<(String, Vec<usize>)> {
-        let places = table.conflict_places()?;
-        let pairs: Vec<String> = places
-            .iter()
-            .map(|at| {
-                let column = &table.columns[*at];
-                format!("t.{} = s.{}", quote::ident(&column.name), column.compared(*at))
-            })
-            .collect();
+        let places = table.conflict_places().filter(|places| !places.is_empty())?;
         let from = format!(
             "from pgsteward_stage s join {} t on {}",
             quote::qualified(&self.plan.schema, &table.name),
-            pairs.join(" and ")
+            same_key(table, &places)
         );
-        (!pairs.is_empty()).then_some((from, places))
+        Some((from, places))
     }
 
-    /// Makes the parents that a table's rows name and nobody has, with their key alone.
+    /// Makes the parents that a table's rows name and nobody has, with their key alone; before that, refuses rows of which one
+    /// would overwrite the other.
     pub(super) async fn parents(&self, stream: &mut Stream, place: usize) -> Result<()> {
         let failed = |source| self.target.error(source);
         let plan = Arc::clone(&self.plan);
@@ -224,17 +347,71 @@ impl Load {
             .map_or(&[][..], |existing| &existing.parents);
         let mut made = 0;
         stream.begin().await.map_err(failed)?;
+        if table.existing.as_ref().is_some_and(|existing| existing.repeats) {
+            self.refuse_repeats(&mut stream.session, &mut stream.reader, table)
+                .await
+                .map_err(|error| placed(error, &table.source, "all keys"))?;
+        }
         for parent in parents {
             made += self
                 .parents_of(&mut stream.session, &mut stream.reader, table, parent)
                 .await
                 .map_err(|error| placed(error, &table.source, &format!("parents in {}", parent.table)))?;
         }
+        self.source.unchanged()?;
         self.ledger
             .parents(&mut stream.session, place, made)
             .await
             .map_err(failed)?;
         stream.commit().await.map_err(failed)
+    }
+
+    /// Refuses a file with several rows for one row of the table. Parts do not see each other's rows, so their sums would agree.
+    async fn refuse_repeats(
+        &self,
+        session: &mut PgConnection,
+        reader: &mut Option<rusqlite::Connection>,
+        table: &TablePlan,
+    ) -> Result<()> {
+        let failed = |source| self.target.error(source);
+        let Some(key) = table.conflict_places() else {
+            return Ok(());
+        };
+        self.stage_columns(session, reader, table, &key, Range::ALL)
+            .await?;
+        let of_table: Vec<String> = key
+            .iter()
+            .map(|at| quote::ident(&table.columns[*at].name))
+            .collect();
+        let of_file: Vec<String> = key
+            .iter()
+            .enumerate()
+            .map(|(number, at)| table.columns[*at].compared(number))
+            .collect();
+        // The table's own columns come first, so that their types and collations say what is equal.
+        let repeated: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
+            "select count(*)
+               from (select 1
+                       from (select {names} from {name} where false
+                             union all
+                             select {values} from pgsteward_stage) key
+                      group by {names}
+                     having count(*) > 1) repeated",
+            names = of_table.join(", "),
+            name = quote::qualified(&self.plan.schema, &table.name),
+            values = of_file.join(", ")
+        )))
+        .fetch_one(&mut *session)
+        .await
+        .map_err(failed)?;
+        sqlx::raw_sql("drop table pgsteward_stage")
+            .execute(session)
+            .await
+            .map_err(failed)?;
+        match repeated {
+            0 => Ok(()),
+            repeated => Err(twice(table, Some(repeated))),
+        }
     }
 
     async fn parents_of(
@@ -345,6 +522,88 @@ impl Load {
             (ended, _) => ended,
         }
     }
+}
+
+impl Part {
+    /// Names a row, unless enough are named.
+    fn name(&mut self, row: impl FnOnce() -> String) {
+        if self.skipped.len() < NAMED {
+            self.skipped.push(row());
+        }
+    }
+}
+
+/// Hashes of the rows that were sent, each as often as it was sent.
+struct Expected {
+    sorted: Vec<u128>,
+    /// How many of the rows with a hash came back, where its first one stands.
+    met: Vec<u32>,
+}
+
+impl Expected {
+    fn new(mut sorted: Vec<u128>) -> Self {
+        sorted.sort_unstable();
+        Self {
+            met: vec![0; sorted.len()],
+            sorted,
+        }
+    }
+
+    /// Whether a row was sent with this hash that has not come back yet; it has then.
+    fn take(&mut self, hash: u128) -> bool {
+        let first = self.sorted.partition_point(|it| *it < hash);
+        let Some(met) = self.met.get_mut(first) else {
+            return false;
+        };
+        let is_there = self.sorted.get(first + *met as usize) == Some(&hash);
+        *met += u32::from(is_there);
+        is_there
+    }
+}
+
+/// Where a row `t` of the table has the key of the staged row `s`.
+fn same_key(table: &TablePlan, places: &[usize]) -> String {
+    let pairs: Vec<String> = places
+        .iter()
+        .map(|at| {
+            let column = &table.columns[*at];
+            format!("t.{} = s.{}", quote::ident(&column.name), column.compared(*at))
+        })
+        .collect();
+    pairs.join(" and ")
+}
+
+/// The key of a staged row, for the reader.
+fn shown(places: &[usize]) -> String {
+    let shown: Vec<String> = places
+        .iter()
+        .map(|at| format!("left(s.c{at}::text, 80)"))
+        .collect();
+    format!("concat_ws(', ', {})", shown.join(", "))
+}
+
+/// Rows of the file with one key of the table; how many such keys, when that is known.
+fn twice(table: &TablePlan, keys: Option<i64>) -> Error {
+    let columns = table
+        .existing
+        .as_ref()
+        .map(|existing| existing.conflict.join(", "))
+        .unwrap_or_default();
+    let what = match keys {
+        None => "two rows of the file have one key".to_owned(),
+        Some(1) => "one key stands in several rows of the file".to_owned(),
+        Some(keys) => format!(
+            "{} keys stand in several rows of the file each",
+            contract::format::exact(keys)
+        ),
+    };
+    Error::conflict(
+        format!(
+            "{}: {what} ({columns}), and the last row would overwrite the others in {}.",
+            table.source, table.name
+        ),
+        "Leave one row for each key in the file, or bring it into a table without that key.",
+    )
 }
 
 /// Some columns of a table, as a table of their own.

@@ -14,6 +14,9 @@ use crate::{Error, Result};
 
 /// Bytes that travel at a time.
 const CHUNK: usize = 128 * 1024;
+/// How many rows are kept apart by their hashes: as many as a part has that was cut by rows. A table that cannot be cut is
+/// one part, whatever its size.
+const APART: usize = 160_000;
 /// How many rows are read between two looks at the wish to stop.
 const STRIDE: i64 = 512;
 
@@ -214,7 +217,7 @@ pub(in crate::import) struct Sender {
     hasher: RowHasher,
     /// What was sent.
     pub sum: Sum,
-    /// The hash of each row, when they are wanted one by one.
+    /// The hash of each row, when they are wanted one by one and are not too many.
     pub each: Option<Vec<u128>>,
     seen: Box<dyn Fn(i64, i64) + Send>,
     counted: (i64, i64),
@@ -287,8 +290,9 @@ impl Sink for Sender {
     fn row(&mut self, fields: &[u8], sent: usize) -> Result<()> {
         let hash = self.hasher.hash(fields);
         self.sum.add(hash, fields.len());
-        if let Some(each) = &mut self.each {
-            each.push(hash);
+        match &mut self.each {
+            Some(each) if each.len() < APART => each.push(hash),
+            each => *each = None,
         }
         self.chunk.extend_from_slice(&self.count);
         // A long value travels in pieces.

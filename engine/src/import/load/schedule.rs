@@ -22,7 +22,7 @@ pub(super) enum Task {
         /// The part, by number.
         part: usize,
     },
-    /// Makes the parents that a table's rows name and nobody has.
+    /// Makes the parents that a table's rows name and nobody has, and looks whether two rows have one key.
     Parents {
         /// The table, by place.
         table: usize,
@@ -82,7 +82,7 @@ impl Schedule {
             let parents = table
                 .existing
                 .as_ref()
-                .is_some_and(|existing| !existing.parents.is_empty());
+                .is_some_and(|existing| !existing.parents.is_empty() || existing.repeats);
             if parents && !done.parents.contains_key(&(place as i32)) {
                 let task = tasks.add(Task::Parents { table: place }, (1, 0));
                 parts.iter().for_each(|part| tasks.order(task, *part));

@@ -95,6 +95,12 @@ pub(super) struct Existing {
     /// Whether its rows are compared again by their keys when all are in.
     #[serde(default)]
     pub again: bool,
+    /// Whether the file may hold two rows with one of these keys in different parts; they are counted before any goes in.
+    #[serde(default)]
+    pub repeats: bool,
+    /// All keys by which a row that did not come in may be there already; none when only a row that is there keeps one out.
+    #[serde(default)]
+    pub kept_by: Option<Vec<Vec<String>>>,
 }
 
 /// A foreign key whose parents may be missing.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use contract::import::OnConflict;
 use sqlx::{FromRow, PgConnection};
 
 /// What is in a schema.
@@ -23,8 +24,32 @@ pub(super) struct TableThere {
     pub keys: Vec<Vec<String>>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKeyThere>,
-    /// Names of its own triggers that fire for inserted rows, and whether each runs after the row is in.
-    pub triggers: Vec<(String, bool)>,
+    /// What runs by itself when rows come in or change, in it and in its partitions.
+    pub triggers: Vec<TriggerThere>,
+    /// Names of its rules that turn an insert into something else.
+    pub insert_rules: Vec<String>,
+}
+
+/// A trigger of a table that is there, enabled and no part of a constraint.
+#[derive(FromRow)]
+pub(super) struct TriggerThere {
+    /// The table.
+    pub table_name: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it fires for inserts.
+    pub inserts: bool,
+    /// Whether it fires for updates.
+    pub updates: bool,
+    /// Whether it can throw a row away that is to be inserted.
+    pub throws: bool,
+}
+
+impl TriggerThere {
+    /// Whether it fires while rows come in.
+    pub fn runs(&self, on_conflict: OnConflict) -> bool {
+        self.inserts || self.updates && on_conflict == OnConflict::Upsert
+    }
 }
 
 /// A column that is there.
@@ -42,8 +67,10 @@ pub(super) struct ColumnThere {
     pub not_null: bool,
     /// Whether it has a default or numbers its rows.
     pub has_default: bool,
-    /// Whether it numbers its rows, by an identity or a sequence that it owns.
-    pub numbers: bool,
+    /// The sequence that numbers its rows, by an identity or because the column owns it, as SQL names it.
+    pub sequence: Option<String>,
+    /// Whether that sequence counts downwards.
+    pub descends: bool,
     /// Whether PostgreSQL computes it.
     pub always: bool,
 }
@@ -61,6 +88,8 @@ pub(super) struct ForeignKeyThere {
     pub parent: String,
     /// Its columns.
     pub parent_columns: Vec<String>,
+    /// Whether its rows change when the key of their parent does.
+    pub follows: bool,
 }
 
 /// Looks at a schema.
@@ -102,8 +131,15 @@ pub(super) async fn look(connection: &mut PgConnection, schema: &str) -> Result<
             .foreign_keys
             .push(key);
     }
-    for (table, trigger, after) in triggers(connection, schema).await? {
-        tables.entry(table).or_default().triggers.push((trigger, after));
+    for trigger in triggers(connection, schema).await? {
+        tables
+            .entry(trigger.table_name.clone())
+            .or_default()
+            .triggers
+            .push(trigger);
+    }
+    for (table, rule) in insert_rules(connection, schema).await? {
+        tables.entry(table).or_default().insert_rules.push(rule);
     }
     Ok(There {
         schema: exists,
@@ -120,14 +156,17 @@ async fn columns(connection: &mut PgConnection, schema: &str) -> Result<Vec<Colu
                 coalesce(b.typname, t.typname)::text as type_name,
                 a.attnotnull as not_null,
                 a.atthasdef or a.attidentity <> '' as has_default,
-                a.attidentity <> ''
-                    or pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname) is not null as numbers,
+                q.sequence,
+                coalesce(s.seqincrement < 0, false) as descends,
                 a.attgenerated <> '' as always
            from pg_attribute a
            join pg_class c on c.oid = a.attrelid
            join pg_namespace n on n.oid = c.relnamespace
            join pg_type t on t.oid = a.atttypid
            left join pg_type b on b.oid = t.typbasetype
+           left join lateral (select pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname)) q (sequence)
+             on true
+           left join pg_sequence s on s.seqrelid = q.sequence::regclass
           where n.nspname = $1
             and c.relkind in ('r', 'p')
             and a.attnum > 0
@@ -181,7 +220,8 @@ async fn foreign_keys(
                 array(select a.attname::text
                         from unnest(o.confkey) with ordinality as k (attnum, place)
                         join pg_attribute a on a.attrelid = o.confrelid and a.attnum = k.attnum
-                       order by k.place) as parent_columns
+                       order by k.place) as parent_columns,
+                o.confupdtype in ('c', 'n', 'd') as follows
            from pg_constraint o
            join pg_class c on c.oid = o.conrelid
            join pg_namespace n on n.oid = c.relnamespace
@@ -197,20 +237,55 @@ async fn foreign_keys(
     .await
 }
 
-async fn triggers(
+async fn triggers(connection: &mut PgConnection, schema: &str) -> Result<Vec<TriggerThere>, sqlx::Error> {
+    sqlx::query_as(
+        // A row that goes into a partition runs the partition's own triggers too, but not those for whole statements.
+        "with recursive family as (
+             select c.oid as root, c.oid as member, c.relname
+               from pg_class c
+               join pg_namespace n on n.oid = c.relnamespace
+              where n.nspname = $1
+                and c.relkind in ('r', 'p')
+             union all
+             select f.root, i.inhrelid, f.relname
+               from family f
+               join pg_inherits i on i.inhparent = f.member
+               join pg_class p on p.oid = i.inhrelid
+              where p.relispartition
+         )
+         select f.relname::text as table_name,
+                t.tgname::text as name,
+                bool_or(t.tgtype & 4 <> 0) as inserts,
+                bool_or(t.tgtype & 16 <> 0) as updates,
+                bool_or(t.tgtype & 7 = 7) as throws
+           from family f
+           join pg_trigger t on t.tgrelid = f.member
+          where not t.tgisinternal
+            and t.tgenabled in ('O', 'A')
+            and t.tgtype & 20 <> 0
+            and (f.member = f.root or t.tgtype & 1 <> 0)
+          group by f.root, f.relname, t.tgname
+          order by f.relname, t.tgname",
+    )
+    .bind(schema)
+    .fetch_all(connection)
+    .await
+}
+
+async fn insert_rules(
     connection: &mut PgConnection,
     schema: &str,
-) -> Result<Vec<(String, String, bool)>, sqlx::Error> {
+) -> Result<Vec<(String, String)>, sqlx::Error> {
     sqlx::query_as(
-        "select c.relname::text, t.tgname::text, t.tgtype & 66 = 0
-           from pg_trigger t
-           join pg_class c on c.oid = t.tgrelid
+        "select c.relname::text, r.rulename::text
+           from pg_rewrite r
+           join pg_class c on c.oid = r.ev_class
            join pg_namespace n on n.oid = c.relnamespace
           where n.nspname = $1
-            and not t.tgisinternal
-            and t.tgenabled in ('O', 'A')
-            and t.tgtype & 4 <> 0
-          order by c.relname, t.tgname",
+            and c.relkind in ('r', 'p')
+            and r.ev_type = '3'
+            and r.ev_enabled in ('O', 'A')
+          order by c.relname, r.rulename",
     )
     .bind(schema)
     .fetch_all(connection)

@@ -10,7 +10,7 @@ use contract::{
 
 use super::{
     ColumnPlan, Draft, Existing, TablePlan, columns, finding, new,
-    target::{ColumnThere, TableThere, There},
+    target::{ColumnThere, TableThere, There, TriggerThere},
 };
 use crate::import::inspect::Inspected;
 
@@ -77,8 +77,8 @@ pub(in crate::import::plan) fn plan(
         });
     }
     order::order(there, mapping.create_parents, draft);
-    order::again(there, mapping.on_conflict, draft);
-    order::identities(draft);
+    order::again(there, &inspected.inspection.tables, mapping.on_conflict, draft);
+    order::identities(there, draft);
     new::analyze(&mut draft.plan);
 }
 
@@ -107,27 +107,40 @@ fn one(
     mapping: &Mapping,
     draft: &mut Draft,
 ) {
+    if let Some(other) = draft.plan.tables.iter().find(|other| other.name == name) {
+        let words = format!("Goes into {name}, and so does {}.", other.source);
+        draft.obstacle(
+            Some(&facts.name),
+            None,
+            words,
+            "Name another table for one of them, or leave one out.",
+        );
+        return;
+    }
+    for rule in &table.insert_rules {
+        draft.obstacle(
+            Some(&facts.name),
+            None,
+            format!("The rule {rule} of {name} does something else for each insert, and what becomes of a row cannot be told."),
+            "Disable the rule for the import (alter table … disable rule …), or leave the table out.",
+        );
+    }
     let layout = inspected.layout.get(&facts.name);
     let uncomputed = layout.map_or(&[][..], |layout| &layout.uncomputed);
     let Some(columns) = matched(facts, uncomputed, name, table, mapping, draft) else {
         return;
     };
-    let named = |wanted: &String| columns.iter().any(|column| column.name == *wanted);
-    let conflict = table
-        .keys
-        .iter()
-        .find(|key| !key.is_empty() && key.iter().all(named))
-        .cloned()
+    let cuts = layout
+        .map(|layout| layout.parts(draft.plan.follow))
         .unwrap_or_default();
-    if mapping.on_conflict == OnConflict::Upsert && conflict.is_empty() {
-        draft.obstacle(
-            Some(&facts.name),
-            None,
-            format!("{name} has no unique key among the file's columns, so a row cannot be found again."),
-            "Let conflicts fail or be skipped, or leave the table out.",
-        );
-    }
-    let names: Vec<&str> = table.triggers.iter().map(|(name, _)| name.as_str()).collect();
+    let (conflict, keys) = keys(facts, &columns, name, table, mapping.on_conflict, draft);
+    let runs = |trigger: &&TriggerThere| trigger.runs(mapping.on_conflict);
+    let names: Vec<&str> = table
+        .triggers
+        .iter()
+        .filter(runs)
+        .map(|it| it.name.as_str())
+        .collect();
     if !names.is_empty() {
         draft.plan.items.push(finding(
             Severity::Note,
@@ -139,12 +152,17 @@ fn one(
             ),
         ));
     }
-    let identities = table
-        .columns
-        .iter()
-        .filter(|column| column.numbers && !column.always && named(&column.name))
-        .map(|column| column.name.clone())
-        .collect();
+    let throws = table.triggers.iter().any(|trigger| trigger.throws);
+    let is_rowid = by_rowid(facts, &columns, &conflict) && layout.is_some_and(|it| it.rowid.is_some());
+    let existing = Existing {
+        parents: Vec::new(),
+        after: Vec::new(),
+        identities: identities(facts, &columns, name, table, draft),
+        again: false,
+        repeats: mapping.on_conflict == OnConflict::Upsert && !cuts.is_empty() && !is_rowid,
+        kept_by: (mapping.on_conflict == OnConflict::Skip && throws).then_some(keys),
+        conflict: conflict.clone(),
+    };
     let key = match conflict.is_empty() {
         false => conflict.clone(),
         true => facts.primary_key.clone(),
@@ -161,19 +179,107 @@ fn one(
         identity: None,
         columns,
         rowid: layout.and_then(|layout| layout.rowid.clone()),
-        cuts: layout
-            .map(|layout| layout.parts(draft.plan.follow))
-            .unwrap_or_default(),
+        cuts,
         rows: facts.rows,
         bytes: layout.map_or(0, |layout| layout.bytes),
-        existing: Some(Existing {
-            conflict,
-            parents: Vec::new(),
-            after: Vec::new(),
-            identities,
-            again: false,
-        }),
+        existing: Some(existing),
     });
+}
+
+/// The key by which rows are found again, and all keys of the table among the file's columns.
+fn keys(
+    facts: &TableFacts,
+    columns: &[ColumnPlan],
+    name: &str,
+    table: &TableThere,
+    on_conflict: OnConflict,
+    draft: &mut Draft,
+) -> (Vec<String>, Vec<Vec<String>>) {
+    let named = |wanted: &String| columns.iter().any(|column| column.name == *wanted);
+    let keys: Vec<Vec<String>> = table
+        .keys
+        .iter()
+        .filter(|key| !key.is_empty() && key.iter().all(named))
+        .cloned()
+        .collect();
+    // NULL is equal to nothing, so a row with one in its key is not found.
+    let whole = keys.iter().find(|key| nulls(facts, columns, key).is_none());
+    let conflict = whole.or(keys.first()).cloned().unwrap_or_default();
+    let upsert = on_conflict == OnConflict::Upsert;
+    if upsert && conflict.is_empty() {
+        draft.obstacle(
+            Some(&facts.name),
+            None,
+            format!("{name} has no unique key among the file's columns, so a row cannot be found again."),
+            "Let conflicts fail or be skipped, or leave the table out.",
+        );
+    }
+    if let Some((column, rows)) = nulls(facts, columns, &conflict) {
+        let words = format!(
+            "{} rows hold NULL in {column}, by which {name} tells its rows apart: each import brings them in once more.",
+            format::exact(rows)
+        );
+        match upsert {
+            true => draft.obstacle(
+                Some(&facts.name),
+                Some(&column),
+                words,
+                "Mend the rows in the file, let conflicts fail or be skipped, or leave the table out.",
+            ),
+            false => draft.plan.items.push(Finding {
+                column: Some(column),
+                ..finding(Severity::Warning, FindingKind::KeptAsStored, &facts.name, words)
+            }),
+        }
+    }
+    (conflict, keys)
+}
+
+/// The first column of a key, by its name in the file, in which rows hold NULL, and how many do.
+fn nulls(facts: &TableFacts, columns: &[ColumnPlan], key: &[String]) -> Option<(String, i64)> {
+    key.iter().find_map(|name| {
+        let column = columns.iter().find(|column| column.name == *name)?;
+        let source = column.source.as_ref()?;
+        let stored = &facts.columns.iter().find(|it| it.name == *source)?.stored;
+        (stored.nulls > 0).then(|| (source.clone(), stored.nulls))
+    })
+}
+
+/// Whether a key is the rowid, of which no two rows have the same even in a damaged file: they are read by it.
+fn by_rowid(facts: &TableFacts, columns: &[ColumnPlan], key: &[String]) -> bool {
+    let [key] = key else { return false };
+    columns.iter().any(|column| {
+        let numbers = facts.identity.as_ref().map(|it| &it.column);
+        column.name == *key && column.source.as_ref() == numbers && column.encoder.to == ColumnType::Bigint
+    })
+}
+
+/// Columns that number rows and get values from the file.
+fn identities(
+    facts: &TableFacts,
+    columns: &[ColumnPlan],
+    name: &str,
+    table: &TableThere,
+    draft: &mut Draft,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for column in table.columns.iter().filter(|column| !column.always) {
+        let given = columns.iter().any(|it| it.name == column.name);
+        match (&column.sequence, given) {
+            (Some(sequence), true) if column.descends => draft.plan.items.push(finding(
+                Severity::Warning,
+                FindingKind::NotCarried,
+                &facts.name,
+                format!(
+                    "{sequence} numbers {name}.{} downwards, and stays where it is.",
+                    column.name
+                ),
+            )),
+            (Some(_), true) => found.push(column.name.clone()),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The columns of the file that have a place in the table; none when something stands in the way.

@@ -1,8 +1,11 @@
 //! Which table is filled before which, what is made or compared beside the rows, and the numbers afterwards.
 
-use contract::import::{FindingKind, Obstacle, OnConflict, Severity, Stage};
+use contract::import::{FindingKind, Obstacle, OnConflict, Severity, Stage, TableFacts};
 
-use super::super::{Draft, Parents, Step, finding, target::There};
+use super::super::{
+    Draft, Parents, Step, finding,
+    target::{ForeignKeyThere, There},
+};
 use crate::quote;
 
 /// Which tables wait for which, and whose parents may be missing.
@@ -58,6 +61,8 @@ pub(super) fn order(there: &There, create_parents: bool, draft: &mut Draft) {
             table.cuts.clear();
         }
         if let Some(existing) = &mut table.existing {
+            // One statement refuses two rows with one key by itself.
+            existing.repeats &= !of_itself;
             existing.after = after;
             existing.parents = parents;
         }
@@ -102,61 +107,92 @@ fn reaches(graph: &[Vec<usize>], from: usize, to: usize) -> bool {
     false
 }
 
-/// Triggers that run after a row is in may change it, and rows of other tables: then all are compared again at the end.
-pub(super) fn again(there: &There, on_conflict: OnConflict, draft: &mut Draft) {
-    let mut running = draft
-        .plan
-        .tables
-        .iter()
-        .filter_map(|table| there.tables.get(&table.name))
-        .flat_map(|table| &table.triggers);
-    if !running.any(|(_, after)| *after) {
+/// What runs by itself while rows come in may change them, those of before, and rows of other tables: then all are compared
+/// again at the end.
+pub(super) fn again(there: &There, facts: &[TableFacts], on_conflict: OnConflict, draft: &mut Draft) {
+    if !runs(there, on_conflict, draft) {
         return;
     }
     for table in &mut draft.plan.tables {
-        // Rows that stayed as they were cannot be told from those that came in.
-        let can = on_conflict != OnConflict::Skip && table.conflict_places().is_some();
-        match &mut table.existing {
-            Some(existing) if can => existing.again = true,
-            _ => draft.plan.items.push(finding(
+        let found = facts.iter().find(|facts| facts.name == table.source);
+        let conflict = table
+            .existing
+            .as_ref()
+            .map_or(&[][..], |existing| &existing.conflict);
+        let why = match on_conflict {
+            // Rows that stayed as they were cannot be told from those that came in.
+            OnConflict::Skip => Some("rows that were there may be skipped"),
+            OnConflict::Fail | OnConflict::Upsert if table.conflict_places().is_none() => {
+                Some("it has no key among the file's columns")
+            }
+            OnConflict::Fail | OnConflict::Upsert => found
+                .and_then(|facts| super::nulls(facts, &table.columns, conflict))
+                .map(|_| "rows hold NULL in its key"),
+        };
+        match (why, &mut table.existing) {
+            (None, Some(existing)) => existing.again = true,
+            (why, _) => draft.plan.items.push(finding(
                 Severity::Warning,
                 FindingKind::Changed,
                 &table.source,
                 format!(
                     "What triggers change in {} after a row is in is not compared with the file: {}.",
                     table.name,
-                    match on_conflict {
-                        OnConflict::Skip => "rows that were there may be skipped",
-                        OnConflict::Fail | OnConflict::Upsert => "it has no key among the file's columns",
-                    }
+                    why.unwrap_or("it is new")
                 ),
             )),
         }
     }
 }
 
+/// Whether anything runs by itself, at the tables of the plan or at the parents that are made for them.
+fn runs(there: &There, on_conflict: OnConflict, draft: &Draft) -> bool {
+    let parents = draft
+        .plan
+        .tables
+        .iter()
+        .filter_map(|table| table.existing.as_ref())
+        .flat_map(|existing| &existing.parents)
+        .map(|parent| &parent.table);
+    let mut filled = draft.plan.tables.iter().map(|table| &table.name).chain(parents);
+    filled.any(|name| {
+        let Some(table) = there.tables.get(name) else {
+            return false;
+        };
+        // A key that follows its parent in the same table may do so when its own row is in already.
+        let follows = |key: &ForeignKeyThere| {
+            key.follows && key.parent == *name && key.parent_schema == draft.plan.schema
+        };
+        table.triggers.iter().any(|trigger| trigger.runs(on_conflict))
+            || on_conflict == OnConflict::Upsert && table.foreign_keys.iter().any(follows)
+    })
+}
+
 /// Sequences that go on after the largest number that came in.
-pub(super) fn identities(draft: &mut Draft) {
+pub(super) fn identities(there: &There, draft: &mut Draft) {
     let mut steps = Vec::new();
     for (place, table) in draft.plan.tables.iter().enumerate() {
         let name = quote::qualified(&draft.plan.schema, &table.name);
         for column in table.existing.iter().flat_map(|existing| &existing.identities) {
-            let sequence = format!(
-                "pg_get_serial_sequence({}, {})",
-                quote::literal(&name),
-                quote::literal(column)
-            );
+            let column_there = there
+                .tables
+                .get(&table.name)
+                .and_then(|table| table.columns.iter().find(|it| it.name == *column));
+            let Some(sequence) = column_there.and_then(|it| it.sequence.as_deref()) else {
+                continue;
+            };
             steps.push(Step {
                 stage: Stage::Constrain,
                 table: Some(place),
                 other: None,
                 about: table.name.clone(),
-                // Never back: numbers that were given away before stay given away.
+                // Never back: numbers that were given away before stay given away, and one that begins later begins there.
                 sql: vec![format!(
-                    "select setval({sequence}, greatest(max({0}), pg_sequence_last_value({sequence}::regclass)))
+                    "select setval({}, max({column})::bigint)
    from {name}
- having greatest(max({0}), pg_sequence_last_value({sequence}::regclass)) is not null",
-                    quote::ident(column)
+ having max({column}) >= (select last_value::numeric + is_called::int from {sequence})",
+                    quote::literal(sequence),
+                    column = quote::ident(column)
                 )],
                 instead: Vec::new(),
                 or_else: finding(

@@ -95,11 +95,12 @@ impl TablePlan {
 
     /// The places of the columns of the key by which rows agree, when there is one.
     pub(in crate::import) fn conflict_places(&self) -> Option<Vec<usize>> {
-        let key = &self
-            .existing
-            .as_ref()
-            .filter(|it| !it.conflict.is_empty())?
-            .conflict;
+        let existing = self.existing.as_ref().filter(|it| !it.conflict.is_empty())?;
+        self.places(&existing.conflict)
+    }
+
+    /// The places of columns, when the file has all of them.
+    pub(in crate::import) fn places(&self, key: &[String]) -> Option<Vec<usize>> {
         key.iter()
             .map(|name| self.columns.iter().position(|column| column.name == *name))
             .collect()
