@@ -108,7 +108,10 @@ pub async fn inspect_again(id: ImportId) -> Result<JobId, ApiError> {
 #[server(prefix = "/rpc", endpoint = "start_import", protocol = Rpc)]
 pub async fn start_import(id: ImportId, follow: bool, revision: Option<String>) -> Result<JobId, ApiError> {
     crate::rpc::call(|engine, caller| async move {
-        engine.import().start(&caller, id, follow, revision.as_deref()).await
+        engine
+            .import()
+            .start(&caller, id, follow, revision.as_deref())
+            .await
     })
     .await
 }

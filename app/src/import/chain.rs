@@ -30,9 +30,9 @@ pub fn Chain(
         let changed = choices.is_changed();
         let rehearsed = rehearsed.map(|(free, current)| (free, current && !changed));
         steps(state, verdict, job, inspected, changed, rehearsed)
-        .into_iter()
-        .map(|step| view! { <StepLine step /> })
-        .collect_view()
+            .into_iter()
+            .map(|step| view! { <StepLine step /> })
+            .collect_view()
     };
     view! {
         <section class="card" aria-label="Steps">

@@ -40,7 +40,9 @@ impl Choices {
     pub fn provide(kept: Kept, saved: Mapping, open: bool) -> Self {
         // What was sent came back, perhaps without what only repeated a proposal.
         if let Some(sent) = kept.sent.try_update_value(Option::take).flatten()
-            && kept.edited.with_untracked(|edited| edited.as_ref() == Some(&sent))
+            && kept
+                .edited
+                .with_untracked(|edited| edited.as_ref() == Some(&sent))
         {
             kept.edited.set(None);
         }

@@ -96,9 +96,7 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
         proof,
         following,
     } = sheet;
-    let rehearsed = plan
-        .as_ref()
-        .map(|plan| (plan.all_obstacles == 0, plan.current));
+    let rehearsed = plan.as_ref().map(|plan| (plan.all_obstacles == 0, plan.current));
     let choices = Choices::provide(kept, mapping.clone(), may && import.state == ImportState::Ready);
     let job = watched(job, reload);
     let going_on = Memo::new(move |_| job.with(|job| job.as_ref().is_some_and(|job| !job.state.is_final())));
@@ -133,7 +131,10 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
         view! { <ProofCard import=import.clone() proof items follow=follow.into_any() /> }
     });
     let interrupted = (may && state == ImportState::Loading).then(|| {
-        let (import, schema) = (StoredValue::new(import.clone()), StoredValue::new(mapping.schema.clone()));
+        let (import, schema) = (
+            StoredValue::new(import.clone()),
+            StoredValue::new(mapping.schema.clone()),
+        );
         let into = mapping.into;
         view! {
             <Show when=move || !going_on.get()>

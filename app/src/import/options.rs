@@ -116,7 +116,7 @@ static CHECKS: [Check; 4] = [
     },
     Check {
         label: "Follow the file",
-        help: "later runs bring over what changed since, so that the switch takes seconds",
+        help: "later runs bring over what changed since, so that the switch takes seconds; not for uploads, which never change",
         read: |mapping| mapping.follow,
         write: |mapping, on| mapping.follow = on,
         of_existing: false,

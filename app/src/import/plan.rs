@@ -202,11 +202,7 @@ fn Obstacles(obstacles: Vec<Obstacle>, all: i64) -> impl IntoView {
         .into_any();
     }
     let more = all - obstacles.len() as i64;
-    let title = plural(
-        all,
-        "thing stands in the way",
-        "things stand in the way",
-    );
+    let title = plural(all, "thing stands in the way", "things stand in the way");
     let items = obstacles.into_iter().map(|obstacle| {
         let to = obstacle.table.as_ref().map(|table| {
             let changes = [("table", Some(table.clone())), ("q", None), ("page", None)];

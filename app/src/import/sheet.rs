@@ -2,11 +2,11 @@
 //! thousand findings is as quick to open as a small one.
 
 use contract::{
+    Instant,
     import::{
         ColumnType, Destination, FileFacts, ImportView, Mapping, Obstacle, Room, Stage, TableChoice, Verdict,
     },
     jobs::JobView,
-    Instant,
 };
 use serde::{Deserialize, Serialize};
 

@@ -13,7 +13,8 @@ use super::{
     export::ended,
     grid::{Cell, Cells},
     sheet::{
-        FileSheet, Findings, FollowSheet, Look, OpenTable, PER_PAGE, Paged, PlanSheet, Proof, Sheet, StageSheet,
+        FileSheet, Findings, FollowSheet, Look, OpenTable, PER_PAGE, Paged, PlanSheet, Proof, Sheet,
+        StageSheet,
     },
     words,
 };
@@ -85,7 +86,8 @@ fn plan(rehearsal: Rehearsal, revision: &str, follow: bool, look: &Look) -> Plan
             stages.len() - 1
         });
         let stage = &mut stages[at];
-        let room = stage.shown == stage.count && stage.shown < STATEMENTS as i64 && stage.sql.len() < SQL_BYTES;
+        let room =
+            stage.shown == stage.count && stage.shown < STATEMENTS as i64 && stage.sql.len() < SQL_BYTES;
         stage.count += 1;
         if room {
             if stage.shown > 0 {

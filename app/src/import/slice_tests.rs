@@ -393,7 +393,10 @@ fn a_plan_says_every_statement_once_by_stage_and_cuts_what_is_long() {
     );
     assert_eq!((made.items.rows.len(), made.items.all), (20, 70));
     let follow = made.follow.unwrap();
-    assert_eq!(follow.ways, [("by ranges".to_owned(), 2), ("not cheaply".to_owned(), 1)]);
+    assert_eq!(
+        follow.ways,
+        [("by ranges".to_owned(), 2), ("not cheaply".to_owned(), 1)]
+    );
     assert_eq!(follow.all_costly, 1);
     assert!(made.current);
     assert!(!plan(rehearsal, "another", false, &second).current);

@@ -24,6 +24,9 @@ pub(super) struct Encoder {
     pub text: TextPolicy,
     /// How blobs are written into text.
     pub blobs: BlobsAs,
+    /// The only forms that are written, when a file is followed that was looked at before it changed.
+    #[serde(skip)]
+    pub only: Option<Known>,
 }
 
 /// How a blob becomes text.
@@ -38,9 +41,90 @@ pub(super) enum BlobsAs {
     Hex,
 }
 
-/// The value does not fit the type.
+/// Why a value is not written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Misfit;
+pub(super) enum Misfit {
+    /// It is none of the type.
+    Type,
+    /// It is of a form that was not known when it was decided how the column is written.
+    Form(Form),
+}
+
+/// Forms of values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known(u64);
+
+impl Known {
+    /// All forms of integers.
+    pub const INTEGERS: Self = Self::between(Form::ZeroOne, Form::Integer);
+    /// All forms of reals.
+    pub const REALS: Self = Self::between(Form::RealZeroOne, Form::NotFinite);
+    /// All forms of texts.
+    pub const TEXTS: Self = Self::between(Form::Empty, Form::Text);
+    /// All forms of blobs.
+    pub const BLOBS: Self = Self::between(Form::EmptyBlob, Form::Blob);
+
+    /// One form.
+    pub const fn one(form: Form) -> Self {
+        Self(1 << form as u8)
+    }
+
+    /// Some forms.
+    pub fn of(forms: impl IntoIterator<Item = Form>) -> Self {
+        forms
+            .into_iter()
+            .fold(Self(0), |all, form| all.and(Self::one(form)))
+    }
+
+    /// The forms from one to another, in the order in which they are declared.
+    const fn between(first: Form, last: Form) -> Self {
+        Self((1 << (last as u8 + 1)) - (1 << first as u8))
+    }
+
+    /// These and others.
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// These without others.
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Whether some of these are among others.
+    pub const fn meets(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// Whether all of others are among these.
+    const fn holds(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    /// The form of a value that is none of these.
+    fn stranger(self, value: ValueRef<'_>) -> Option<Form> {
+        let unfit = Self::one(Form::Nul).and(Self::one(Form::NotUtf8));
+        // Most columns take every value of a class, which then need not be looked at.
+        let form = match value {
+            ValueRef::Null => return None,
+            ValueRef::Integer(_) if self.holds(Self::INTEGERS) => return None,
+            ValueRef::Real(_) if self.holds(Self::REALS) => return None,
+            ValueRef::Text(_) if self.holds(Self::TEXTS) => return None,
+            ValueRef::Text(bytes) if self.holds(Self::TEXTS.without(unfit)) && is_fit(bytes) => return None,
+            ValueRef::Blob(_) if self.holds(Self::BLOBS) => return None,
+            ValueRef::Integer(number) => forms::integer(number),
+            ValueRef::Real(number) => forms::real(number),
+            ValueRef::Text(bytes) => forms::text(bytes).0,
+            ValueRef::Blob(bytes) => forms::blob(bytes),
+        };
+        (!self.holds(Self::one(form))).then_some(form)
+    }
+}
+
+/// Whether PostgreSQL can hold a text.
+fn is_fit(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0)
+}
 
 impl Encoder {
     /// Appends a value: its length in four bytes, then itself; a length of -1 for NULL.
@@ -48,14 +132,17 @@ impl Encoder {
     /// # Errors
     /// `Misfit`; `out` may have been appended to then.
     pub fn write(self, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<(), Misfit> {
+        if let Some(form) = self.only.and_then(|known| known.stranger(value)) {
+            return Err(Misfit::Form(form));
+        }
         if matches!(value, ValueRef::Null) {
             out.extend_from_slice(&(-1_i32).to_be_bytes());
             return Ok(());
         }
         let begin = out.len();
         out.extend_from_slice(&[0; 4]);
-        self.body(value, out).ok_or(Misfit)?;
-        let length = i32::try_from(out.len() - begin - 4).map_err(|_| Misfit)?;
+        self.body(value, out).ok_or(Misfit::Type)?;
+        let length = i32::try_from(out.len() - begin - 4).map_err(|_| Misfit::Type)?;
         out[begin..begin + 4].copy_from_slice(&length.to_be_bytes());
         Ok(())
     }
@@ -131,13 +218,11 @@ impl Encoder {
 
     fn text(self, value: ValueRef<'_>, out: &mut Vec<u8>) -> Option<()> {
         match value {
-            ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-                Ok(_) if !bytes.contains(&0) => {
-                    out.extend_from_slice(bytes);
-                    Some(())
-                }
-                _ => self.unfit_text(bytes, out),
-            },
+            ValueRef::Text(bytes) if is_fit(bytes) => {
+                out.extend_from_slice(bytes);
+                Some(())
+            }
+            ValueRef::Text(bytes) => self.unfit_text(bytes, out),
             ValueRef::Blob(bytes) => match self.blobs {
                 BlobsAs::Text => self.text(ValueRef::Text(bytes), out),
                 BlobsAs::Json => json(bytes, out),
@@ -283,6 +368,7 @@ mod tests {
             to,
             text: TextPolicy::Replace,
             blobs: BlobsAs::Text,
+            only: None,
         };
         let mut out = Vec::new();
         encoder.write(value, &mut out)?;
@@ -307,18 +393,18 @@ mod tests {
         );
         assert_eq!(
             at(ColumnType::Timestamp, text("2000-01-01 02:00:00+02:00")),
-            Err(Misfit)
+            Err(Misfit::Type)
         );
         assert_eq!(
             at(ColumnType::Timestamptz, text("2000-01-01 02:00:00")),
-            Err(Misfit)
+            Err(Misfit::Type)
         );
         assert_eq!(
             at(ColumnType::Timestamptz, ValueRef::Integer(1_700_000_000)),
             Ok(753_315_200_000_000)
         );
         assert_eq!(at(ColumnType::Timestamp, ValueRef::Real(2_451_544.5)), Ok(0));
-        assert_eq!(at(ColumnType::Timestamp, ValueRef::Integer(7)), Err(Misfit));
+        assert_eq!(at(ColumnType::Timestamp, ValueRef::Integer(7)), Err(Misfit::Type));
     }
 
     #[test]
@@ -331,6 +417,7 @@ mod tests {
             to: ColumnType::Text,
             text: TextPolicy::Remove,
             blobs: BlobsAs::Text,
+            only: None,
         };
         let mut out = Vec::new();
         assert_eq!(remove.write(ValueRef::Text(b"a\0b\xffc"), &mut out), Ok(()));
@@ -353,15 +440,50 @@ mod tests {
         }
         assert_eq!(
             write(ColumnType::Double, ValueRef::Integer((1 << 53) + 1)),
-            Err(Misfit)
+            Err(Misfit::Type)
         );
-        assert_eq!(write(ColumnType::Boolean, ValueRef::Integer(2)), Err(Misfit));
+        assert_eq!(
+            write(ColumnType::Boolean, ValueRef::Integer(2)),
+            Err(Misfit::Type)
+        );
         assert_eq!(
             write(
                 ColumnType::Uuid,
                 ValueRef::Text(b"00000000-0000-0000-0000-00000000000g")
             ),
-            Err(Misfit)
+            Err(Misfit::Type)
         );
+    }
+
+    #[test]
+    fn a_form_that_is_not_known_is_not_written() {
+        let only = |known| Encoder {
+            to: ColumnType::Text,
+            text: TextPolicy::Replace,
+            blobs: BlobsAs::Text,
+            only: Some(known),
+        };
+        let mut out = Vec::new();
+        let clean = only(Known::TEXTS.without(Known::of([Form::Nul, Form::NotUtf8])));
+        assert_eq!(clean.write(ValueRef::Text(b"007"), &mut out), Ok(()));
+        assert_eq!(clean.write(ValueRef::Null, &mut out), Ok(()));
+        assert_eq!(
+            clean.write(ValueRef::Text(b"a\0b"), &mut out),
+            Err(Misfit::Form(Form::Nul))
+        );
+        assert_eq!(
+            clean.write(ValueRef::Integer(5), &mut out),
+            Err(Misfit::Form(Form::Integer))
+        );
+        assert_eq!(
+            clean.write(ValueRef::Blob(b"b"), &mut out),
+            Err(Misfit::Form(Form::TextBlob))
+        );
+        let all = Known::INTEGERS
+            .and(Known::REALS)
+            .and(Known::TEXTS)
+            .and(Known::BLOBS);
+        assert!(Known::TEXTS.meets(Known::one(Form::Uuid)) && !Known::REALS.meets(Known::BLOBS));
+        assert_eq!(only(all).write(ValueRef::Text(b"a\0b"), &mut out), Ok(()));
     }
 }

@@ -394,7 +394,9 @@ fn unreadable(name: &str, error: &rusqlite::Error) -> Error {
         return Error::Refused(
             Fault::new(
                 Code::Invalid,
-                format!("{name} has a column whose name is no UTF-8, and PostgreSQL takes no other: {column}."),
+                format!(
+                    "{name} has a column whose name is no UTF-8, and PostgreSQL takes no other: {column}."
+                ),
             )
             .hint("Rename it in a copy of the file: alter table … rename column … to …"),
         );

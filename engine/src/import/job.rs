@@ -379,7 +379,10 @@ async fn undo(
 ) -> Result<(), sqlx::Error> {
     let undone = ledger.undo(connection, plan).await?;
     match plan.into {
-        Destination::New => context.info(format!("Dropped the {} tables that it had made.", undone.tables.len())),
+        Destination::New => context.info(format!(
+            "Dropped the {} tables that it had made.",
+            undone.tables.len()
+        )),
         Destination::Existing => {
             context.info("Forgot how far it was; rows that had gone into tables that were there stay there.");
         }

@@ -279,6 +279,13 @@ impl Import<'_> {
         if seen.is_some_and(|seen| seen != record.revision()) {
             return Err(rehearsal::decided_anew());
         }
+        if mapping.follow && source::is_upload(Path::new(&record.path)) {
+            return Err(Error::invalid(
+                "follow",
+                "An upload never changes, so there is nothing to follow.",
+                "Switch following off; or have the file put into the folder for imports on the console's machine, or use the command there.",
+            ));
+        }
         let mapping = mapping.tidied(&inspected.inspection);
         if !store::set_mapping(self.0.store(), id, &mapping).await? {
             return Err(begun());
@@ -336,9 +343,7 @@ impl Import<'_> {
                 if revision.is_none_or(|revision| revision != rehearsal.revision) {
                     return Err(rehearsal::decided_anew());
                 }
-                if let Some(fault) =
-                    rehearsal::in_the_way(&rehearsal.plan.obstacles, &rehearsal.plan.room)
-                {
+                if let Some(fault) = rehearsal::in_the_way(&rehearsal.plan.obstacles, &rehearsal.plan.room) {
                     return Err(fault);
                 }
             }
@@ -386,10 +391,14 @@ impl Import<'_> {
             ImportState::Loading if confirm != view.target => Err(Error::invalid(
                 "confirm",
                 match confirm {
-                    "" => "This import has begun to load rows, so discarding it changes the database.".to_owned(),
+                    "" => "This import has begun to load rows, so discarding it changes the database."
+                        .to_owned(),
                     typed => format!("\"{typed}\" is not the name of the database."),
                 },
-                format!("Load the page again, and type {} to remove what the import has made.", view.target),
+                format!(
+                    "Load the page again, and type {} to remove what the import has made.",
+                    view.target
+                ),
             )),
             ImportState::Loading => {
                 let job = jobs::start(

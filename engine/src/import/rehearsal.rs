@@ -27,7 +27,10 @@ const SESSION: &str = "rehearsal";
 /// Tells these decisions about this state of a file from others.
 fn revision(mapping: &Mapping, stamp: &str) -> String {
     let decided = serde_json::to_string(mapping).unwrap_or_default();
-    format!("{:032x}", XxHash3_128::oneshot(format!("{stamp}\n{decided}").as_bytes()))
+    format!(
+        "{:032x}",
+        XxHash3_128::oneshot(format!("{stamp}\n{decided}").as_bytes())
+    )
 }
 
 impl Record {

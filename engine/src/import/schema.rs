@@ -189,7 +189,10 @@ fn columns(connection: &Connection, table: &mut Table, definition: &Definition) 
         if let ValueRef::Text(bytes) = row.get_ref(0)?
             && bytes != name.as_bytes()
         {
-            return Err(rusqlite::Error::InvalidColumnName(format!("{}.{name}", table.name)));
+            return Err(rusqlite::Error::InvalidColumnName(format!(
+                "{}.{name}",
+                table.name
+            )));
         }
         let (place, hidden): (i64, i64) = (row.get(4)?, row.get(5)?);
         // A module's own, which ask it something.

@@ -369,11 +369,22 @@ fn unopened(name: &str, error: &rusqlite::Error) -> Error {
     })
 }
 
+/// Whether a file is one that came by upload: `uploads/<id>/database` in the data folder.
+pub(super) fn is_upload(file: &Path) -> bool {
+    file.ends_with("database") && file.iter().rev().nth(2).is_some_and(|folder| folder == "uploads")
+}
+
 /// What the system has against the file.
 pub(super) fn unusable(file: &Path, error: &std::io::Error) -> Error {
     use std::io::ErrorKind;
     let shown = file.display();
     match error.kind() {
+        // An upload's own path says nothing to its reader.
+        ErrorKind::NotFound if is_upload(file) => Error::Refused(
+            Fault::new(Code::NotFound, "The uploaded file is not there any more.")
+                .field("file")
+                .hint("Upload it again, and begin a new import."),
+        ),
         ErrorKind::NotFound => Error::Refused(
             Fault::new(Code::NotFound, format!("There is no file {shown}."))
                 .field("file")

@@ -177,7 +177,9 @@ async fn what_starts_is_what_was_rehearsed_and_seen() {
     let start = import.start(&runner.caller, id, false, Some(&seen)).await;
     let fault = start.unwrap_err().fault();
     assert!(fault.message.contains("Something else was decided"), "{fault}");
-    let again = import.rehearse(&runner.caller, id, into("first"), Some(&seen)).await;
+    let again = import
+        .rehearse(&runner.caller, id, into("first"), Some(&seen))
+        .await;
     assert_eq!(again.unwrap_err().fault().code, contract::Code::Conflict);
     assert_eq!(runner.detail(id).await.mapping.schema, "second");
 
@@ -192,9 +194,15 @@ async fn what_starts_is_what_was_rehearsed_and_seen() {
     assert_eq!(detail.rehearsal.unwrap().revision, detail.revision);
 
     // The database changed since: what would happen now is not what was read.
-    sqlx::raw_sql("create schema second").execute(&runner.pool).await.unwrap();
+    sqlx::raw_sql("create schema second")
+        .execute(&runner.pool)
+        .await
+        .unwrap();
     let fault = runner.go_on(id, false).await.unwrap_err();
-    assert!(fault.message.contains("was changed since the rehearsal"), "{fault}");
+    assert!(
+        fault.message.contains("was changed since the rehearsal"),
+        "{fault}"
+    );
     assert_eq!(runner.detail(id).await.import.state, ImportState::Ready);
     assert_eq!(runner.tables("second").await, Vec::<String>::new());
     // Rehearsed again, it goes.

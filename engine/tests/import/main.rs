@@ -6,6 +6,7 @@ mod compare;
 mod course;
 mod existing;
 mod expected;
+mod follow;
 mod load;
 mod refused;
 mod run;

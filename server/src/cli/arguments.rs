@@ -183,8 +183,17 @@ pub(super) struct Sqlite {
 impl Sqlite {
     /// Whether the command itself decides something about the import.
     pub fn decides(&self) -> bool {
-        let switches = [self.existing, self.keep, self.mapping.is_some(), !self.skip.is_empty()];
-        let choices = [self.on_conflict.is_some(), self.names.is_some(), self.text.is_some()];
+        let switches = [
+            self.existing,
+            self.keep,
+            self.mapping.is_some(),
+            !self.skip.is_empty(),
+        ];
+        let choices = [
+            self.on_conflict.is_some(),
+            self.names.is_some(),
+            self.text.is_some(),
+        ];
         switches.into_iter().chain(choices).any(|decided| decided)
     }
 }

@@ -31,7 +31,11 @@ pub(super) async fn keep(request: Request, next: Next) -> Response {
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let path = request.uri().path().to_owned();
-    let most = if path == "/rpc/rehearse_import" { DECISIONS } else { BODY };
+    let most = if path == "/rpc/rehearse_import" {
+        DECISIONS
+    } else {
+        BODY
+    };
     if length.is_some_and(|length| length > most as u64) {
         let fault =
             Fault::new(Code::Invalid, "The request is too large.").hint(format!("It may have {most} bytes."));

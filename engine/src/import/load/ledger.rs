@@ -295,13 +295,19 @@ impl Ledger {
             }
         }
         for (place, schema, name) in self.made(connection).await? {
-            let planned = usize::try_from(place).ok().and_then(|place| plan.create.get(place));
+            let planned = usize::try_from(place)
+                .ok()
+                .and_then(|place| plan.create.get(place));
             match schema == plan.schema && planned.is_some_and(|create| create.table == name) {
                 true => acts.push(Act::Table(place, quote::qualified(&schema, &name))),
                 false => undone.renamed.push(format!("{schema}.{name}")),
             }
         }
-        let together = if acts.len() <= MOST_TOGETHER { acts.len().max(1) } else { TOGETHER };
+        let together = if acts.len() <= MOST_TOGETHER {
+            acts.len().max(1)
+        } else {
+            TOGETHER
+        };
         for acts in acts.chunks(together) {
             let mut transaction = connection.begin().await?;
             give_way(&mut transaction).await?;
@@ -449,7 +455,12 @@ impl Gone {
         let Some(made) = usize::try_from(create).ok().and_then(|at| plan.create.get(at)) else {
             return;
         };
-        for (at, _) in plan.tables.iter().enumerate().filter(|(_, table)| table.name == made.table) {
+        for (at, _) in plan
+            .tables
+            .iter()
+            .enumerate()
+            .filter(|(_, table)| table.name == made.table)
+        {
             self.tables.push(at as i32);
             let steps = plan.steps.iter().enumerate();
             let on_it = steps.filter(|(_, step)| step.table == Some(at) || step.other == Some(at));

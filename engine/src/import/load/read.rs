@@ -5,6 +5,7 @@ use rusqlite::{Connection, Statement};
 use tokio::sync::mpsc;
 
 use super::super::{
+    encode::Misfit,
     plan::{ColumnPlan, TablePlan},
     schema,
     stop::{Stop, is_interrupted},
@@ -126,7 +127,7 @@ pub(in crate::import) fn read(
             column
                 .encoder
                 .write(value, &mut fields)
-                .map_err(|_| misfit(file, table, column, number))?;
+                .map_err(|why| misfit(file, table, column, number, why))?;
             if !column.generated {
                 sent = fields.len();
             }
@@ -179,19 +180,26 @@ fn prepare<'a>(
     connection.prepare(&sql)
 }
 
-fn misfit(file: &str, table: &TablePlan, column: &ColumnPlan, row: i64) -> Error {
-    Error::Refused(
-        Fault::new(
-            Code::Conflict,
+fn misfit(file: &str, table: &TablePlan, column: &ColumnPlan, row: i64, why: Misfit) -> Error {
+    let place = format!(
+        "{file}: {}.{}, row {row}",
+        table.source,
+        column.source.as_deref().unwrap_or("rowid")
+    );
+    let to = column.encoder.to.sql();
+    match why {
+        Misfit::Type => Error::conflict(
+            format!("{place}: the value is not of type {to} as it was when the file was looked at."),
+            "The file was changed since: look at it again, then import.",
+        ),
+        Misfit::Form(form) => Error::conflict(
             format!(
-                "{file}: {}.{}, row {row}: the value is not of type {} as it was when the file was looked at.",
-                table.source,
-                column.source.as_deref().unwrap_or("rowid"),
-                column.encoder.to.sql()
+                "{place}: {} were not in the column when the file was looked at, and {to} would not keep them as they are.",
+                form.words()
             ),
-        )
-        .hint("The file was changed since: look at it again, then import."),
-    )
+            "Mend the value in the file, or import the file anew, into another schema: it is looked at again then.",
+        ),
+    }
 }
 
 fn unread(file: &str, table: &TablePlan, last: Option<i64>, error: &rusqlite::Error) -> Error {

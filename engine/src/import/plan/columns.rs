@@ -92,7 +92,12 @@ pub(super) fn encoder(
         Some(Conversion::BlobToHex) => BlobsAs::Hex,
         _ => BlobsAs::Text,
     };
-    Some(Encoder { to, text, blobs })
+    Some(Encoder {
+        to,
+        text,
+        blobs,
+        only: None,
+    })
 }
 
 /// Whether no two rows may agree in a column, alone or with others.
@@ -134,6 +139,7 @@ impl ColumnPlan {
                 to: ColumnType::Bigint,
                 text: TextPolicy::Replace,
                 blobs: BlobsAs::Text,
+                only: None,
             },
             conversion: None,
             generated: false,

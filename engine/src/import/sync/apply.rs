@@ -1,297 +1,286 @@
 //! Bringing over what changed.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use contract::jobs::LogLevel;
-use sqlx::{AssertSqlSafe, PgConnection};
+use contract::{format, jobs::Waiting};
+use sqlx::PgConnection;
 
 use super::{
     super::{
-        load::{
-            Load, Part,
-            read::{Chunks, Range, Sender, read},
-        },
-        plan::{IdentityPlan, Step, TablePlan},
-        wire::Sum,
+        load::{Load, Part, SESSION},
+        plan::IdentityPlan,
     },
+    batches::{batches, room},
     compare::Changed,
+    others::{Foreign, Going, foreign, refuse},
+    rules,
+    stage::{Staged, stage, tell},
 };
-use crate::{Error, Result, quote};
+use crate::{
+    Error, Result, quote,
+    target::worker::{LOCK_TIMEOUT, Stopped, TRIES, Worker},
+};
 
-/// Everything in one transaction. Rules that bind rows are taken away and given back, for rows may be on their way from one
-/// state that keeps them to another, and rows that broke them when they came must be able to change.
+/// Tables that changed, in as few transactions as the server has locks for; tables that rules tie together in one. Gives
+/// the session, and rules that could not be given back, by the place of their step.
+///
+/// # Errors
+/// A conflict that says what stands in the way; what the server said. What is in an open transaction is not changed then.
 pub(super) async fn apply(
     load: &Arc<Load>,
-    session: &mut PgConnection,
     changed: &[Changed],
     identities: &[(usize, IdentityPlan)],
-) -> Result<()> {
-    let plan = &load.plan;
-    let name = |place: usize| quote::qualified(&plan.schema, &plan.tables[place].name);
-    let touched = |place: Option<usize>| changed.iter().any(|table| Some(table.place) == place);
-    let rules: Vec<&Step> = plan
-        .steps
-        .iter()
-        .filter(|step| touched(step.table) || touched(step.other))
-        .filter(|step| step.undo.is_some())
-        .collect();
-    execute(load, session, "begin").await?;
-    for undo in rules.iter().filter_map(|step| step.undo.as_ref()) {
-        execute(load, session, undo).await?;
-    }
-    for table in changed {
-        // The file's own triggers have had their say in the file.
-        execute(
-            load,
-            session,
-            &format!("alter table {} disable trigger user", name(table.place)),
-        )
-        .await?;
-    }
-    for table in changed {
-        load.context.check()?;
-        let planned = &plan.tables[table.place];
-        if planned.key.is_empty() {
-            execute(load, session, &format!("delete from {}", name(table.place))).await?;
-            send(load, session, planned, Range::ALL, &planned.copy_in(&plan.schema)).await?;
-        } else {
-            bring_over(load, session, table).await?;
+) -> Result<(Worker, BTreeMap<usize, String>)> {
+    let connecting = Worker::connect(&load.target, SESSION, load.context.id);
+    let mut worker = load.context.unless_cancelled(connecting).await?;
+    let quiet = "set client_min_messages = warning; set max_parallel_maintenance_workers = 0";
+    tell(load, worker.session(), quiet).await?;
+    let foreign = foreign(load, worker.session()).await?;
+    let batches = batches(&load.plan, changed, &foreign);
+    room(load, worker.session(), &batches).await?;
+    let mut lost = BTreeMap::new();
+    let mut staged = Vec::new();
+    let staging = async {
+        for table in changed {
+            staged.push(stage(load, worker.session(), table).await?);
+        }
+        // What was read while someone wrote is neither the old state nor the new one.
+        load.source.unchanged()?;
+        for table in &staged {
+            refuse(load, worker.session(), &foreign, table, Going::Changed).await?;
+        }
+        Ok(())
+    };
+    load.context.unless_cancelled(staging).await?;
+    for batch in batches {
+        let tables: Vec<(&Changed, &Staged)> = changed
+            .iter()
+            .zip(&staged)
+            .filter(|(table, _)| batch.contains(&table.place))
+            .collect();
+        lost.extend(bring_over(load, &mut worker, &tables, &foreign).await?);
+        for (_, staged) in tables {
+            staged.drop(load, worker.session()).await?;
         }
     }
     for (place, identity) in identities {
-        restart(load, session, &name(*place), identity).await?;
+        load.context.check()?;
+        restart(load, worker.session(), *place, identity).await?;
     }
-    for table in changed {
-        execute(
-            load,
-            session,
-            &format!("alter table {} enable trigger user", name(table.place)),
+    Ok((worker, lost))
+}
+
+/// Brings tables over in one transaction with their notes in the ledger. Locks are taken at once and first, each waited
+/// for a short time only; what takes long was done before.
+async fn bring_over(
+    load: &Arc<Load>,
+    worker: &mut Worker,
+    tables: &[(&Changed, &Staged)],
+    foreign: &[Foreign],
+) -> Result<BTreeMap<usize, String>> {
+    let plan = &load.plan;
+    let places: Vec<usize> = tables.iter().map(|(table, _)| table.place).collect();
+    let rules = rules::over(plan, &places);
+    // Keys that others made between tables of the import are rules too.
+    let ties: Vec<&Foreign> = foreign
+        .iter()
+        .filter(|key| {
+            let ends = [key.own, Some(key.parent)];
+            key.own.is_some() && ends.iter().flatten().any(|place| places.contains(place))
+        })
+        .collect();
+    let mut locked: BTreeSet<usize> = places.iter().copied().collect();
+    locked.extend(
+        rules
+            .iter()
+            .flat_map(|(_, step)| [step.table, step.other])
+            .flatten(),
+    );
+    locked.extend(ties.iter().flat_map(|key| [key.own, Some(key.parent)]).flatten());
+    let names: Vec<String> = locked
+        .iter()
+        .map(|place| {
+            format!(
+                "only {}",
+                quote::qualified(&plan.schema, &plan.tables[*place].name)
+            )
+        })
+        .collect();
+    // Nobody can make a new row that refers to one of these, or write to them; reading goes on.
+    let mut first = vec![format!("lock table {} in exclusive mode", names.join(", "))];
+    first.extend(rules.iter().filter_map(|(_, step)| step.undo.clone()));
+    first.extend(ties.iter().map(|key| {
+        format!(
+            "alter table {} drop constraint {}",
+            key.table,
+            quote::ident(&key.name)
         )
-        .await?;
-        for (part, sum) in &table.parts {
+    }));
+    begin(load, worker, &first.join("; ")).await?;
+    let mut triggers = Vec::new();
+    for (_, staged) in tables {
+        for (trigger, always) in rules::triggers(load, worker.session(), &staged.name).await? {
+            let trigger = format!("trigger {}", quote::ident(&trigger));
+            // The file's own triggers have had their say in the file.
+            run(
+                load,
+                worker,
+                &format!("alter table {} disable {trigger}", staged.name),
+            )
+            .await?;
+            let how = if always { "enable always" } else { "enable" };
+            triggers.push(format!("alter table {} {how} {trigger}", staged.name));
+        }
+    }
+    for (changed, staged) in tables {
+        refuse(load, worker.session(), foreign, staged, Going::Changed).await?;
+        rows(load, worker, foreign, staged).await?;
+        for (part, sum) in &changed.parts {
             let done = Part {
                 sent: *sum,
                 ..Part::default()
             };
             load.ledger
-                .reloaded(session, table.place, *part, &done)
+                .reloaded(worker.session(), changed.place, *part, &done)
                 .await
                 .map_err(|source| load.target.error(source))?;
         }
     }
-    for step in rules {
-        give_back(load, session, step).await?;
+    // A table with checks that wait for the end cannot be altered.
+    run(load, worker, "set constraints all immediate").await?;
+    for sql in &triggers {
+        run(load, worker, sql).await?;
     }
-    // What was read while someone wrote is neither the old state nor the new one.
-    load.source.unchanged()?;
-    execute(load, session, "commit").await
-}
-
-/// Adds a rule again; for new rows alone when rows of the file break it now.
-async fn give_back(load: &Load, session: &mut PgConnection, step: &Step) -> Result<()> {
-    for sql in [&step.sql, &step.instead] {
-        execute(load, session, "savepoint rule").await?;
-        let mut taken = Ok(());
-        for sql in sql {
-            taken = sqlx::raw_sql(AssertSqlSafe(sql.clone()))
-                .execute(&mut *session)
-                .await
-                .map(|_| ());
-            if taken.is_err() {
-                break;
-            }
-        }
-        match taken {
-            Ok(()) => return execute(load, session, "release savepoint rule").await,
-            Err(error) => {
-                if super::super::load::refusal(&error).is_none() {
-                    return Err(load.target.error_at(error, &sql.join("; ")));
-                }
-                execute(load, session, "rollback to savepoint rule").await?;
-            }
+    let mut lost = BTreeMap::new();
+    for (place, step) in rules {
+        if let Some(why) = rules::give_back(load, worker, step).await? {
+            lost.insert(place, why);
         }
     }
-    load.context.log(
-        LogLevel::Warn,
-        format!(
-            "{}: a rule could not be given back: {}",
-            step.about,
-            step.sql.join("; ")
-        ),
-    );
-    Ok(())
-}
-
-/// Brings a table to what the file has, by its key: what is gone goes first, then what changed, so that values that must
-/// be unique are free when they come again.
-async fn bring_over(load: &Arc<Load>, session: &mut PgConnection, table: &Changed) -> Result<()> {
-    let plan = &load.plan;
-    let planned = &plan.tables[table.place];
-    let name = quote::qualified(&plan.schema, &planned.name);
-    let key: Vec<String> = planned
-        .key
-        .iter()
-        .map(|at| quote::ident(&planned.columns[*at].name))
-        .collect();
-    let same: Vec<String> = key.iter().map(|key| format!("t.{key} = s.{key}")).collect();
-    let same = same.join(" and ");
-    let ranges: Vec<Range> = table
-        .parts
-        .iter()
-        .map(|(part, _)| Range::part(planned, *part))
-        .collect();
-    // Where the key is the rowid, rows that are gone have theirs in the ranges that changed. Else it takes the keys of the
-    // whole file to tell.
-    let within = match planned.rowid_column() {
-        _ if ranges.len() == planned.parts() => Some("true".to_owned()),
-        Some(rowid) => {
-            let rowid = format!("t.{}", quote::ident(rowid));
-            let within: Vec<String> = ranges.iter().map(|range| range.condition(&rowid)).collect();
-            Some(within.join(" or "))
-        }
-        None => {
-            let keys = TablePlan {
-                columns: planned
-                    .key
-                    .iter()
-                    .map(|at| planned.columns[*at].clone())
-                    .collect(),
-                cuts: Vec::new(),
-                key: Vec::new(),
-                ..planned.clone()
-            };
-            stage(load, session, &keys, &name, &[Range::ALL]).await?;
-            let gone =
-                format!("delete from {name} t where not exists (select from pgsteward_stage s where {same})");
-            execute(load, session, &gone).await?;
-            execute(load, session, "drop table pgsteward_stage").await?;
-            None
-        }
-    };
-    stage(load, session, planned, &name, &ranges).await?;
-    if let Some(within) = within {
-        let gone = format!(
-            "delete from {name} t where ({within}) and not exists (select from pgsteward_stage s where {same})"
+    for key in ties {
+        let sql = format!(
+            "alter table {} add constraint {} {}",
+            key.table,
+            quote::ident(&key.name),
+            key.definition
         );
-        execute(load, session, &gone).await?;
+        run(load, worker, &sql).await?;
     }
-    let columns: Vec<String> = planned.sent().map(|column| quote::ident(&column.name)).collect();
-    let list = |side: &str| {
-        columns
-            .iter()
-            .map(|column| format!("{side}.{column}"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    // By their bytes: 0.0 and -0.0 are equal, and not the same.
-    execute(
-        load,
-        session,
-        &format!(
-            "delete from {name} t using pgsteward_stage s where {same} and record_image_ne(row({}), row({}))",
-            list("t"),
-            list("s")
-        ),
-    )
-    .await?;
-    execute(
-        load,
-        session,
-        &format!(
-            "insert into {name} ({0}) overriding system value
-             select {0} from pgsteward_stage s
-              where not exists (select from {name} t where {same})",
-            columns.join(", ")
-        ),
-    )
-    .await?;
-    execute(load, session, "drop table pgsteward_stage").await
+    load.source.unchanged()?;
+    worker
+        .commit()
+        .await
+        .map_err(|source| load.target.error(source))?;
+    Ok(lost)
 }
 
-/// Rows of the file in a table of their own, typed as the ones they go to.
-async fn stage(
-    load: &Arc<Load>,
-    session: &mut PgConnection,
-    table: &TablePlan,
-    like: &str,
-    ranges: &[Range],
-) -> Result<()> {
-    let columns: Vec<String> = table.sent().map(|column| quote::ident(&column.name)).collect();
-    let columns = columns.join(", ");
-    execute(
-        load,
-        session,
-        &format!(
-            "create temp table pgsteward_stage on commit drop as select {columns} from {like} with no data"
-        ),
-    )
-    .await?;
-    let copy = format!("copy pgsteward_stage ({columns}) from stdin (format binary)");
-    for range in ranges {
-        send(load, session, table, *range, &copy).await?;
+/// Brings one table to what the file has. A row whose key stays is changed in place, so that rows that refer to it stay as
+/// they are. What is gone goes first, so that values that must be unique are free when they come again.
+async fn rows(load: &Load, worker: &mut Worker, foreign: &[Foreign], staged: &Staged) -> Result<()> {
+    load.context.check()?;
+    let Staged {
+        name,
+        rows,
+        gone,
+        differs,
+        columns,
+        ..
+    } = staged;
+    run(load, worker, &format!("delete from only {name} t where {gone}")).await?;
+    let list = columns.join(", ");
+    let insert = format!("insert into {name} ({list}) overriding system value select {list} from {rows} s");
+    let Some(same) = &staged.same else {
+        return run(load, worker, &insert).await;
+    };
+    let sets: Vec<String> = columns
+        .iter()
+        .map(|column| format!("{column} = s.{column}"))
+        .collect();
+    let update = format!(
+        "update only {name} t set {} from {rows} s where {same} and {differs}",
+        sets.join(", ")
+    );
+    run(load, worker, "savepoint pgsteward").await?;
+    let updated = worker
+        .run(&load.context, &update, |live| show(load, live.waiting))
+        .await;
+    match updated {
+        Ok(()) => run(load, worker, "release savepoint pgsteward").await?,
+        // Values that must be unique change places.
+        Err(stopped) if stopped.sqlstate().as_deref() == Some("23505") => {
+            run(load, worker, "rollback to savepoint pgsteward").await?;
+            refuse(load, worker.session(), foreign, staged, Going::Replaced).await?;
+            let replaced = format!("delete from only {name} t using {rows} s where {same} and {differs}");
+            run(load, worker, &replaced).await?;
+        }
+        Err(stopped) => return Err(stopped.into_error(&load.target, &update)),
     }
-    execute(load, session, "analyze pgsteward_stage").await
+    let new = format!("{insert} where not exists (select from only {name} t where {same})");
+    run(load, worker, &new).await
+}
+
+/// Begins a transaction with statements that take locks.
+async fn begin(load: &Load, worker: &mut Worker, sql: &str) -> Result<()> {
+    let mut holder: Option<Waiting> = None;
+    let begun = worker
+        .begin(&load.context, sql, |live| {
+            holder = live.waiting.clone().or(holder.take());
+            show(load, live.waiting);
+        })
+        .await;
+    show(load, None);
+    let Err(stopped) = begun else { return Ok(()) };
+    Err(match stopped.sqlstate().as_deref() {
+        Some("55P03" | "40P01") => held(load, holder),
+        _ => stopped.into_error(&load.target, sql),
+    })
+}
+
+fn held(load: &Load, holder: Option<Waiting>) -> Error {
+    let by = holder.map_or_else(
+        || "another session".to_owned(),
+        |held| format!("the session with pid {} ({})", held.pid, held.who),
+    );
+    Error::conflict(
+        format!(
+            "What changed in {} could not be brought over: {by} keeps a table of it locked. It was tried {TRIES} times, for {} each.",
+            load.source.name,
+            format::duration(i64::try_from(LOCK_TIMEOUT.as_millis()).unwrap_or(i64::MAX))
+        ),
+        "End that session's transaction, or wait for it; then run it again.",
+    )
+}
+
+fn show(load: &Load, waiting: Option<Waiting>) {
+    load.context.progress(|progress| progress.waiting = waiting);
+}
+
+/// Runs a statement of the open transaction.
+pub(super) async fn run(load: &Load, worker: &mut Worker, sql: &str) -> Result<()> {
+    let ran: Result<(), Stopped> = worker
+        .run(&load.context, sql, |live| show(load, live.waiting))
+        .await;
+    ran.map_err(|stopped| stopped.into_error(&load.target, sql))
 }
 
 async fn restart(
     load: &Load,
     session: &mut PgConnection,
-    table: &str,
+    place: usize,
     identity: &IdentityPlan,
 ) -> Result<()> {
     let (value, called) = match identity.next {
         Some(next) => (next, false),
         None => (i64::MAX, true),
     };
-    execute(
-        load,
-        session,
-        &format!(
-            "select setval(pg_get_serial_sequence({}, {}), {value}, {called})",
-            quote::literal(table),
-            quote::literal(&identity.column)
-        ),
-    )
-    .await
-}
-
-async fn send(
-    load: &Arc<Load>,
-    session: &mut PgConnection,
-    table: &TablePlan,
-    range: Range,
-    copy: &str,
-) -> Result<Sum> {
-    let (mut sender, chunks): (Sender, Chunks) = Sender::new(table, false, |_, _| {});
-    let (reading_load, reading_table) = (Arc::clone(load), table.clone());
-    let reading = tokio::task::spawn_blocking(move || {
-        let connection = reading_load.source.connect()?;
-        reading_load.stop.watch(&connection);
-        let name = &reading_load.source.name;
-        read(
-            &connection,
-            name,
-            &reading_table,
-            range,
-            &reading_load.stop,
-            &mut sender,
-        )?;
-        sender.finish()?;
-        Ok(sender.sum)
-    });
-    let sending = super::super::load::send(session, copy, chunks);
-    let (read, sent) = tokio::join!(reading, sending);
-    let read: Result<Sum> = read.map_err(|error| Error::internal("reading a SQLite file", error))?;
-    match (read, sent) {
-        (Err(Error::Cancelled) | Ok(_), Err(error)) => Err(load.target.error_at(error, copy)),
-        (read, _) => read,
-    }
-}
-
-async fn execute(load: &Load, session: &mut PgConnection, sql: &str) -> Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-        .execute(session)
-        .await
-        .map_err(|source| load.target.error_at(source, sql))?;
-    Ok(())
+    let table = quote::qualified(&load.plan.schema, &load.plan.tables[place].name);
+    let sql = format!(
+        "select setval(pg_get_serial_sequence({}, {}), {value}, {called})",
+        quote::literal(&table),
+        quote::literal(&identity.column)
+    );
+    tell(load, session, &sql).await
 }

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use super::super::{
-    check,
-    load::{
-        Done, Load,
-        read::{Range, Sink, read},
+use contract::import::Inspection;
+
+use super::{
+    super::{
+        check,
+        load::{
+            Done, Load,
+            read::{Range, Sink, read},
+        },
+        plan::{IdentityPlan, TablePlan, words},
+        schema,
+        wire::{RowHasher, Sum},
     },
-    plan::{IdentityPlan, words},
-    schema,
-    wire::{RowHasher, Sum},
+    known::strict,
 };
 use crate::{Error, Result};
 
@@ -23,21 +28,40 @@ pub(super) struct Changed {
 }
 
 /// Reads every part again; gives the tables in which some differ, and the rows of all.
-pub(super) async fn compare(load: &Arc<Load>, done: &Done) -> Result<(Vec<Changed>, Vec<i64>)> {
+///
+/// # Errors
+/// A conflict for the first value of a form that the column did not have when the file was looked at.
+pub(super) async fn compare(
+    load: &Arc<Load>,
+    inspection: &Inspection,
+    done: &Done,
+) -> Result<(Vec<Changed>, Vec<i64>)> {
+    let tables: Vec<TablePlan> = load
+        .plan
+        .tables
+        .iter()
+        .map(|table| strict(table, inspection))
+        .collect();
     let (mut changed, mut counts) = (Vec::new(), Vec::new());
-    let places: Vec<usize> = (0..load.plan.tables.len()).collect();
     let streams = std::thread::available_parallelism()
         .map_or(2, usize::from)
         .clamp(1, 4);
-    let next = Arc::new(std::sync::Mutex::new(
-        places
-            .iter()
-            .flat_map(|place| (0..load.plan.tables[*place].parts()).map(|part| (*place, part)))
-            .collect::<Vec<_>>()
-            .into_iter(),
-    ));
+    let reads: Vec<(usize, Option<usize>)> = tables
+        .iter()
+        .enumerate()
+        .flat_map(|(place, table)| {
+            let parts = match table.rowid {
+                Some(_) => (0..table.parts()).map(Some).collect(),
+                // Rows that are told by their position are counted from the first one on, so all parts are read at once.
+                None => vec![None],
+            };
+            parts.into_iter().map(move |part| (place, part))
+        })
+        .collect();
+    let tables = Arc::new(tables);
+    let next = Arc::new(std::sync::Mutex::new(reads.into_iter()));
     let threads = (0..streams).map(|_| {
-        let (load, next) = (Arc::clone(load), Arc::clone(&next));
+        let (load, tables, next) = (Arc::clone(load), Arc::clone(&tables), Arc::clone(&next));
         tokio::task::spawn_blocking(move || -> Result<Vec<(usize, usize, Sum)>> {
             let connection = load.source.connect()?;
             load.stop.watch(&connection);
@@ -50,20 +74,22 @@ pub(super) async fn compare(load: &Arc<Load>, done: &Done) -> Result<(Vec<Change
                 let Some((place, part)) = taken else {
                     return Ok(found);
                 };
-                let table = &load.plan.tables[place];
+                let table = &tables[place];
+                let (range, cuts) = match part {
+                    Some(part) => (Range::part(table, part), &[][..]),
+                    None => (Range::ALL, &table.cuts[..]),
+                };
                 let mut adding = Adding {
                     hasher: RowHasher::new(&table.types()),
-                    sum: Sum::default(),
+                    sums: vec![Sum::default(); cuts.len() + 1],
+                    cuts,
+                    rows: 0,
+                    at: 0,
                 };
-                read(
-                    &connection,
-                    &load.source.name,
-                    table,
-                    Range::part(table, part),
-                    &load.stop,
-                    &mut adding,
-                )?;
-                found.push((place, part, adding.sum));
+                let name = &load.source.name;
+                read(&connection, name, table, range, &load.stop, &mut adding)?;
+                let sums = adding.sums.into_iter().enumerate();
+                found.extend(sums.map(|(number, sum)| (place, part.unwrap_or(number), sum)));
             }
         })
     });
@@ -76,9 +102,12 @@ pub(super) async fn compare(load: &Arc<Load>, done: &Done) -> Result<(Vec<Change
     };
     let mut sums = load.context.unless_cancelled(reading).await?;
     sums.sort_by_key(|(place, part, _)| (*place, *part));
-    for place in places {
-        let of = || sums.iter().filter(move |(it, ..)| *it == place);
-        let parts: Vec<(usize, Sum)> = of()
+    for of in sums.chunk_by(|one, other| one.0 == other.0) {
+        let Some((place, ..)) = of.first().copied() else {
+            continue;
+        };
+        let parts: Vec<(usize, Sum)> = of
+            .iter()
             .filter(|(place, part, sum)| {
                 done.parts
                     .get(&(*place as i32, *part as i32))
@@ -86,7 +115,7 @@ pub(super) async fn compare(load: &Arc<Load>, done: &Done) -> Result<(Vec<Change
             })
             .map(|(_, part, sum)| (*part, *sum))
             .collect();
-        counts.push(of().map(|(.., sum)| sum.rows).sum());
+        counts.push(of.iter().map(|(.., sum)| sum.rows).sum());
         if !parts.is_empty() {
             changed.push(Changed { place, parts });
         }
@@ -94,15 +123,24 @@ pub(super) async fn compare(load: &Arc<Load>, done: &Done) -> Result<(Vec<Change
     Ok((changed, counts))
 }
 
-struct Adding {
+/// Adds up the rows of each part of a table.
+struct Adding<'a> {
     hasher: RowHasher,
-    sum: Sum,
+    sums: Vec<Sum>,
+    /// The last rows of all parts but the last one, by position.
+    cuts: &'a [i64],
+    rows: i64,
+    at: usize,
 }
 
-impl Sink for Adding {
+impl Sink for Adding<'_> {
     fn row(&mut self, fields: &[u8], _sent: usize) -> Result<()> {
+        while self.cuts.get(self.at).is_some_and(|last| self.rows >= *last) {
+            self.at += 1;
+        }
+        self.rows += 1;
         let hash = self.hasher.hash(fields);
-        self.sum.add(hash, fields.len());
+        self.sums[self.at].add(hash, fields.len());
         Ok(())
     }
 }
@@ -136,7 +174,7 @@ pub(super) fn identities(load: &Load) -> Result<Vec<(usize, IdentityPlan)>> {
 pub(super) async fn orphans(load: &Arc<Load>) -> Result<Vec<(usize, i64)>> {
     let reading = Arc::clone(load);
     let counting = tokio::task::spawn_blocking(move || -> Result<Vec<(usize, i64)>> {
-        let connection = reading.source.connect()?;
+        let connection = reading.source.connect_for_rules()?;
         reading.stop.watch(&connection);
         let tables =
             schema::tables(&connection).map_err(|error| Error::internal("reading foreign keys", error))?;

@@ -1,11 +1,18 @@
-//! Bringing over what changed in the file since it was loaded, in one transaction.
+//! Bringing over what changed in the file since it was loaded.
 //!
 //! Each part of a table is read again and its hash compared with the one in the ledger. Of a table with parts that differ,
-//! rows whose key the file has not any more go; then rows of those parts that changed or are new come in by their key. A
-//! table without a key is loaded anew when anything in it changed.
+//! rows whose key the file has not any more go, those that changed are changed in place, and new ones come in. A table
+//! without a key is loaded anew when anything in it changed. The rows are read into temporary tables first; locks are taken
+//! when all is read, and rules that bind rows are looked at for all rows when others can write again.
 
 mod apply;
+mod batches;
 mod compare;
+mod drift;
+mod known;
+mod others;
+mod rules;
+mod stage;
 
 use std::sync::Arc;
 
@@ -19,7 +26,7 @@ use super::{
     inspect::Inspected,
     load::{Done, Load, Watch},
     plan::Plan,
-    schema, store,
+    store,
 };
 use crate::{Error, Result};
 
@@ -35,7 +42,7 @@ pub(super) async fn run(load: &Arc<Load>, inspected: &Inspected) -> Result<(Arc<
             "Import the file again with upsert: rows that changed get the new values.",
         ));
     }
-    same_schema(load, inspected)?;
+    let drifted = drift::look(load, inspected)?;
     let mut stream = load.stream().await?.into_session();
     let done = load
         .ledger
@@ -50,7 +57,7 @@ pub(super) async fn run(load: &Arc<Load>, inspected: &Inspected) -> Result<(Arc<
         })?;
     load.context
         .phase(Phase::Inspecting, Some("comparing with the file".to_owned()));
-    let (changed, counts) = compare(load, &done).await?;
+    let (changed, counts) = compare(load, &inspected.inspection, &done).await?;
     load.source.unchanged()?;
     let rows: i64 = changed
         .iter()
@@ -67,7 +74,10 @@ pub(super) async fn run(load: &Arc<Load>, inspected: &Inspected) -> Result<(Arc<
     let orphans = orphans(load).await?;
     load.context
         .phase(Phase::Loading, Some("bringing over what changed".to_owned()));
-    apply(load, &mut stream, &changed, &identities).await?;
+    let (mut worker, lost) = apply(load, &changed, &identities).await?;
+    load.context
+        .phase(Phase::Loading, Some("looking at keys and checks".to_owned()));
+    rules::validate(load, &mut worker, &orphans).await?;
     for (table, rows) in plan.tables.iter_mut().zip(counts) {
         table.rows = rows;
     }
@@ -79,13 +89,17 @@ pub(super) async fn run(load: &Arc<Load>, inspected: &Inspected) -> Result<(Arc<
     for (place, identity) in identities {
         plan.tables[place].identity = Some(identity);
     }
-    store::set_plan(load.context.engine.store(), load.ledger.import(), &plan).await?;
-    let done = load
+    let mut done = load
         .ledger
         .read(&mut stream)
         .await
         .map_err(failed)?
         .ok_or_else(|| super::load::lost_ledger(&plan.schema))?;
+    rules::settle(load, worker.session(), &lost, &mut plan, &mut done).await?;
+    worker.close().await;
+    store::set_plan(load.context.engine.store(), load.ledger.import(), &plan).await?;
+    // Told as they are now, and found again by the next run.
+    plan.items.extend(drifted);
     Ok((with_plan(load, plan), done))
 }
 
@@ -99,44 +113,4 @@ fn with_plan(load: &Arc<Load>, plan: Plan) -> Arc<Load> {
         stop: load.stop.clone(),
         ledger: load.ledger.clone(),
     })
-}
-
-/// Tables and columns must be those that were loaded.
-fn same_schema(load: &Load, inspected: &Inspected) -> Result<()> {
-    let unreadable = |error: rusqlite::Error| {
-        Error::invalid(
-            "file",
-            format!(
-                "The list of tables of {} cannot be read: {error}.",
-                load.source.name
-            ),
-            "Take another copy of the file.",
-        )
-    };
-    let now = schema::tables(&load.source.connect()?).map_err(unreadable)?;
-    let now: Vec<(&str, Option<&str>)> = now
-        .iter()
-        .map(|table| (table.name.as_str(), table.sql.as_deref()))
-        .collect();
-    let then: Vec<(&str, Option<&str>)> = inspected
-        .inspection
-        .tables
-        .iter()
-        .map(|table| (table.name.as_str(), table.sql.as_deref()))
-        .collect();
-    if now == then {
-        return Ok(());
-    }
-    let other = now
-        .iter()
-        .find(|table| !then.contains(table))
-        .or_else(|| then.iter().find(|table| !now.contains(table)))
-        .map_or("the order of tables", |(name, _)| name);
-    Err(Error::conflict(
-        format!(
-            "{} has another schema than when it was loaded: {other} changed.",
-            load.source.name
-        ),
-        "Import the file anew: into another schema, or after dropping the tables.",
-    ))
 }
