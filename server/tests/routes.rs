@@ -56,11 +56,11 @@ fn well_formed(path: &str) -> Request<Body> {
         "list_imports" => target,
         "create_import" => return form(path, &[("target", "main"), ("path", "no-such-file.db")]),
         "view_import" => {
-            json!({ "id": NO_ID, "look": { "descending": false, "page": 1, "finding_page": 1, "inspection": false } })
+            json!({ "id": NO_ID, "look": { "descending": false, "page": 1, "finding_page": 1, "inspection": false, "plan_page": 1 } })
         }
         "export_import" => json!({ "id": NO_ID, "what": "Report" }),
-        "plan_import" => json!({ "id": NO_ID, "mapping": {} }),
-        "start_import" => json!({ "id": NO_ID, "follow": true }),
+        "rehearse_import" => json!({ "id": NO_ID, "mapping": {}, "seen": "" }),
+        "start_import" => json!({ "id": NO_ID, "follow": true, "revision": null }),
         "discard_import" => json!({ "id": NO_ID, "confirm": "main" }),
         other => panic!("{other} has no request in this test; add one, and its line in server/src/routes.rs"),
     };

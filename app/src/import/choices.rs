@@ -31,6 +31,9 @@ impl Kept {
 pub struct Choices {
     kept: Kept,
     saved: StoredValue<Mapping>,
+    /// What was sent and is saved now, perhaps without what only repeated a proposal. It is passed over rather than cleared: to
+    /// tell what is kept of anything now would wake the parts of the former page.
+    taken: StoredValue<Option<Mapping>>,
     /// Whether they can be changed at all: before the start, by who may.
     open: bool,
 }
@@ -38,17 +41,10 @@ pub struct Choices {
 impl Choices {
     /// Takes in what is saved, and whether it can be changed; made known to the parts of the page.
     pub fn provide(kept: Kept, saved: Mapping, open: bool) -> Self {
-        // What was sent came back, perhaps without what only repeated a proposal.
-        if let Some(sent) = kept.sent.try_update_value(Option::take).flatten()
-            && kept
-                .edited
-                .with_untracked(|edited| edited.as_ref() == Some(&sent))
-        {
-            kept.edited.set(None);
-        }
         let choices = Self {
             kept,
             saved: StoredValue::new(saved),
+            taken: StoredValue::new(kept.sent.get_value()),
             open,
         };
         provide_context(choices);
@@ -58,9 +54,13 @@ impl Choices {
     /// Reads the decisions.
     pub fn with<T>(self, read: impl FnOnce(&Mapping) -> T) -> T {
         self.kept.edited.with(|edited| match edited {
-            Some(mapping) => read(mapping),
-            None => self.saved.with_value(read),
+            Some(mapping) if !self.is_taken(mapping) => read(mapping),
+            _ => self.saved.with_value(read),
         })
+    }
+
+    fn is_taken(self, edited: &Mapping) -> bool {
+        self.taken.with_value(|taken| taken.as_ref() == Some(edited))
     }
 
     /// The decisions, for a rehearsal.
@@ -95,9 +95,9 @@ impl Choices {
     /// Whether something is decided that is not saved.
     pub fn is_changed(self) -> bool {
         self.kept.edited.with(|edited| {
-            edited
-                .as_ref()
-                .is_some_and(|edited| self.saved.with_value(|saved| saved != edited))
+            edited.as_ref().is_some_and(|edited| {
+                !self.is_taken(edited) && self.saved.with_value(|saved| saved != edited)
+            })
         })
     }
 
