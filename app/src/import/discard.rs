@@ -39,10 +39,11 @@ pub fn DiscardButton(
             toasts.ok("The import is discarded.");
             navigate(&back, Default::default());
         }
-        // The job may take a while, and says what it dropped.
+        // The job may take a while, and says what it dropped. The page of an import that goes away is left for good.
+        #[cfg(feature = "hydrate")]
         Some(Ok(Some(job))) => {
-            open.set(false);
-            navigate(&format!("/jobs/{job}"), Default::default());
+            // Fails only in a window that is going away itself.
+            let _ = window().location().set_href(&format!("/jobs/{job}"));
         }
         _ => {}
     });
