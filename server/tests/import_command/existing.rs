@@ -119,9 +119,7 @@ async fn a_table_that_refers_to_itself_takes_no_more_memory_the_longer_it_is() {
     let file = folder.path().join("itself.db");
     sample::run(
         &file,
-        // Looking for each row's children would take SQLite hours.
-        "pragma foreign_keys = off;
-         create table t (id integer primary key, parent integer references t, v text);
+        "create table t (id integer primary key, parent integer references t, v text);
          insert into t
              with recursive n (i) as (select 1 union all select i + 1 from n where i < 1200000)
            select i, min(i + 1, 1200000), 'row ' || i from n",

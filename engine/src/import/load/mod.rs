@@ -230,7 +230,7 @@ impl Load {
 
     /// Takes tasks until there are none.
     async fn work(&self, mut stream: Stream, schedule: &Schedule) -> Result<Stream> {
-        while let Some((number, task)) = schedule.next().await {
+        while let Some((number, task)) = schedule.next().await? {
             self.context.check()?;
             match task {
                 Task::Part { table, part } => self.part(&mut stream, table, part).await?,

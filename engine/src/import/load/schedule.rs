@@ -11,6 +11,7 @@ use contract::import::Stage;
 use tokio::sync::Notify;
 
 use super::{super::plan::Plan, ledger::Done};
+use crate::{Error, Result};
 
 /// One thing that a stream does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,8 @@ struct State {
     entries: Vec<Entry>,
     /// Those that wait for nothing and are not taken.
     ready: BinaryHeap<Turn>,
+    /// Those that are taken and not done.
+    taken: usize,
     left: usize,
 }
 
@@ -70,10 +73,11 @@ impl Schedule {
     /// The tasks that are not done yet.
     pub fn new(plan: &Plan, done: &Done) -> Self {
         let mut tasks = Tasks::default();
-        let mut loads: Vec<Vec<usize>> = Vec::new();
+        let mut loads: Vec<Vec<usize>> = vec![Vec::new(); plan.tables.len()];
         let mut last_parents: Vec<usize> = Vec::new();
-        for (place, table) in plan.tables.iter().enumerate() {
-            let mut parts = Vec::new();
+        for place in parents_first(plan) {
+            let table = &plan.tables[place];
+            let parts = &mut loads[place];
             for part in 0..table.parts() {
                 if !done.parts.contains_key(&(place as i32, part as i32)) {
                     parts.push(tasks.add(Task::Part { table: place, part }, (2, -table.bytes)));
@@ -91,7 +95,6 @@ impl Schedule {
                 last_parents = vec![task];
                 parts.push(task);
             }
-            loads.push(parts);
         }
         steps(plan, done, &loads, &mut tasks);
         let entries = tasks.0;
@@ -99,6 +102,7 @@ impl Schedule {
         Self {
             entries: Mutex::new(State {
                 ready: ready.map(|(number, entry)| entry.turn(number)).collect(),
+                taken: 0,
                 left: entries.len(),
                 entries,
             }),
@@ -112,7 +116,10 @@ impl Schedule {
     }
 
     /// The next task, once there is one; none when all are done.
-    pub async fn next(&self) -> Option<(usize, Task)> {
+    ///
+    /// # Errors
+    /// Internal when the tasks that are left wait for each other.
+    pub async fn next(&self) -> Result<Option<(usize, Task)>> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -121,10 +128,14 @@ impl Schedule {
             {
                 let mut state = self.state();
                 if state.left == 0 {
-                    return None;
+                    return Ok(None);
                 }
                 if let Some((_, Reverse(number))) = state.ready.pop() {
-                    return Some((number, state.entries[number].task));
+                    state.taken += 1;
+                    return Ok(Some((number, state.entries[number].task)));
+                }
+                if state.taken == 0 {
+                    return Err(Error::internal("loading", "tasks wait for each other"));
                 }
             }
             changed.await;
@@ -135,6 +146,7 @@ impl Schedule {
     pub fn finish(&self, number: usize) {
         let mut state = self.state();
         state.left -= 1;
+        state.taken -= 1;
         let before = std::mem::take(&mut state.entries[number].before);
         for waiting in before {
             state.entries[waiting].waits -= 1;
@@ -151,6 +163,31 @@ impl Schedule {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tables by place, each after those whose rows have to be there before its own: in any other order two tasks could wait for
+/// each other.
+fn parents_first(plan: &Plan) -> Vec<usize> {
+    let after = |place: usize| {
+        let existing = plan.tables[place].existing.as_ref();
+        existing.map_or(&[][..], |existing| &existing.after)
+    };
+    let mut order = Vec::new();
+    let mut placed = vec![false; plan.tables.len()];
+    while order.len() < plan.tables.len() {
+        let before = order.len();
+        for place in 0..plan.tables.len() {
+            if !placed[place] && after(place).iter().all(|it| placed[*it]) {
+                placed[place] = true;
+                order.push(place);
+            }
+        }
+        if order.len() == before {
+            // Not reached: the plan breaks rings.
+            order.extend((0..plan.tables.len()).filter(|place| !placed[*place]));
+        }
+    }
+    order
 }
 
 /// Steps in their order: indexes of a table after its rows, its keys after its indexes, foreign keys after the keys of both
