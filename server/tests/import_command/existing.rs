@@ -33,10 +33,12 @@ async fn ai_pals_file_goes_into_its_migrated_schema() {
     let copy = world.home.path().join("ai_pal.db");
     std::fs::copy(file(), &copy).unwrap();
     let report = world.identical(&copy, "public", &["--existing"]);
-    let made = report["items"].as_array().unwrap().iter().any(|item| {
-        item["table"].as_str().is_some() && item["words"].as_str().unwrap().starts_with("20 parents")
-    });
-    assert!(made, "the 20 profiles that were missing are not in {report}");
+    let items = report["items"].as_array().unwrap().iter();
+    let made: i64 = items
+        .filter_map(|item| item["words"].as_str()?.split_once(" parents that its rows name"))
+        .map(|(count, _)| count.parse::<i64>().unwrap())
+        .sum();
+    assert_eq!(made, 20, "the profiles that were missing: {report}");
     has_all(&world, &copy).await;
     let state = sums(&world).await;
 
