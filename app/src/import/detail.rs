@@ -164,6 +164,8 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
 /// The import's job as it is now; when it ends, and when it has rehearsed and begins to load, the page is loaded again.
 fn watched(job: Option<JobView>, reload: Callback<()>) -> Memo<Option<JobView>> {
     let live = use_live();
+    // What was loaded with the page, not what is known of the job by now: that may be ahead of the page already.
+    let at_first = stage(job.as_ref());
     let job = match job {
         Some(job) => {
             let job = live.job(job);
@@ -171,21 +173,23 @@ fn watched(job: Option<JobView>, reload: Callback<()>) -> Memo<Option<JobView>> 
         }
         None => Memo::new(|_| None),
     };
-    let stage = move |job: &Option<JobView>| match job {
-        Some(job) if job.state.is_final() => Stage::Over,
-        Some(job) if matches!(job.progress.phase, Phase::Waiting | Phase::Rehearsing) => Stage::Early,
-        Some(_) => Stage::AtWork,
-        None => Stage::Over,
-    };
-    let at_first = job.with_untracked(stage);
     Effect::new(move |before: Option<Stage>| {
-        let now = job.with(stage);
+        let now = job.with(|job| stage(job.as_ref()));
         if now != before.unwrap_or(at_first) {
             reload.run(());
         }
         now
     });
     job
+}
+
+fn stage(job: Option<&JobView>) -> Stage {
+    match job {
+        Some(job) if job.state.is_final() => Stage::Over,
+        Some(job) if matches!(job.progress.phase, Phase::Waiting | Phase::Rehearsing) => Stage::Early,
+        Some(_) => Stage::AtWork,
+        None => Stage::Over,
+    }
 }
 
 /// How far a job is, as far as it changes what the page shows of the import.
