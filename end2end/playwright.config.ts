@@ -17,12 +17,17 @@ export default defineConfig({
     // The chain changes the database from empty to full; the pages after it have something to show.
     { name: 'chain', testMatch: 'chain.spec.ts' },
     { name: 'import', testMatch: 'import.spec.ts', dependencies: ['chain'] },
-    { name: 'hydrated', testIgnore: ['chain.spec.ts', 'import.spec.ts', 'plain.spec.ts'], dependencies: ['import'] },
+    {
+      name: 'hydrated',
+      testIgnore: ['chain.spec.ts', 'import.spec.ts', 'importcourse.spec.ts', 'plain.spec.ts'],
+      dependencies: ['import'],
+    },
     {
       name: 'without-javascript',
       testMatch: ['pages.spec.ts', 'plain.spec.ts'],
       use: { javaScriptEnabled: false },
       dependencies: ['import'],
     },
+    { name: 'import-course', testMatch: 'importcourse.spec.ts', dependencies: ['hydrated', 'without-javascript'] },
   ],
 });

@@ -1,10 +1,10 @@
 // An import by click: a file of the server's folder from its inspection to the proof, and an upload with its log. The
 // imports stay for the pages that are looked at afterwards; what they made in the database does not.
-import type { Locator, Page } from '@playwright/test';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { importFolder, target } from '../console';
 import { execute } from './database';
+import { choose, copy, fast, part, slowDown } from './imports';
 import { withLog } from './log';
 import { expect, open, test } from './quiet';
 import { ADMINISTRATOR } from './session';
@@ -17,55 +17,8 @@ test.use({ storageState: ADMINISTRATOR });
 
 test.afterAll(() => {
   fast();
-  for (const schema of [SCHEMA, 'music_of_upload', 'kept', 'followed']) execute(`drop schema if exists ${schema} cascade`);
+  for (const schema of [SCHEMA, 'music_of_upload']) execute(`drop schema if exists ${schema} cascade`);
 });
-
-const part = (page: Page, name: string): Locator => page.getByRole('region', { name, exact: true });
-const choose = (page: Page, label: string, words: string) => part(page, 'Decide').getByLabel(label).selectOption({ label: words });
-
-/** Makes each key and index take a moment once there are rows, so that a small import is sure to be seen in its midst. */
-function slowDown(schema: string, seconds: number): void {
-  execute(`
-    create function end2end_slow() returns event_trigger language plpgsql as $$
-      declare rows boolean := false;
-      begin
-        if to_regclass('${schema}."Genre"') is not null then execute 'select exists (select from ${schema}."Genre")' into rows; end if;
-        if rows then perform pg_sleep(${seconds}); end if;
-      end $$;
-    create event trigger end2end_slow on ddl_command_end when tag in ('ALTER TABLE', 'CREATE INDEX') execute function end2end_slow();
-  `);
-}
-
-const fast = () => execute('drop event trigger if exists end2end_slow; drop function if exists end2end_slow');
-
-/** A copy of the sample in the folder of the server. */
-function copy(name: string): string {
-  const file = join(importFolder, name);
-  copyFileSync(join(importFolder, 'chinook.sqlite'), file);
-  return file;
-}
-
-/** Inspects a file of the folder, and rehearses its import into a schema. */
-async function rehearse(page: Page, file: string, schema: string): Promise<void> {
-  await open(page, `/db/${target}/import`);
-  await page.getByRole('button', { name: `Inspect ${file}` }).click();
-  await expect(part(page, 'Tables').getByRole('link', { name: 'Album' })).toBeVisible();
-  await part(page, 'Decide').getByLabel('Schema').fill(schema);
-}
-
-/** Presses the button that starts, and the one of its question. */
-async function start(page: Page): Promise<void> {
-  await page.getByRole('button', { name: 'Rehearse' }).click();
-  await page.getByRole('button', { name: /^Import 15,607 rows/ }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Import', exact: true }).click();
-}
-
-/** Cancels the load once rows are on their way. */
-async function cancelInItsMidst(page: Page): Promise<void> {
-  await expect(part(page, 'Job').locator('.step')).not.toHaveCount(0);
-  await part(page, 'Job').getByRole('button', { name: 'Cancel job…' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Cancel job' }).click();
-}
 
 test('a file of the folder is inspected, and every table can be opened', async ({ page }) => {
   await open(page, `/db/${target}/import`);
@@ -216,103 +169,6 @@ test('what is no database is refused in words', async ({ page }) => {
   await open(page, `/db/${target}/import`);
   await part(page, 'Upload').getByLabel('Choose a SQLite file').setInputFiles({ name: 'empty.db', mimeType: 'application/x-sqlite3', buffer: Buffer.from('') });
   await expect(part(page, 'Upload').getByRole('alert')).toContainText('The file is empty.');
-});
-
-test('what a cancelled import leaves goes on, or is discarded by name', async ({ page }) => {
-  copy('kept.sqlite');
-  await rehearse(page, 'kept.sqlite', 'kept');
-  await choose(page, 'Cancelling leaves', 'what is loaded, to go on later');
-  slowDown('kept', 1);
-  await start(page);
-  await cancelInItsMidst(page);
-  const left = part(page, 'Interrupted');
-  await expect(left).toContainText(`What was loaded is kept in schema kept of ${target}`);
-  fast();
-  await left.getByRole('button', { name: 'Discard…' }).click();
-  const dialog = page.getByRole('dialog');
-  await expect(dialog).toContainText('are dropped with all their rows');
-  const discard = dialog.getByRole('button', { name: 'Discard', exact: true });
-  await expect(discard).toBeDisabled();
-  await dialog.getByLabel("Type the database's name to confirm").fill(target);
-  await discard.click();
-  await expect(page).toHaveURL(/\/jobs\//);
-  await expect(page.getByText('nothing of it is left')).toBeVisible();
-  expect(execute(`select count(*) from pg_namespace where nspname = 'kept'`).trim()).toBe('0');
-
-  await rehearse(page, 'kept.sqlite', 'kept');
-  await choose(page, 'Cancelling leaves', 'what is loaded, to go on later');
-  slowDown('kept', 1);
-  await start(page);
-  await cancelInItsMidst(page);
-  await expect(left).toBeVisible();
-  fast();
-  await left.getByRole('button', { name: 'Go on' }).click();
-  await expect(part(page, 'Proof')).toContainText('Identical');
-  expect(execute('select count(*) from kept."Track"').trim()).toBe('3503');
-});
-
-test('a file is followed until the last time', async ({ page }) => {
-  const file = copy('followed.sqlite');
-  await rehearse(page, 'followed.sqlite', 'followed');
-  await part(page, 'Decide').getByLabel('Follow the file').check();
-  await page.getByRole('button', { name: 'Rehearse' }).click();
-  await expect(part(page, 'Rehearse')).toContainText('only ranges that changed are touched');
-  await start(page);
-  const proof = part(page, 'Proof');
-  await expect(proof).toContainText('Identical');
-
-  const bytes = readFileSync(file);
-  bytes.write('Luciana Souza+Romero Lubambo', bytes.indexOf('Luciana Souza/Romero Lubambo'), 'latin1');
-  writeFileSync(file, bytes);
-  await proof.getByRole('button', { name: 'Bring over what changed' }).click();
-  await expect.poll(() => execute('select "Name" from followed."Artist" where "ArtistId" = 201').trim()).toBe('Luciana Souza+Romero Lubambo');
-  await expect(proof.getByRole('button', { name: 'Last time…' })).toBeEnabled();
-  await proof.getByRole('button', { name: 'Last time…' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Bring over for the last time' }).click();
-  await expect(proof.getByRole('button', { name: 'Last time…' })).toHaveCount(0);
-  await expect(proof).toContainText('Identical');
-  expect(execute(`select to_regclass('followed.pgsteward_import') is null`).trim()).toBe('t');
-});
-
-test('rows of others get new values only when the name is typed', async ({ page }) => {
-  copy('again.sqlite');
-  execute(`update followed."Artist" set "Name" = 'Someone' where "ArtistId" = 201`);
-  await rehearse(page, 'again.sqlite', 'followed');
-  await choose(page, 'Rows go into', 'tables that are there, columns by name');
-  await choose(page, 'A row whose key is there already', 'replaces the values of the old one');
-  await page.getByRole('button', { name: 'Rehearse' }).click();
-  await page.getByRole('button', { name: /^Import 15,607 rows/ }).click();
-  const dialog = page.getByRole('dialog');
-  await expect(dialog).toContainText("gets the file's values");
-  await expect(dialog.getByRole('button', { name: 'Import', exact: true })).toBeDisabled();
-  await dialog.getByLabel("Type the database's name to confirm").fill(target);
-  await dialog.getByRole('button', { name: 'Import', exact: true }).click();
-  await expect(part(page, 'Proof')).toContainText('Identical');
-  expect(execute('select "Name" from followed."Artist" where "ArtistId" = 201').trim()).toBe('Luciana Souza/Romero Lubambo');
-});
-
-test('who decides on what someone else has changed is told, and loses nothing', async ({ page, browser, listener }) => {
-  copy('shared.sqlite');
-  await rehearse(page, 'shared.sqlite', 'mine');
-  const other = await browser.newContext({ storageState: ADMINISTRATOR });
-  await listener.listen(other);
-  const second = await other.newPage();
-  await open(second, page.url());
-  await part(second, 'Decide').getByLabel('Schema').fill('theirs');
-  await second.getByRole('button', { name: 'Rehearse' }).click();
-  await expect(part(second, 'Rehearse')).toContainText('schema theirs');
-  await other.close();
-
-  listener.expect(/status of 409/);
-  await page.getByRole('button', { name: 'Rehearse' }).click();
-  await expect(page.getByText('Something else was decided').first()).toBeVisible();
-  await expect(part(page, 'Rehearse')).toContainText('schema theirs');
-  await expect(part(page, 'Decide').getByLabel('Schema')).toHaveValue('mine');
-  await page.getByRole('button', { name: 'Rehearse' }).click();
-  await expect(part(page, 'Rehearse')).toContainText('schema mine');
-  await page.getByRole('button', { name: 'Discard…' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
-  await expect(page).toHaveURL(`/db/${target}/import`);
 });
 
 test('an import waits to be decided, for the pages that follow', async ({ page }) => {
