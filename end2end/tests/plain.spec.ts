@@ -54,7 +54,7 @@ test.describe('logged in', () => {
     await files.getByRole('searchbox').fill('undec');
     await files.getByRole('button', { name: 'Apply' }).click();
     await expect(page).toHaveURL(/[?&]f=undec/);
-    await expect(files.getByRole('button', { name: /^Inspect/ })).toHaveCount(1);
+    await expect(files.getByRole('row').filter({ hasText: '.sqlite' })).toHaveCount(1);
     await files.getByRole('button', { name: 'Inspect undecided.sqlite' }).click();
     await expect(page).toHaveURL(/\/import\/[0-9a-f-]{36}$/);
     await expect(page.getByRole('heading', { level: 1, name: 'undecided.sqlite' })).toBeVisible();
