@@ -1,7 +1,8 @@
 // What becomes of an import that is cancelled, followed, or decided by two. Comes last: its jobs would push those of the
 // chain out of the short lists that other tests read.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { target } from '../console';
+import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { folder, importFolder, target } from '../console';
 import { execute } from './database';
 import { cancelInItsMidst, choose, copy, fast, part, rehearse, slowDown, start } from './imports';
 import { expect, open, test } from './quiet';
@@ -12,7 +13,7 @@ test.use({ storageState: ADMINISTRATOR });
 
 test.afterAll(() => {
   fast();
-  for (const schema of ['kept', 'followed']) execute(`drop schema if exists ${schema} cascade`);
+  for (const schema of ['kept', 'followed', 'mine']) execute(`drop schema if exists ${schema} cascade`);
 });
 
 test('what a cancelled import leaves goes on, or is discarded by name', async ({ page }) => {
@@ -69,6 +70,43 @@ test('a file is followed until the last time', async ({ page }) => {
   await expect(proof.getByRole('button', { name: 'Last time…' })).toHaveCount(0);
   await expect(proof).toContainText('Identical');
   expect(execute(`select to_regclass('followed.pgsteward_import') is null`).trim()).toBe('t');
+});
+
+test('an upload is followed by uploading its file again', async ({ page }) => {
+  const bytes = readFileSync(join(importFolder, 'chinook.sqlite'));
+  const file = (modified: number): string => {
+    // Beside the folder that the server may read: this one is the reader's own.
+    const path = join(folder, 'mine.sqlite');
+    writeFileSync(path, bytes);
+    utimesSync(path, modified, modified);
+    return path;
+  };
+  await open(page, `/db/${target}/import`);
+  await part(page, 'Upload').getByLabel('Choose a SQLite file').setInputFiles([file(1_700_000_000)]);
+  await part(page, 'Upload').getByRole('button', { name: 'Upload and inspect' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'mine.sqlite' })).toBeVisible();
+  await expect(part(page, 'Tables').getByRole('link', { name: 'Album' })).toBeVisible();
+  await part(page, 'Decide').getByLabel('Schema').fill('mine');
+  await part(page, 'Decide').getByLabel('Follow the file').check();
+  await start(page);
+  const proof = part(page, 'Proof');
+  await expect(proof).toContainText('Identical');
+  await expect(proof).toContainText('upload the file as it is now');
+  await expect(proof.getByRole('button', { name: 'Bring over what changed' })).toHaveCount(0);
+
+  bytes.write('Luciana Souza+Romero Lubambo', bytes.indexOf('Luciana Souza/Romero Lubambo'), 'latin1');
+  await proof.getByLabel('Choose a SQLite file').setInputFiles([file(1_700_000_100)]);
+  await proof.getByRole('button', { name: 'Upload', exact: true }).click();
+  await expect(proof.getByLabel('The file as it is now')).toContainText('mine.sqlite');
+  await proof.getByRole('button', { name: 'Bring over what changed' }).click();
+  await expect.poll(() => execute('select "Name" from mine."Artist" where "ArtistId" = 201').trim()).toBe('Luciana Souza+Romero Lubambo');
+  // What was brought over is not offered again.
+  await expect(proof.getByLabel('The file as it is now')).toHaveCount(0);
+  await expect(proof.getByRole('button', { name: 'Last time…' })).toBeEnabled();
+  await proof.getByRole('button', { name: 'Last time…' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Bring over for the last time' }).click();
+  await expect(proof.getByRole('button', { name: 'Last time…' })).toHaveCount(0);
+  await expect(proof).toContainText('Identical');
 });
 
 test('rows of others get new values only when the name is typed', async ({ page }) => {

@@ -104,13 +104,19 @@ pub async fn inspect_again(id: ImportId) -> Result<JobId, ApiError> {
 }
 
 /// Imports as rehearsed in this revision, goes on where an import was interrupted, or brings over what changed since, as a
-/// job. With `follow` false an import that is followed is done for the last time.
+/// job. With `follow` false an import that is followed is done for the last time; `upload` has the file as it is now, where an
+/// upload is followed.
 #[server(prefix = "/rpc", endpoint = "start_import", protocol = Rpc)]
-pub async fn start_import(id: ImportId, follow: bool, revision: Option<String>) -> Result<JobId, ApiError> {
+pub async fn start_import(
+    id: ImportId,
+    follow: bool,
+    revision: Option<String>,
+    upload: Option<Uuid>,
+) -> Result<JobId, ApiError> {
     crate::rpc::call(|engine, caller| async move {
         engine
             .import()
-            .start(&caller, id, follow, revision.as_deref())
+            .start(&caller, id, follow, revision.as_deref(), upload)
             .await
     })
     .await

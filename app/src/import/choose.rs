@@ -37,7 +37,10 @@ pub fn Choose(
         },
     );
     // It outlives the list of files, which is loaded again on the way.
-    let upload = Upload::new(target, create);
+    let then = Callback::new(move |(target, upload)| {
+        create.dispatch((target, None, Some(upload)));
+    });
+    let upload = Upload::new(target, "Upload and inspect", then);
     let navigate = use_navigate();
     Effect::new(move || {
         if let Some(Ok(import)) = create.value().get() {

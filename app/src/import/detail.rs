@@ -16,6 +16,7 @@ use super::{
     decide::Decide,
     discard::DiscardButton,
     found::{Findings, Found},
+    newer::FollowUpload,
     plan::Rehearse,
     proof::ProofCard,
     sheet::{Look, Sheet},
@@ -95,6 +96,7 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
         plan,
         proof,
         following,
+        newer,
     } = sheet;
     let rehearsed = plan.as_ref().map(|plan| (plan.all_obstacles == 0, plan.current));
     let choices = Choices::provide(kept, mapping.clone(), may && import.state == ImportState::Ready);
@@ -122,13 +124,21 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
     });
     let proven = proof.map(|proof| {
         let id = import.id;
-        let follow = (may && following).then(|| {
-            view! {
-                <StartButton id ask=Ask::Follow going_on reload />
-                <FinishButton import=import.clone() going_on reload />
+        let (mut follow, mut again) = (None, None);
+        match newer.filter(|_| may) {
+            Some(newer) => {
+                again = Some(view! { <FollowUpload import=import.clone() newer going_on reload /> });
             }
-        });
-        view! { <ProofCard import=import.clone() proof items follow=follow.into_any() /> }
+            None if may && following => {
+                follow = Some(view! {
+                    <StartButton id ask=Ask::Follow going_on reload />
+                    <FinishButton import=import.clone() going_on reload />
+                });
+            }
+            None => {}
+        }
+        let (follow, again) = (follow.into_any(), again.into_any());
+        view! { <ProofCard import=import.clone() proof items follow again /> }
     });
     let interrupted = (may && state == ImportState::Loading).then(|| {
         let (import, schema) = (

@@ -17,6 +17,7 @@ mod files;
 mod found;
 mod grid;
 mod list;
+mod newer;
 mod options;
 mod page;
 mod pick;

@@ -48,8 +48,10 @@ pub fn ProofCard(
     proof: Proof,
     /// A page of what changed, unless the inspection is shown instead.
     items: Option<Findings>,
-    /// How to bring over what changed since.
+    /// How to bring over what changed since, by a button.
     follow: AnyView,
+    /// The same, where it takes more than a button.
+    again: AnyView,
 ) -> impl IntoView {
     let Proof {
         verdict,
@@ -106,6 +108,7 @@ pub fn ProofCard(
                     {facts.into_iter().map(|(name, words)| view! { <dt>{name}</dt><dd>{words}</dd> }).collect_view()}
                 </dl>
             </div>
+            {again}
             <Hashes tables />
             <Listed title="Identities" heads=&IDENTITIES rows=identities all=all_identities />
             <Listed title="Foreign keys" heads=&KEYS rows=keys all=all_keys />

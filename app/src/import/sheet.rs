@@ -4,7 +4,8 @@
 use contract::{
     Instant,
     import::{
-        ColumnType, Destination, FileFacts, ImportView, Mapping, Obstacle, Room, Stage, TableChoice, Verdict,
+        ColumnType, Destination, FileFacts, ImportView, Mapping, NewerUploads, Obstacle, Room, Stage,
+        TableChoice, Verdict,
     },
     jobs::JobView,
 };
@@ -67,6 +68,8 @@ pub struct Sheet {
     pub proof: Option<Proof>,
     /// Whether later runs bring over what changes in the file.
     pub following: bool,
+    /// Where an upload is followed: what there is of its file as it is now.
+    pub newer: Option<NewerUploads>,
 }
 
 /// The file as a whole.

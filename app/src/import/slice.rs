@@ -33,6 +33,7 @@ pub fn sheet(detail: ImportDetail, job: Option<JobView>, look: &Look) -> Sheet {
         rehearsal,
         report,
         following,
+        newer,
     } = detail;
     let done = import.state == ImportState::Done;
     let looked_at = inspection.as_ref().filter(|_| !done || look.inspection);
@@ -63,6 +64,7 @@ pub fn sheet(detail: ImportDetail, job: Option<JobView>, look: &Look) -> Sheet {
         mapping,
         revision,
         following,
+        newer,
     }
 }
 

@@ -133,6 +133,7 @@ fn detail(state: ImportState, inspection: Option<Inspection>, report: Option<Imp
         rehearsal: None,
         report,
         following: false,
+        newer: None,
     }
 }
 

@@ -5,6 +5,7 @@ use contract::{
     jobs::JobId,
 };
 use leptos::prelude::*;
+use uuid::Uuid;
 
 use super::{
     api::{inspect_again, start_import},
@@ -34,15 +35,20 @@ pub enum Ask {
 }
 
 /// An act that starts a job of the import, and loads the page again when it has.
-fn start_action(id: ImportId, revision: Option<String>, reload: Callback<()>) -> Start {
+fn start_action(
+    id: ImportId,
+    revision: Option<String>,
+    upload: Signal<Option<Uuid>>,
+    reload: Callback<()>,
+) -> Start {
     let toasts = use_toasts();
     let start = Action::new(move |ask: &Ask| {
-        let (ask, revision) = (*ask, revision.clone());
+        let (ask, revision, upload) = (*ask, revision.clone(), upload.get_untracked());
         async move {
             match ask {
                 Ask::Look => inspect_again(id).await,
-                Ask::Begin | Ask::Follow => start_import(id, true, revision).await,
-                Ask::Finish => start_import(id, false, None).await,
+                Ask::Begin | Ask::Follow => start_import(id, true, revision, upload).await,
+                Ask::Finish => start_import(id, false, None, upload).await,
             }
         }
     });
@@ -78,7 +84,7 @@ pub fn StartPlanned(
 ) -> impl IntoView {
     let hydrated = use_hydrated();
     let open = RwSignal::new(false);
-    let start = start_action(import.id, Some(revision), reload);
+    let start = start_action(import.id, Some(revision), Signal::stored(None), reload);
     let what = format!(
         "Import {} into schema {} of {}",
         rows_words(plan.rows),
@@ -136,6 +142,9 @@ pub fn StartPlanned(
 pub fn FinishButton(
     /// The import.
     import: ImportView,
+    /// The upload with the file as it is now, where an upload is followed.
+    #[prop(default = Signal::stored(None))]
+    upload: Signal<Option<Uuid>>,
     /// Whether a job goes on.
     going_on: Memo<bool>,
     /// Loads the page again.
@@ -143,7 +152,7 @@ pub fn FinishButton(
 ) -> impl IntoView {
     let hydrated = use_hydrated();
     let open = RwSignal::new(false);
-    let start = start_action(import.id, None, reload);
+    let start = start_action(import.id, None, upload, reload);
     let fault = Signal::derive(move || match start.value().get() {
         Some(Err(ApiError(fault))) => Some(fault),
         _ => None,
@@ -224,13 +233,16 @@ pub fn StartButton(
     id: ImportId,
     /// What is asked.
     ask: Ask,
+    /// The upload with the file as it is now, where an upload is followed.
+    #[prop(default = Signal::stored(None))]
+    upload: Signal<Option<Uuid>>,
     /// Whether a job goes on.
     going_on: Memo<bool>,
     /// Loads the page again.
     reload: Callback<()>,
 ) -> impl IntoView {
     let hydrated = use_hydrated();
-    let start = start_action(id, None, reload);
+    let start = start_action(id, None, upload, reload);
     let (class, words) = match ask {
         Ask::Look => ("btn", "Inspect again"),
         Ask::Begin => ("btn pri", "Go on"),

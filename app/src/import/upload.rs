@@ -5,9 +5,9 @@ use contract::{
     import::{NewUpload, UploadView},
 };
 use leptos::{html, prelude::*};
+use uuid::Uuid;
 
 use super::{
-    choose::Create,
     pick::{Handles, same_files, sort},
     send::Picked,
 };
@@ -83,16 +83,19 @@ pub struct Upload {
     turn: StoredValue<u32>,
     #[cfg(feature = "hydrate")]
     stop: StoredValue<Option<super::send::Stop>, LocalStorage>,
+    /// What the button that begins it says.
+    pub act: &'static str,
     #[cfg_attr(
         not(feature = "hydrate"),
         expect(dead_code, reason = "only the browser uploads")
     )]
-    create: Create,
+    then: Callback<(String, Uuid)>,
 }
 
 impl Upload {
-    /// Nothing chosen, for the page of a managed database.
-    pub fn new(target: Memo<String>, create: Create) -> Self {
+    /// Nothing chosen, for the page of a managed database. What is done with a whole upload is named on the button, and
+    /// called with the database that it was begun for.
+    pub fn new(target: Memo<String>, act: &'static str, then: Callback<(String, Uuid)>) -> Self {
         let upload = Self {
             chosen: RwSignal::new(None),
             view: RwSignal::new(None),
@@ -108,7 +111,8 @@ impl Upload {
             turn: StoredValue::new(0),
             #[cfg(feature = "hydrate")]
             stop: StoredValue::new_local(None),
-            create,
+            act,
+            then,
         };
         let toasts = use_toasts();
         on_cleanup(move || {
@@ -251,8 +255,7 @@ impl Upload {
                     self.going.set(Going::No);
                     self.chosen.set(None);
                     self.view.set(None);
-                    self.create
-                        .dispatch((self.destination.get_untracked(), None, Some(view.id)));
+                    self.then.run((self.destination.get_untracked(), view.id));
                 }
                 Ok(Some(_)) if stop.signal().aborted() => self.going.set(Going::Paused),
                 Ok(Some(_)) => {

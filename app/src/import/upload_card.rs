@@ -25,10 +25,6 @@ pub fn UploadCard(
     /// Called when the list of uploads changed.
     changed: Callback<()>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
-    let over = RwSignal::new(false);
-    let take = move |files| upload.choose(files, limit);
-    let idle = move || !upload.is_busy();
     Effect::new(move |before: Option<Going>| {
         let going = upload.going.get();
         // What was left half done, or done, is in the list now.
@@ -45,6 +41,33 @@ pub fn UploadCard(
         }
         .into_any(),
     };
+    view! {
+        <section class="card" aria-label="Upload">
+            <div class="ch">
+                <h2>"A file of your own"</h2>
+                {head}
+            </div>
+            <div class="cb" hidden=move || limit == 0 && upload.fault.with(Option::is_none)>
+                <Sending limit upload />
+            </div>
+            <Uploads there limit upload create changed />
+        </section>
+    }
+    .into_any()
+}
+
+/// Choosing a file, and sending it.
+#[component]
+pub fn Sending(
+    /// The most bytes that an upload may have; 0 when uploads are switched off.
+    limit: i64,
+    /// The upload of this tab.
+    upload: Upload,
+) -> impl IntoView {
+    let hydrated = use_hydrated();
+    let over = RwSignal::new(false);
+    let take = move |files| upload.choose(files, limit);
+    let idle = move || !upload.is_busy();
     let drop = (limit > 0).then(|| {
         view! {
             <div
@@ -81,20 +104,13 @@ pub fn UploadCard(
         }
     });
     view! {
-        <section class="card" aria-label="Upload">
-            <div class="ch">
-                <h2>"A file of your own"</h2>
-                {head}
-            </div>
-            <div class="cb stack-s" hidden=move || limit == 0 && upload.fault.with(Option::is_none)>
-                {drop}
-                <Chosen upload />
-                <OnItsWay upload />
-                <Spoken upload />
-                {move || upload.fault.get().map(|fault| view! { <FaultView fault /> })}
-            </div>
-            <Uploads there limit upload create changed />
-        </section>
+        <div class="stack-s">
+            {drop}
+            <Chosen upload />
+            <OnItsWay upload />
+            <Spoken upload />
+            {move || upload.fault.get().map(|fault| view! { <FaultView fault /> })}
+        </div>
     }
     .into_any()
 }
@@ -119,7 +135,7 @@ fn Chosen(upload: Upload) -> impl IntoView {
                     "Another file"
                 </button>
                 <button class="btn pri sm" type="button" on:click=move |_| upload.begin()>
-                    "Upload and inspect"
+                    {upload.act}
                 </button>
             </div>
         </div>

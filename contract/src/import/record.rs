@@ -100,6 +100,17 @@ pub struct ImportDetail {
     pub report: Option<ImportReport>,
     /// Whether later runs bring over what changed in the file since.
     pub following: bool,
+    /// Where an upload is followed: what there is of its file as it is now.
+    pub newer: Option<NewerUploads>,
+}
+
+/// What there is of the file of an upload that is followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewerUploads {
+    /// Whole uploads that may be the file as it is now, newest first.
+    pub uploads: Vec<UploadView>,
+    /// The most bytes that an upload may have; 0 when uploads are switched off.
+    pub upload_limit: i64,
 }
 
 /// Which file to import, and where to.

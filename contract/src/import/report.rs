@@ -204,7 +204,7 @@ impl ImportReport {
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            "# Import of {} into {}, schema {}\n\n**{}**\n\n| | |\n|---|---|\n| file | {}, {} |\n| ended | {} |\n| looked at | {} |\n| loaded | {} |\n| verified | {} |\n\n## Tables\n\n| table | rows | read back | hash sent | hash read back | verdict |\n|---|---:|---:|---|---|---|\n",
+            "# Import of {} into {}, schema {}\n\n**{}**\n\n| | |\n|---|---|\n| file | {}, {} |\n| ended | {} |\n| looked at | {} |\n| loaded | {} |\n| verified | {} |\n\n## Tables\n\n| table | rows | read back | skipped | hash sent | hash read back | verdict |\n|---|---:|---:|---:|---|---|---|\n",
             cell(&self.file),
             cell(&self.target),
             cell(&self.schema),
@@ -223,9 +223,10 @@ impl ImportReport {
             };
             let _ = writeln!(
                 text,
-                "| {name} | {} | {} | `{}` | `{}` | {} |",
+                "| {name} | {} | {} | {} | `{}` | `{}` | {} |",
                 format::exact(table.rows),
                 format::exact(table.rows_back),
+                format::exact(table.skipped),
                 table.hash,
                 table.hash_back,
                 table.verdict.name()
@@ -234,7 +235,7 @@ impl ImportReport {
         for table in self.tables.iter().filter(|table| !table.differences.is_empty()) {
             let _ = write!(text, "\n### Rows of {} that differ\n\n", cell(&table.name));
             for difference in &table.differences {
-                let _ = writeln!(text, "- {}", difference.words());
+                let _ = writeln!(text, "- {}", cell(&difference.words()));
             }
         }
         if !self.identities.is_empty() {
@@ -301,17 +302,14 @@ impl ImportReport {
 }
 
 impl Difference {
-    /// The difference in words.
+    /// The difference in words, on one line.
     pub fn words(&self) -> String {
-        match self.side {
-            Side::File => format!("{}: only in the file", cell(&self.row)),
-            Side::Database => format!("{}: only in the database", cell(&self.row)),
-            Side::Both => format!(
-                "{}: other values in {}",
-                cell(&self.row),
-                cell(&self.columns.join(", "))
-            ),
-        }
+        let words = match self.side {
+            Side::File => format!("{}: only in the file", self.row),
+            Side::Database => format!("{}: only in the database", self.row),
+            Side::Both => format!("{}: other values in {}", self.row, self.columns.join(", ")),
+        };
+        words.replace(char::is_control, " ")
     }
 }
 

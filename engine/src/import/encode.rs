@@ -110,7 +110,9 @@ impl Known {
             ValueRef::Integer(_) if self.holds(Self::INTEGERS) => return None,
             ValueRef::Real(_) if self.holds(Self::REALS) => return None,
             ValueRef::Text(_) if self.holds(Self::TEXTS) => return None,
-            ValueRef::Text(bytes) if self.holds(Self::TEXTS.without(unfit)) && is_fit(bytes) => return None,
+            ValueRef::Text(bytes) if self.holds(Self::TEXTS.without(unfit)) && forms::is_fit(bytes) => {
+                return None;
+            }
             ValueRef::Blob(_) if self.holds(Self::BLOBS) => return None,
             ValueRef::Integer(number) => forms::integer(number),
             ValueRef::Real(number) => forms::real(number),
@@ -119,11 +121,6 @@ impl Known {
         };
         (!self.holds(Self::one(form))).then_some(form)
     }
-}
-
-/// Whether PostgreSQL can hold a text.
-fn is_fit(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok() && !bytes.contains(&0)
 }
 
 impl Encoder {
@@ -218,7 +215,7 @@ impl Encoder {
 
     fn text(self, value: ValueRef<'_>, out: &mut Vec<u8>) -> Option<()> {
         match value {
-            ValueRef::Text(bytes) if is_fit(bytes) => {
+            ValueRef::Text(bytes) if forms::is_fit(bytes) => {
                 out.extend_from_slice(bytes);
                 Some(())
             }
@@ -348,10 +345,7 @@ fn uuid(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
 
 /// The text of JSON in a blob.
 fn json(bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    if matches!(bytes.first(), Some(b'{' | b'[' | b' ' | b'\t' | b'\n' | b'\r'))
-        && std::str::from_utf8(bytes).is_ok()
-        && !bytes.contains(&0)
-    {
+    if matches!(bytes.first(), Some(b'{' | b'[' | b' ' | b'\t' | b'\n' | b'\r')) && forms::is_fit(bytes) {
         out.extend_from_slice(bytes);
         return Some(());
     }

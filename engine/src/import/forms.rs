@@ -30,16 +30,25 @@ pub(super) fn real(value: f64) -> Form {
     }
 }
 
+/// Whether PostgreSQL can hold a text: UTF-8 without U+0000.
+pub(super) fn is_fit(bytes: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(bytes).is_ok() && !has_nul(bytes)
+}
+
+fn has_nul(bytes: &[u8]) -> bool {
+    memchr::memchr(0, bytes).is_some()
+}
+
 /// The form of a text, and the spelling when it is a time.
 pub(super) fn text(bytes: &[u8]) -> (Form, Option<Spelling>) {
     // Keys are many; nothing else has hyphens in these places.
     if let Some(form) = hyphened(bytes) {
         return (form, None);
     }
-    let Ok(text) = std::str::from_utf8(bytes) else {
+    let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
         return (Form::NotUtf8, None);
     };
-    if bytes.contains(&0) {
+    if has_nul(bytes) {
         return (Form::Nul, None);
     }
     if let Some(time) = times::text(bytes) {
@@ -67,7 +76,7 @@ pub(super) fn blob(bytes: &[u8]) -> Form {
     let Some(first) = bytes.first() else {
         return Form::EmptyBlob;
     };
-    let clean = std::str::from_utf8(bytes).ok().filter(|_| !bytes.contains(&0));
+    let clean = simdutf8::basic::from_utf8(bytes).ok().filter(|_| !has_nul(bytes));
     if let Some(text) = clean
         && matches!(first, b'{' | b'[' | b' ' | b'\t' | b'\n' | b'\r')
     {

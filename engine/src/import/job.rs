@@ -14,6 +14,7 @@ use contract::{
 };
 use serde::{Deserialize, Serialize};
 use sqlx::Connection;
+use uuid::Uuid;
 
 use super::{
     inspect::{self, Inspected},
@@ -24,7 +25,7 @@ use super::{
     source::Source,
     stop::Stop,
     store::{self, Record},
-    sync, verify,
+    sync, uploads, verify,
 };
 use crate::{
     Error, Result,
@@ -81,12 +82,12 @@ impl Job for InspectFile {
 /// Reads a file whole, with its progress shown.
 async fn look(context: &JobContext, path: PathBuf, name: String) -> Result<Inspected> {
     context.phase(Phase::Inspecting, None);
-    let (stop, seen) = (Stop::default(), Arc::new(Seen::default()));
+    let (stop, seen) = (Stop::default(), Seen::default());
     let _stops = stop.on_drop();
     let bytes = std::fs::metadata(&path).map_or(0, |found| found.len());
     let room = context.engine.config().data_dir.clone();
     let alone = !context.engine.config().works;
-    let (reading_stop, reading_seen) = (stop.clone(), Arc::clone(&seen));
+    let (reading_stop, reading_seen) = (stop.clone(), seen.clone());
     let reading = tokio::task::spawn_blocking(move || {
         same_place(&path, &name)?;
         inspect::run(&path, Some(&name), &room, alone, &reading_stop, &reading_seen)
@@ -130,6 +131,9 @@ pub(crate) struct LoadImport {
     /// What was rehearsed, for an import that begins.
     #[serde(default)]
     pub revision: Option<String>,
+    /// The upload that is read from now on, for one that is followed.
+    #[serde(default)]
+    pub upload: Option<Uuid>,
 }
 
 impl Job for LoadImport {
@@ -159,7 +163,11 @@ impl Job for LoadImport {
             ));
         };
         context.phase(Phase::Preparing, Some("opening the file".to_owned()));
-        let source = open(&context, PathBuf::from(&record.path), self.file.clone()).await?;
+        let path = match self.upload {
+            Some(upload) => uploads::path(context.engine.config(), upload).await?,
+            None => PathBuf::from(&record.path),
+        };
+        let source = open(&context, path.clone(), self.file.clone()).await?;
         let load = Arc::new(Load {
             target: context.target(&self.target)?,
             ledger: Ledger::new(&plan.schema, self.import),
@@ -173,7 +181,8 @@ impl Job for LoadImport {
         let changes = state == ImportState::Done;
         let begun = Instant::now();
         let (load, done) = if changes {
-            sync::run(&load, &inspected).await?
+            let newer = self.upload.map(|upload| (upload, path.as_path()));
+            sync::run(&load, &inspected, newer).await?
         } else {
             if load.source.stamp() != load.plan.stamp {
                 return Err(changed(&load.source.name));

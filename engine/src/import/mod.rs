@@ -212,9 +212,14 @@ impl Import<'_> {
     pub async fn detail(&self, caller: &Caller, id: ImportId) -> Result<ImportDetail> {
         caller.permit(Permission::Import)?;
         let record = self.find(id).await?;
+        let following = record.view.state == ImportState::Done && record.follows();
         Ok(ImportDetail {
             revision: record.revision(),
-            following: record.view.state == ImportState::Done && record.follows(),
+            newer: match record.upload.filter(|_| following) {
+                Some(upload) => Some(uploads::newer(self.0.config(), upload).await?),
+                None => None,
+            },
+            following,
             import: record.view,
             mapping: record.mapping,
             rehearsal: record.rehearsal,
@@ -279,13 +284,6 @@ impl Import<'_> {
         if seen.is_some_and(|seen| seen != record.revision()) {
             return Err(rehearsal::decided_anew());
         }
-        if mapping.follow && source::is_upload(Path::new(&record.path)) {
-            return Err(Error::invalid(
-                "follow",
-                "An upload never changes, so there is nothing to follow.",
-                "Switch following off; or have the file put into the folder for imports on the console's machine, or use the command there.",
-            ));
-        }
         let mapping = mapping.tidied(&inspected.inspection);
         if !store::set_mapping(self.0.store(), id, &mapping).await? {
             return Err(begun());
@@ -314,21 +312,29 @@ impl Import<'_> {
 
     /// Starts the load of what was rehearsed, whose `revision` the reader names; or goes on with one that ended in the
     /// middle; or brings over what changed in the file of one that is followed. With `follow` false on one that is followed,
-    /// for the last time.
+    /// for the last time. An upload that is followed never changes itself: `upload` names the one with its file as it is now.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` before the rehearsal, when something stands in the way or was decided anew, while a job is at
-    /// work, or when it is done.
+    /// work, when it is done, or when the upload cannot be the same file later.
     pub async fn start(
         &self,
         caller: &Caller,
         id: ImportId,
         follow: bool,
         revision: Option<&str>,
+        upload: Option<Uuid>,
     ) -> Result<JobId> {
         caller.permit(Permission::Import)?;
         let record = self.idle(id).await?;
         let view = &record.view;
+        let upload = upload.filter(|upload| record.upload != Some(*upload));
+        if let Some(upload) = upload {
+            match record.upload.filter(|_| view.state == ImportState::Done) {
+                Some(before) => uploads::check_newer(self.0.config(), before, upload).await?,
+                None => return Err(reads_its_own()),
+            }
+        }
         let mut following = follow;
         match view.state {
             ImportState::Inspecting => return Err(not_looked_at()),
@@ -365,6 +371,7 @@ impl Import<'_> {
                 file: view.file.clone(),
                 follow: following,
                 revision: revision.map(str::to_owned),
+                upload,
             },
             Act {
                 event_type: "import.load",
@@ -483,6 +490,13 @@ fn not_looked_at() -> Error {
     Error::conflict(
         "The file has not been looked at yet.",
         "Wait for its job to end; if that failed, mend what it names and look again.",
+    )
+}
+
+fn reads_its_own() -> Error {
+    Error::conflict(
+        "Only an upload that was imported and is followed can go on with another upload.",
+        "Start it without one; or begin a new import of the upload.",
     )
 }
 

@@ -13,6 +13,7 @@ use super::{inspect::Inspected, plan::Plan};
 pub(super) struct Record {
     pub view: ImportView,
     pub path: String,
+    pub upload: Option<Uuid>,
     pub mapping: Mapping,
     pub inspected: Option<Inspected>,
     pub rehearsal: Option<Rehearsal>,
@@ -101,7 +102,7 @@ pub(super) async fn list(pool: &PgPool, target: &str) -> Result<Vec<ImportView>,
 /// One import.
 pub(super) async fn find(pool: &PgPool, id: ImportId) -> Result<Option<Record>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"select id, target, path, name, state, job, report ->> 'verdict' as verdict, created_by, created_at,
+        r#"select id, target, path, upload, name, state, job, report ->> 'verdict' as verdict, created_by, created_at,
                 mapping as "mapping: Json<Mapping>",
                 inspected as "inspected: Json<Inspected>",
                 rehearsal as "rehearsal: Json<Rehearsal>",
@@ -115,6 +116,7 @@ pub(super) async fn find(pool: &PgPool, id: ImportId) -> Result<Option<Record>, 
     .await?;
     Ok(row.map(|row| Record {
         path: row.path,
+        upload: row.upload,
         mapping: row.mapping.0,
         inspected: row.inspected.map(|it| it.0),
         rehearsal: row.rehearsal.map(|it| it.0),
@@ -239,6 +241,28 @@ pub(super) async fn set_plan(pool: &PgPool, id: ImportId, plan: &Plan) -> Result
         "update imports set plan = $2 where id = $1 and plan is not null",
         id.0,
         Json(plan) as _,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// A followed import reads another upload from now on.
+pub(super) async fn set_upload(
+    pool: &PgPool,
+    id: ImportId,
+    upload: Uuid,
+    path: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update imports
+            set upload = $2,
+                path = $3
+          where id = $1
+            and state = 'done'",
+        id.0,
+        upload,
+        path,
     )
     .execute(pool)
     .await?;

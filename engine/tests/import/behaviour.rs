@@ -301,7 +301,7 @@ fn shown(value: &str) -> String {
         // A text of digits stays one.
         _ if value.len() > 1 && value.starts_with('0') && !value.starts_with("0.") => value.to_owned(),
         _ => match value.parse::<f64>() {
-            Ok(number) if number == 0.0 => "0".to_owned(),
+            Ok(0.0) => "0".to_owned(),
             Ok(number) => number.to_string(),
             Err(_) => value.to_owned(),
         },

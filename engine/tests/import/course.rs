@@ -174,7 +174,7 @@ async fn what_starts_is_what_was_rehearsed_and_seen() {
 
     // Someone else decides something else: neither a start nor a rehearsal of the former reader goes through.
     runner.plan(id, into("second")).await.unwrap();
-    let start = import.start(&runner.caller, id, false, Some(&seen)).await;
+    let start = import.start(&runner.caller, id, false, Some(&seen), None).await;
     let fault = start.unwrap_err().fault();
     assert!(fault.message.contains("Something else was decided"), "{fault}");
     let again = import

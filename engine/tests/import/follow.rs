@@ -4,11 +4,12 @@ use std::{path::PathBuf, time::Duration};
 
 use contract::{
     Code, Fault,
-    import::{ImportId, ImportReport, Mapping, Verdict},
+    import::{ImportFile, ImportId, ImportReport, Mapping, NewImport, NewUpload, UploadPart, Verdict},
     session::Role,
 };
 use rusqlite::Connection;
 use testkit::{Cluster, ClusterOptions};
+use uuid::Uuid;
 
 use crate::{
     run::{Runner, into},
@@ -497,4 +498,113 @@ async fn many_tables_that_changed_do_not_take_more_locks_than_there_are() {
     let fault = followed.follow().await.unwrap_err();
     assert_eq!(fault.code, Code::Conflict, "{fault}");
     assert!(fault.hint.unwrap().contains("max_locks_per_transaction"));
+}
+
+/// Uploads a file that was last written to at a moment, in milliseconds since 1970.
+async fn upload(runner: &Runner, file: &std::path::Path, modified_ms: i64) -> Uuid {
+    let bytes = std::fs::read(file).unwrap();
+    let import = runner.console.import();
+    let begun = import
+        .begin_upload(
+            &runner.caller,
+            NewUpload {
+                name: "app.db".to_owned(),
+                bytes: bytes.len() as i64,
+                wal_bytes: None,
+                modified_ms: Some(modified_ms),
+                wal_modified_ms: None,
+            },
+        )
+        .await
+        .unwrap();
+    let pieces = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes.into())]);
+    import
+        .upload(&runner.caller, begun.id, UploadPart::Database, 0, pieces)
+        .await
+        .unwrap();
+    begun.id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_is_followed_by_uploading_its_file_again() {
+    let runner = Runner::new().await;
+    let file = runner.folder.path().join("app.db");
+    let change = |sql: &str| Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    change("create table t (id integer primary key, v text); insert into t values (1, 'a'), (2, 'b')");
+    let early = upload(&runner, &file, 500).await;
+    let first = upload(&runner, &file, 1000).await;
+    let import = runner.console.import();
+    let new = NewImport {
+        target: "main".to_owned(),
+        file: ImportFile::Upload(first),
+    };
+    let created = import.create(&runner.caller, new).await.unwrap();
+    let id = created.id;
+    runner.over(created.job.unwrap()).await.unwrap();
+    let mapping = Mapping {
+        follow: true,
+        ..into("s")
+    };
+    assert_eq!(
+        runner.load(id, mapping).await.unwrap().verdict,
+        Verdict::Identical
+    );
+    let newer = || async { runner.detail(id).await.newer.unwrap().uploads };
+    assert_eq!(
+        newer().await,
+        [],
+        "the one that was written to before is not offered"
+    );
+
+    let start = async |last: bool, upload: Uuid| {
+        let job = import
+            .start(&runner.caller, id, !last, None, Some(upload))
+            .await
+            .map_err(|error| error.fault())?;
+        runner.over(job).await
+    };
+    let fault = start(false, early).await.unwrap_err();
+    assert_eq!(fault.code, Code::Conflict);
+    assert!(
+        fault.message.contains("was last written to before"),
+        "{}",
+        fault.message
+    );
+    let fault = start(false, Uuid::from_u128(7)).await.unwrap_err();
+    assert_eq!(fault.code, Code::NotFound);
+
+    // A file of another schema changes nothing, and is not what is followed then.
+    let other = runner.folder.path().join("other.db");
+    Connection::open(&other)
+        .unwrap()
+        .execute_batch("create table u (v)")
+        .unwrap();
+    let other = upload(&runner, &other, 9000).await;
+    assert_eq!(start(false, other).await.unwrap_err().code, Code::Conflict);
+
+    change("update t set v = 'z' where id = 1; insert into t values (3, 'c')");
+    let second = upload(&runner, &file, 2000).await;
+    let offered: Vec<Uuid> = newer().await.iter().map(|view| view.id).collect();
+    assert_eq!(offered, [second, other]);
+    start(false, second).await.unwrap();
+    let rows = || async {
+        sqlx::query_scalar::<_, String>("select string_agg(id || v, ',' order by id) from s.t")
+            .fetch_one(&runner.pool)
+            .await
+            .unwrap()
+    };
+    assert_eq!(rows().await, "1z,2b,3c");
+    // The first one has served; the second is needed now.
+    import.delete_upload(&runner.caller, first).await.unwrap();
+    assert!(import.delete_upload(&runner.caller, second).await.is_err());
+
+    change("delete from t where id = 2");
+    let third = upload(&runner, &file, 3000).await;
+    start(true, third).await.unwrap();
+    assert_eq!(rows().await, "1z,3c");
+    let detail = runner.detail(id).await;
+    assert_eq!(detail.report.unwrap().verdict, Verdict::Identical);
+    assert!(!detail.following && detail.newer.is_none());
+    assert_eq!(start(false, second).await.unwrap_err().code, Code::Conflict);
+    import.delete_upload(&runner.caller, third).await.unwrap();
 }

@@ -73,7 +73,7 @@ impl Runner {
         let revision = self.detail(id).await.revision;
         let import = self.console.import();
         import
-            .start(&self.caller, id, follow, Some(&revision))
+            .start(&self.caller, id, follow, Some(&revision), None)
             .await
             .map_err(|error| error.fault())
     }

@@ -14,9 +14,10 @@ mod others;
 mod rules;
 mod stage;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use contract::{format, import::Destination, jobs::Phase};
+use uuid::Uuid;
 
 use self::{
     apply::apply,
@@ -30,11 +31,16 @@ use super::{
 };
 use crate::{Error, Result};
 
-/// Brings over what changed; gives the load with its plan as it is now, and what is in the ledger then.
+/// Brings over what changed; gives the load with its plan as it is now, and what is in the ledger then. `newer` is the upload
+/// that is read instead of the one before, and its file: from the first change on, it is the one that is followed.
 ///
 /// # Errors
 /// A conflict when tables or columns changed; what the server said. Nothing is changed then.
-pub(super) async fn run(load: &Arc<Load>, inspected: &Inspected) -> Result<(Arc<Load>, Done)> {
+pub(super) async fn run(
+    load: &Arc<Load>,
+    inspected: &Inspected,
+    newer: Option<(Uuid, &Path)>,
+) -> Result<(Arc<Load>, Done)> {
     let failed = |source| load.target.error(source);
     if load.plan.into == Destination::Existing {
         return Err(Error::conflict(
@@ -74,6 +80,10 @@ pub(super) async fn run(load: &Arc<Load>, inspected: &Inspected) -> Result<(Arc<
     let orphans = orphans(load).await?;
     load.context
         .phase(Phase::Loading, Some("bringing over what changed".to_owned()));
+    if let Some((upload, path)) = newer {
+        let (store, import) = (load.context.engine.store(), load.ledger.import());
+        store::set_upload(store, import, upload, &path.to_string_lossy()).await?;
+    }
     let (mut worker, lost) = apply(load, &changed, &identities).await?;
     load.context
         .phase(Phase::Loading, Some("looking at keys and checks".to_owned()));

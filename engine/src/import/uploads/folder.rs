@@ -130,13 +130,7 @@ impl Folder {
 
     /// Bytes that the console's user may still write there; `None` when the system does not say.
     pub fn free_bytes(&self) -> Option<i64> {
-        let seen = nix::sys::statvfs::statvfs(&self.root).ok()?;
-        #[expect(
-            clippy::useless_conversion,
-            reason = "the widths of these fields differ between systems"
-        )]
-        let free = u64::from(seen.blocks_available()).saturating_mul(u64::from(seen.fragment_size()));
-        i64::try_from(free).ok()
+        crate::disk::free_bytes(&self.root).ok()
     }
 
     /// Removes what a killed process left half made or half removed before `until`.

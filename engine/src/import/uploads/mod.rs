@@ -5,6 +5,7 @@
 
 mod expiry;
 mod folder;
+mod newer;
 mod receive;
 mod words;
 
@@ -22,6 +23,7 @@ use uuid::Uuid;
 pub(super) use self::{
     expiry::sweep,
     folder::{Expected, Folder},
+    newer::{check_newer, newer, path},
 };
 use self::{folder::Upload, receive::Receiver};
 use super::{Import, header, store};

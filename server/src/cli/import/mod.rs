@@ -181,7 +181,7 @@ async fn load(
     let detail = import.detail(&caller, id).await?;
     let before = detail.report.map(|report| report.ended_at);
     let job = import
-        .start(&caller, id, what.follow, Some(&detail.revision))
+        .start(&caller, id, what.follow, Some(&detail.revision), None)
         .await?;
     let ended = job::wait_quietly(session, console, job).await;
     let report = import.detail(&caller, id).await?.report;

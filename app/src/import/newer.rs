@@ -1,0 +1,86 @@
+//! Bringing over what changed in an upload that is followed: its file comes again as another upload.
+
+use contract::{
+    format,
+    import::{ImportView, NewerUploads},
+};
+use leptos::prelude::*;
+
+use super::{
+    start::{Ask, FinishButton, StartButton},
+    upload::{Upload, total},
+    upload_card::Sending,
+};
+
+/// Takes the file as it is now, or one of the uploads that may be it, and brings over what changed.
+#[component]
+pub fn FollowUpload(
+    /// The import.
+    import: ImportView,
+    /// What there is of the file as it is now.
+    newer: NewerUploads,
+    /// Whether a job goes on.
+    going_on: Memo<bool>,
+    /// Loads the page again.
+    reload: Callback<()>,
+) -> impl IntoView {
+    let NewerUploads {
+        uploads,
+        upload_limit,
+    } = newer;
+    let first = uploads.first().map(|view| view.id);
+    let chosen = RwSignal::new(first);
+    let upload = Signal::from(chosen);
+    let id = import.id;
+    let target = StoredValue::new(import.target.clone());
+    let sending = Upload::new(
+        Memo::new(move |_| target.get_value()),
+        "Upload",
+        // It is the newest of those that are offered then.
+        Callback::new(move |_| reload.run(())),
+    );
+    let hint = match upload_limit {
+        0 => "Uploads are switched off. What is there already can be chosen.",
+        _ => "To bring over what changed since, upload the file as it is now.",
+    };
+    let choice = first.map(|first| {
+        let options = uploads.into_iter().map(|view| {
+            let words = format!(
+                "{}, {}, uploaded {}",
+                view.name,
+                format::bytes(total(&view)),
+                format::absolute(view.received_at)
+            );
+            view! {
+                <option value=view.id.to_string() selected=view.id == first>
+                    {words}
+                </option>
+            }
+        });
+        view! {
+            <select
+                class="max-w-full"
+                aria-label="The file as it is now"
+                on:change=move |event| chosen.set(event_target_value(&event).parse().ok())
+            >
+                {options.collect_view()}
+            </select>
+            <StartButton id ask=Ask::Follow upload going_on reload />
+        }
+    });
+    view! {
+        <div class="ch">
+            <h3>"Followed"</h3>
+            <span class="muted">{hint}</span>
+        </div>
+        <div class="cb stack-s">
+            <div hidden=move || going_on.get() || upload_limit == 0>
+                <Sending limit=upload_limit upload=sending />
+            </div>
+            <div class="row">
+                {choice} <FinishButton import upload going_on reload />
+            </div>
+        </div>
+    }
+    .into_any()
+}
