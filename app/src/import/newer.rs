@@ -59,7 +59,7 @@ pub fn FollowUpload(
         });
         view! {
             <select
-                class="max-w-full"
+                class="input w-auto max-w-full"
                 aria-label="The file as it is now"
                 on:change=move |event| chosen.set(event_target_value(&event).parse().ok())
             >

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use contract::{
     import::{
-        ColumnChoice, ColumnType, ImportState, Mapping, OnCancel, Side, TableChoice, TextPolicy, Verdict,
+        ColumnChoice, ColumnType, FindingKind, ImportState, Mapping, OnCancel, Side, TableChoice, TextPolicy,
+        Verdict,
     },
     session::Role,
 };
@@ -340,6 +341,15 @@ async fn what_is_not_carried_over_or_damaged_is_never_called_identical() {
         report.summary().contains("the file is damaged"),
         "{}",
         report.summary()
+    );
+    let damages = report
+        .items
+        .iter()
+        .filter(|item| item.kind == FindingKind::Damage);
+    let words: Vec<&str> = damages.map(|item| item.words.as_str()).collect();
+    assert!(
+        words.len() == 1 && words[0].contains("Freelist"),
+        "a fault, and no heading: {words:?}"
     );
 }
 
