@@ -100,8 +100,7 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
     } = sheet;
     let rehearsed = plan.as_ref().map(|plan| (plan.all_obstacles == 0, plan.current));
     let choices = Choices::provide(kept, mapping.clone(), may && import.state == ImportState::Ready);
-    let job = watched(job, reload);
-    let going_on = Memo::new(move |_| job.with(|job| job.as_ref().is_some_and(|job| !job.state.is_final())));
+    let (job, going_on) = watched(job, reload);
     let (state, done) = (import.state, import.state == ImportState::Done);
     let looks_back = !done || tables.is_some() || open.is_some() || no_such_table;
     let items = (done && !looks_back).then(|| findings.clone()).flatten();
@@ -171,8 +170,9 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
     .into_any()
 }
 
-/// The import's job as it is now; when it ends, and when it has rehearsed and begins to load, the page is loaded again.
-fn watched(job: Option<JobView>, reload: Callback<()>) -> Memo<Option<JobView>> {
+/// The import's job as it is now, and whether it goes on; when it ends, and when it has rehearsed and begins to load, the page
+/// is loaded again. Until that has happened it goes on for the reader too: what they would press is of the page before.
+fn watched(job: Option<JobView>, reload: Callback<()>) -> (Memo<Option<JobView>>, Memo<bool>) {
     let live = use_live();
     // What was loaded with the page, not what is known of the job by now: that may be ahead of the page already.
     let at_first = stage(job.as_ref());
@@ -190,7 +190,12 @@ fn watched(job: Option<JobView>, reload: Callback<()>) -> Memo<Option<JobView>> 
         }
         now
     });
-    job
+    let going_on = Memo::new(move |_| {
+        job.with(|job| {
+            job.as_ref().is_some_and(|job| !job.state.is_final()) || stage(job.as_ref()) != at_first
+        })
+    });
+    (job, going_on)
 }
 
 fn stage(job: Option<&JobView>) -> Stage {

@@ -28,7 +28,11 @@ pub fn FollowUpload(
         uploads,
         upload_limit,
     } = newer;
-    let first = uploads.first().map(|view| view.id);
+    // One of another name may be another database with the same tables: that one has to be chosen.
+    let first = uploads
+        .first()
+        .filter(|view| view.name == import.file)
+        .map(|view| view.id);
     let chosen = RwSignal::new(first);
     let upload = Signal::from(chosen);
     let id = import.id;
@@ -36,14 +40,15 @@ pub fn FollowUpload(
     let sending = Upload::new(
         Memo::new(move |_| target.get_value()),
         "Upload",
-        // It is the newest of those that are offered then.
+        // It is the first of those that are offered then.
         Callback::new(move |_| reload.run(())),
     );
     let hint = match upload_limit {
         0 => "Uploads are switched off. What is there already can be chosen.",
         _ => "To bring over what changed since, upload the file as it is now.",
     };
-    let choice = first.map(|first| {
+    let waits = Memo::new(move |_| going_on.get() || chosen.get().is_none());
+    let choice = (!uploads.is_empty()).then(|| {
         let options = uploads.into_iter().map(|view| {
             let words = format!(
                 "{}, {}, uploaded {}",
@@ -52,7 +57,7 @@ pub fn FollowUpload(
                 format::absolute(view.received_at)
             );
             view! {
-                <option value=view.id.to_string() selected=view.id == first>
+                <option value=view.id.to_string() selected=Some(view.id) == first>
                     {words}
                 </option>
             }
@@ -63,9 +68,12 @@ pub fn FollowUpload(
                 aria-label="The file as it is now"
                 on:change=move |event| chosen.set(event_target_value(&event).parse().ok())
             >
+                <option value="" selected=first.is_none()>
+                    "Choose the upload"
+                </option>
                 {options.collect_view()}
             </select>
-            <StartButton id ask=Ask::Follow upload going_on reload />
+            <StartButton id ask=Ask::Follow upload going_on=waits reload />
         }
     });
     view! {

@@ -65,12 +65,18 @@ pub fn Rehearse(
         }
         _ => {}
     });
+    // From the click on: the page is loaded anew when the rehearsal has begun.
+    let going_on = Memo::new(move |_| {
+        going_on.get()
+            || rehearse.pending().get()
+            || rehearse.value().with(|value| matches!(value, Some(Ok(_))))
+    });
     let button = may.then(|| {
         view! {
             <button
                 class="btn"
                 type="button"
-                disabled=move || !choices.is_open() || going_on.get() || rehearse.pending().get()
+                disabled=move || !choices.is_open() || going_on.get()
                 aria-busy=move || rehearse.pending().get().to_string()
                 on:click=move |_| {
                     rehearse.dispatch(choices.now());

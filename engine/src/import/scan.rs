@@ -26,7 +26,8 @@ use crate::{Error, Result};
 
 /// How many rows are read between two looks at the wish to stop.
 const STRIDE: i64 = 512;
-/// The function that SQLite calls with the values of each row: a third less work than asking for them one by one.
+/// The function that SQLite calls with the values of each row. Asking for each by calls of its own makes an inspection a
+/// sixth longer.
 const TAKE: &str = "pgsteward_take";
 /// The most columns of one call. SQLite takes 127 arguments wherever it takes the fewest.
 const COLUMNS: usize = 100;

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::{blocking, folder::Folder};
 use crate::{Error, Result, config::EngineConfig};
 
-/// Whole uploads that may be a file as it is now, newest first: none that was written to before the upload that was read last.
+/// Whole uploads that may be a file as it is now, newest first: none that was begun before the upload that was read last, or
+/// written to before it.
 ///
 /// # Errors
 /// `Io`.
@@ -19,8 +20,13 @@ pub(in crate::import) async fn newer(config: &EngineConfig, last: Uuid) -> Resul
     let (folder, upload_limit) = (Folder::new(&config.data_dir), config.upload_limit);
     blocking(move || {
         let mut uploads = folder.views()?;
-        let last_written = uploads.iter().find(|view| view.id == last).and_then(written);
-        uploads.retain(|view| view.id != last && view.is_whole() && !is_before(view, last_written));
+        let known = uploads.iter().find(|view| view.id == last).cloned();
+        uploads.retain(|view| {
+            let later = known
+                .as_ref()
+                .is_none_or(|last| view.created_at > last.created_at && !is_before(view, written(last)));
+            view.id != last && view.is_whole() && later
+        });
         Ok(NewerUploads {
             uploads,
             upload_limit,
