@@ -46,7 +46,7 @@ use std::path::Path;
 use contract::{
     audit::Severity,
     import::{ImportDetail, ImportId, ImportState, ImportView, Inspection, Mapping, NewImport},
-    jobs::{JobId, JobView},
+    jobs::{JobId, JobState, JobView},
     session::Permission,
 };
 use uuid::Uuid;
@@ -216,7 +216,15 @@ impl Import<'_> {
         Ok(ImportDetail {
             revision: record.revision(),
             newer: match record.upload.filter(|_| following) {
-                Some(upload) => Some(uploads::newer(self.0.config(), upload).await?),
+                Some(upload) => {
+                    let job = match record.view.job {
+                        Some(job) => jobs::store::view(self.0.store(), job).await?,
+                        None => None,
+                    };
+                    let again =
+                        job.is_some_and(|job| job.state.is_final() && job.state != JobState::Succeeded);
+                    Some(uploads::newer(self.0.config(), upload, again).await?)
+                }
                 None => None,
             },
             following,

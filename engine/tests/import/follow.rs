@@ -585,7 +585,11 @@ async fn an_upload_is_followed_by_uploading_its_file_again() {
     change("update t set v = 'z' where id = 1; insert into t values (3, 'c')");
     let second = upload(&runner, &file, 2000).await;
     let offered: Vec<Uuid> = newer().await.iter().map(|view| view.id).collect();
-    assert_eq!(offered, [second, other]);
+    assert_eq!(
+        offered,
+        [second, other, first],
+        "the last run failed, so its file may be read again"
+    );
     start(false, second).await.unwrap();
     let rows = || async {
         sqlx::query_scalar::<_, String>("select string_agg(id || v, ',' order by id) from s.t")
@@ -600,6 +604,14 @@ async fn an_upload_is_followed_by_uploading_its_file_again() {
 
     change("delete from t where id = 2");
     let third = upload(&runner, &file, 3000).await;
+    // A run that fails in its midst reads the same upload again, once it can.
+    let tell = async |sql: &'static str| sqlx::raw_sql(sql).execute(&runner.pool).await.unwrap();
+    tell("create table s.others (t bigint references s.t); insert into s.others values (2)").await;
+    assert_eq!(start(false, third).await.unwrap_err().code, Code::Conflict);
+    assert_eq!(rows().await, "1z,2b,3c");
+    let offered: Vec<Uuid> = newer().await.iter().map(|view| view.id).collect();
+    assert_eq!(offered, [third]);
+    tell("drop table s.others").await;
     start(true, third).await.unwrap();
     assert_eq!(rows().await, "1z,3c");
     let detail = runner.detail(id).await;

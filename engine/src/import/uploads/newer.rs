@@ -12,11 +12,11 @@ use super::{blocking, folder::Folder};
 use crate::{Error, Result, config::EngineConfig};
 
 /// Whole uploads that may be a file as it is now, newest first: none that was begun before the upload that was read last, or
-/// written to before it.
+/// written to before it. With `again` the one that was read last is among them: it was not brought over to its end.
 ///
 /// # Errors
 /// `Io`.
-pub(in crate::import) async fn newer(config: &EngineConfig, last: Uuid) -> Result<NewerUploads> {
+pub(in crate::import) async fn newer(config: &EngineConfig, last: Uuid, again: bool) -> Result<NewerUploads> {
     let (folder, upload_limit) = (Folder::new(&config.data_dir), config.upload_limit);
     blocking(move || {
         let mut uploads = folder.views()?;
@@ -25,7 +25,7 @@ pub(in crate::import) async fn newer(config: &EngineConfig, last: Uuid) -> Resul
             let later = known
                 .as_ref()
                 .is_none_or(|last| view.created_at > last.created_at && !is_before(view, written(last)));
-            view.id != last && view.is_whole() && later
+            view.is_whole() && if view.id == last { again } else { later }
         });
         Ok(NewerUploads {
             uploads,
