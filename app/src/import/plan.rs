@@ -211,8 +211,11 @@ fn Obstacles(obstacles: Vec<Obstacle>, all: i64) -> impl IntoView {
     let title = plural(all, "thing stands in the way", "things stand in the way");
     let items = obstacles.into_iter().map(|obstacle| {
         let to = obstacle.table.as_ref().map(|table| {
-            let changes = [("table", Some(table.clone())), ("q", None), ("page", None)];
-            format!("{}#tables", here.with(&changes))
+            let (here, table) = (here.clone(), table.clone());
+            move || {
+                let changes = [("table", Some(table.clone())), ("q", None), ("page", None)];
+                format!("{}#tables", here.with(&changes))
+            }
         });
         let place = match (obstacle.table, obstacle.column) {
             (Some(table), Some(column)) => format!("{table}.{column}"),

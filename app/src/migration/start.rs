@@ -61,12 +61,10 @@ fn Question(
     let asked = spec.clone();
     let plan = Resource::new(move || asked.clone(), plan_migrations);
     let spec = StoredValue::new(spec);
-    // No memo: that would read the resource outside of the transition.
-    let ready = move || plan.with(is_ready);
     view! {
         <form on:submit=move |event| {
             event.prevent_default();
-            if plan.with_untracked(is_ready) && !start.pending().get_untracked() {
+            if !start.pending().get_untracked() {
                 start.dispatch(spec.get_value());
             }
         }>
@@ -82,7 +80,7 @@ fn Question(
                     <button
                         class="btn pri"
                         type="submit"
-                        disabled=move || !ready() || start.pending().get()
+                        disabled=move || !plan.with(is_ready) || start.pending().get()
                         aria-busy=move || start.pending().get().to_string()
                     >
                         "Migrate"

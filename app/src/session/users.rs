@@ -4,7 +4,7 @@ use contract::session::UserView;
 use leptos::prelude::*;
 
 use super::{api::list_users, user_add::AddUser, user_row::UserRow};
-use crate::ui::{CsvButton, Load, use_hydrated};
+use crate::ui::{CsvButton, Load, at_hand, use_hydrated};
 
 /// The card on the settings page.
 #[component]
@@ -13,7 +13,7 @@ pub fn UsersCard() -> impl IntoView {
     let changed = Callback::new(move |()| users.refetch());
     let hydrated = use_hydrated();
     let adding = RwSignal::new(false);
-    let rows = Callback::new(move |()| match users.get_untracked() {
+    let rows = Callback::new(move |()| match at_hand(users) {
         Some(Ok(users)) => users.iter().map(csv_row).collect(),
         _ => Vec::new(),
     });

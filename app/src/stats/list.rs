@@ -9,7 +9,7 @@ use leptos::{either::EitherOf3, prelude::*};
 use super::{api::list_tables, rows::TableRows};
 use crate::{
     address::{link, use_query, use_target, use_typed_query},
-    ui::{Ago, CsvButton, EmptyState, Load, PageHead, Pager, SearchBox, use_sort},
+    ui::{Ago, CsvButton, EmptyState, Load, PageHead, Pager, SearchBox, at_hand, use_sort},
 };
 
 /// The columns of the file; bytes and counts in full.
@@ -46,7 +46,7 @@ pub fn TablesPage() -> impl IntoView {
         page: page.get().unwrap_or(1),
     });
     let tables = Resource::new(move || query.get(), list_tables);
-    let rows = Callback::new(move |()| match tables.get_untracked() {
+    let rows = Callback::new(move |()| match at_hand(tables) {
         Some(Ok(page)) => page.tables.iter().map(csv_row).collect(),
         _ => Vec::new(),
     });

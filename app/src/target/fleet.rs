@@ -7,7 +7,7 @@ use super::api::list_targets;
 use crate::{
     address::link,
     live::use_live,
-    ui::{Ago, Badge, Bytes, CsvButton, EmptyState, Load, PageHead, Tone},
+    ui::{Ago, Badge, Bytes, CsvButton, EmptyState, Load, PageHead, Tone, at_hand},
 };
 
 /// Every managed database with its state.
@@ -15,7 +15,7 @@ use crate::{
 pub fn FleetPage() -> impl IntoView {
     // Its own resource and not the navigation's: coming back to this page asks anew.
     let targets = Resource::new(|| (), |()| list_targets());
-    let rows = Callback::new(move |()| match targets.get_untracked() {
+    let rows = Callback::new(move |()| match at_hand(targets) {
         Some(Ok(targets)) => targets.iter().map(csv_row).collect(),
         _ => Vec::new(),
     });

@@ -47,6 +47,15 @@ where
     .into_any()
 }
 
+/// What is loaded so far, for a handler of an event: no page is being made that would have to wait for it.
+pub fn at_hand<T>(resource: Resource<Result<T, ApiError>>) -> Option<Result<T, ApiError>>
+where
+    T: Clone + Send + Sync + 'static,
+{
+    // The resource itself warns of being read outside of a transition.
+    (*resource).get_untracked()
+}
+
 #[component]
 fn Failed<T>(fault: Fault, main: bool, resource: Resource<Result<T, ApiError>>) -> impl IntoView
 where

@@ -35,7 +35,7 @@ pub use field::Field;
 pub use head::PageHead;
 pub use icon::{Icon, icons};
 pub use job::{JobLine, JobProgress, StepLine};
-pub use load::{Load, Skeleton};
+pub use load::{Load, Skeleton, at_hand};
 pub use pager::{Pager, cut};
 pub use progress::{ProgressBar, SizeBar};
 pub use search::{FilterSelect, SearchBox};
