@@ -93,11 +93,21 @@ test('an upload is followed by uploading its file again', async ({ page }) => {
   await expect(proof).toContainText('Identical');
   await expect(proof).toContainText('upload the file as it is now');
   await expect(proof.getByRole('button', { name: 'Bring over what changed' })).toHaveCount(0);
+  const asks = async (words: string) => {
+    await proof.getByRole('button', { name: 'Last time…' }).click();
+    await expect(page.getByRole('dialog')).toContainText(words);
+    await page.getByRole('dialog').getByRole('button', { name: 'Not yet' }).click();
+  };
+  await asks('No newer upload is chosen');
 
   bytes.write('Luciana Souza+Romero Lubambo', bytes.indexOf('Luciana Souza/Romero Lubambo'), 'latin1');
   await proof.getByLabel('Choose a SQLite file').setInputFiles([file(1_700_000_100)]);
   await proof.getByRole('button', { name: 'Upload', exact: true }).click();
   await expect(proof.getByLabel('The file as it is now')).toContainText('mine.sqlite');
+  await asks('The file that is read: mine.sqlite, 984 kB, uploaded ');
+  await proof.getByLabel('The file as it is now').selectOption({ label: 'Choose the upload' });
+  await asks('No newer upload is chosen');
+  await proof.getByLabel('The file as it is now').selectOption({ index: 1 });
   await proof.getByRole('button', { name: 'Bring over what changed' }).click();
   await expect.poll(() => execute('select "Name" from mine."Artist" where "ArtistId" = 201').trim()).toBe('Luciana Souza+Romero Lubambo');
   // What was brought over is not offered again.

@@ -163,19 +163,23 @@ fn shown(cell: Cell) -> AnyView {
     }
 }
 
-fn table_cell(name: String) -> AnyView {
+/// The link to a table of the file.
+pub fn table_link(name: String) -> impl Fn() -> String {
     let here = use_here();
-    let target = name.clone();
-    let href = move || {
+    move || {
         let link = here.with(&[
-            ("table", Some(target.clone())),
+            ("table", Some(name.clone())),
             ("q", None),
             ("page", None),
             ("sort", None),
             ("dir", None),
         ]);
         format!("{link}#tables")
-    };
+    }
+}
+
+fn table_cell(name: String) -> AnyView {
+    let href = table_link(name.clone());
     view! {
         <a class="mono" href=href>
             {name.clone()}

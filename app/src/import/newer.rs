@@ -5,6 +5,7 @@ use contract::{
     import::{ImportView, NewerUploads},
 };
 use leptos::prelude::*;
+use uuid::Uuid;
 
 use super::{
     start::{Ask, FinishButton, StartButton},
@@ -48,16 +49,30 @@ pub fn FollowUpload(
         _ => "To bring over what changed since, upload the file as it is now.",
     };
     let waits = Memo::new(move |_| going_on.get() || chosen.get().is_none());
-    let choice = (!uploads.is_empty()).then(|| {
-        let options = uploads.into_iter().map(|view| {
-            let words = format!(
-                "{}, {}, uploaded {}",
-                view.name,
-                format::bytes(total(&view)),
-                format::absolute(view.received_at)
-            );
+    let offered: Vec<(Uuid, String)> = uploads
+        .iter()
+        .map(|view| {
+            let (size, when) = (format::bytes(total(view)), format::absolute(view.received_at));
+            (view.id, format!("{}, {size}, uploaded {when}", view.name))
+        })
+        .collect();
+    let named = StoredValue::new(offered.clone());
+    let reads = Signal::derive(move || {
+        let words = chosen.get().and_then(|chosen| {
+            named.with_value(|named| {
+                let found = named.iter().find(|(id, _)| *id == chosen);
+                found.map(|(_, words)| words.clone())
+            })
+        });
+        match words {
+            Some(words) => format!("The file that is read: {words}."),
+            None => "No newer upload is chosen: the one that was read last is read again, and following ends with it.".to_owned(),
+        }
+    });
+    let choice = (!offered.is_empty()).then(|| {
+        let options = offered.into_iter().map(|(id, words)| {
             view! {
-                <option value=view.id.to_string() selected=Some(view.id) == first>
+                <option value=id.to_string() selected=Some(id) == first>
                     {words}
                 </option>
             }
@@ -86,7 +101,7 @@ pub fn FollowUpload(
                 <Sending limit=upload_limit upload=sending />
             </div>
             <div class="row">
-                {choice} <FinishButton import upload going_on reload />
+                {choice} <FinishButton import upload reads going_on reload />
             </div>
         </div>
     }

@@ -116,7 +116,7 @@ static CHECKS: [Check; 4] = [
     },
     Check {
         label: "Follow the file",
-        help: "later runs bring over what changed since, so that the switch takes seconds; what was uploaded is uploaded again then",
+        help: "later runs bring over what changed since, so that the switch takes as long as reading the file; what was uploaded is uploaded again then",
         read: |mapping| mapping.follow,
         write: |mapping, on| mapping.follow = on,
         of_existing: false,

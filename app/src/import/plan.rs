@@ -10,13 +10,12 @@ use super::{
     api::rehearse_import,
     choices::Choices,
     found::{first_of, plural},
-    grid::{Grid, Head},
+    grid::{Grid, Head, table_link},
     save::SaveButton,
     sheet::{Export, FollowSheet, PER_PAGE, Paged, PlanSheet, StageSheet},
     start::StartPlanned,
 };
 use crate::{
-    address::use_here,
     rpc::ApiError,
     ui::{Ago, EmptyState, FaultNote, Pager, use_toasts},
 };
@@ -196,7 +195,6 @@ fn Following(follow: FollowSheet) -> impl IntoView {
 
 #[component]
 fn Obstacles(obstacles: Vec<Obstacle>, all: i64) -> impl IntoView {
-    let here = use_here();
     if obstacles.is_empty() {
         return view! {
             <div class="banner ok mb-0" role="status">
@@ -210,13 +208,7 @@ fn Obstacles(obstacles: Vec<Obstacle>, all: i64) -> impl IntoView {
     let more = all - obstacles.len() as i64;
     let title = plural(all, "thing stands in the way", "things stand in the way");
     let items = obstacles.into_iter().map(|obstacle| {
-        let to = obstacle.table.as_ref().map(|table| {
-            let (here, table) = (here.clone(), table.clone());
-            move || {
-                let changes = [("table", Some(table.clone())), ("q", None), ("page", None)];
-                format!("{}#tables", here.with(&changes))
-            }
-        });
+        let to = obstacle.table.clone().map(table_link);
         let place = match (obstacle.table, obstacle.column) {
             (Some(table), Some(column)) => format!("{table}.{column}"),
             (Some(table), None) => table,

@@ -145,6 +145,9 @@ pub fn FinishButton(
     /// The upload with the file as it is now, where an upload is followed.
     #[prop(default = Signal::stored(None))]
     upload: Signal<Option<Uuid>>,
+    /// Which upload is read, in a sentence, where an upload is followed.
+    #[prop(optional)]
+    reads: Option<Signal<String>>,
     /// Whether a job goes on.
     going_on: Memo<bool>,
     /// Loads the page again.
@@ -184,6 +187,7 @@ pub fn FinishButton(
             })
         >
             <p>"What changed in the file is brought over once more and proved. Then what is needed to follow it is deleted: later changes of the file stay behind."</p>
+            {reads.map(|reads| view! { <p>{move || reads.get()}</p> })}
             <p>"Stop the program that writes to the file first, and let it use the database afterwards. Should something differ, following goes on."</p>
         </ConfirmDialog>
     }
