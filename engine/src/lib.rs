@@ -11,7 +11,7 @@
 //!    beside each query), `run.rs` for its job. Add new permissions to `contract::session::Permission`.
 //! 3. `migrations/store/NNNN_<area>.sql` when it keeps something; a job kind goes into `jobs/kinds.rs`.
 //! 4. `app/src/<area>/`: `api.rs` with server functions that only forward, and the pages.
-//! 5. Tests: `engine/tests/<area>.rs` on a real cluster; the guard tests find the new routes by themselves.
+//! 5. Tests: `engine/tests/it/<area>.rs` on a real cluster; the guard tests find the new routes by themselves.
 
 pub mod audit;
 pub mod backup;

@@ -10,6 +10,7 @@ pub mod compress;
 pub mod css;
 pub mod prepare;
 pub mod site;
+pub mod tests;
 pub mod unused;
 pub mod wasm;
 

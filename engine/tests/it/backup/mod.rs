@@ -1,0 +1,11 @@
+//! Backups against real clusters: what is listed is whole, whatever happens, and what is damaged is found.
+
+mod crash;
+mod delete;
+mod failure;
+mod hostile;
+mod prove;
+mod round_trip;
+mod world;
+
+use crate::support;

@@ -1,0 +1,16 @@
+//! What the engine promises, shown on real servers: one program, so that all tests share one cluster.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod audit;
+mod backup;
+mod demo;
+mod import;
+#[cfg(feature = "test-jobs")]
+mod jobs;
+mod migration;
+mod optimize;
+mod session;
+mod stats;
+mod support;
+mod target;
+mod work;

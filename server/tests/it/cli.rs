@@ -1,0 +1,439 @@
+//! The commands, run as a program against a real server.
+
+use std::{io::BufRead, process::Stdio, time::Instant};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use crate::program::{Home, PATIENCE, wait_until};
+use testkit::Database;
+
+/// A folder whose program manages a fresh database, with a store of its own.
+async fn home(hint: &str) -> (Home, Database) {
+    let cluster = testkit::shared().await;
+    let (store, target) = (cluster.database("store").await, cluster.database(hint).await);
+    let home = Home::new()
+        .with("DATABASE_URL", &target.url())
+        .with("PGSTEWARD_STORE_URL", &store.url());
+    (home, target)
+}
+
+#[tokio::test]
+async fn the_guides_steps_are_commands() {
+    let (home, target) = home("guide").await;
+
+    let status = home.json(&["migrate", "status"]);
+    let pending = status["pending"].as_i64().unwrap();
+    assert!(pending >= 8, "{status}");
+    let plan = home.run(&["migrate", "plan"]);
+    assert!(
+        plan.code == 0 && plan.out.contains("create table") && plan.out.contains("ari_snapshots"),
+        "{}",
+        plan.out
+    );
+
+    let early = home.run(&["create-indexes"]);
+    assert_eq!(early.code, 1, "{}", early.out);
+    assert!(
+        early.err.contains("error: ") && early.err.contains("hint: "),
+        "{}",
+        early.err
+    );
+
+    let job = home.json(&["migrate", "up", "--to", "1"]);
+    assert_eq!(
+        (job["state"].as_str(), job["kind"].as_str()),
+        (Some("succeeded"), Some("migrate")),
+        "{job}"
+    );
+    assert_eq!(
+        home.json(&["migrate", "status"])["pending"].as_i64(),
+        Some(pending - 1)
+    );
+    let up = home.run(&["migrate", "up", "--yes"]);
+    assert_eq!(up.code, 0, "{}", up.err);
+    assert!(
+        // How much of it is seen depends on how fast it is over.
+        ["Waiting for its turn", "Preparing", "Applying migrations"]
+            .iter()
+            .any(|phase| up.err.contains(phase)),
+        "progress goes to standard error: {}",
+        up.err
+    );
+    let again = home.run(&["migrate", "up"]);
+    assert!(
+        again.code == 0 && again.out.contains("Nothing to do"),
+        "{} {}",
+        again.out,
+        again.err
+    );
+
+    assert_eq!(home.json(&["optimize"])["state"], "succeeded");
+    let again = home.run(&["create-indexes"]);
+    assert!(
+        again.code == 0 && again.out.contains("Nothing to do"),
+        "{} {}",
+        again.out,
+        again.err
+    );
+    assert_eq!(home.json(&["analyze"])["state"], "succeeded");
+
+    let stats = home.json(&["stats", "--target", target.name()]);
+    let names: Vec<&str> = stats["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert!(
+        names.contains(&"ari_snapshots") && names.contains(&"audit_logs"),
+        "{names:?}"
+    );
+    let words = home.run(&["stats"]);
+    assert!(
+        words.out.contains("ari_snapshots") && words.out.contains(" kB"),
+        "{}",
+        words.out
+    );
+}
+
+#[tokio::test]
+async fn backups_are_taken_listed_verified_copied_and_deleted() {
+    let (home, target) = home("kept").await;
+    home.json(&["migrate", "up"]);
+    assert_eq!(home.json(&["backup", "create"])["state"], "succeeded");
+    let list = home.json(&["backup", "list"]);
+    let backup = &list["backups"][0];
+    let id = backup["id"].as_str().unwrap();
+    assert_eq!(backup["proof"], "read_back");
+    assert_eq!(home.json(&["backup", "verify", "--latest"])["state"], "succeeded");
+    assert_eq!(home.json(&["backup", "verify", id])["state"], "succeeded");
+    assert!(home.run(&["backup", "list"]).out.contains(id));
+
+    let written = home.json(&["backup", "download", id, "-o", "copy.dump"]);
+    let copy = std::fs::read(home.path().join("copy.dump")).unwrap();
+    assert_eq!(written["bytes"].as_u64(), Some(copy.len() as u64));
+    assert!(copy.starts_with(b"PGDMP"));
+    let over = home.run(&["backup", "download", id, "-o", "copy.dump"]);
+    assert!(
+        over.code == 1 && over.err.contains("copy.dump"),
+        "it must not overwrite: {}",
+        over.err
+    );
+
+    let wrong = home.run(&["backup", "delete", id, "--confirm", "something"]);
+    assert!(
+        wrong.code == 1 && wrong.err.contains(target.name()),
+        "{}",
+        wrong.err
+    );
+    let deleted = home.run(&["backup", "delete", id, "--confirm", target.name()]);
+    assert_eq!(deleted.code, 0, "{}", deleted.err);
+    assert_eq!(
+        home.json(&["backup", "list"])["backups"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+    let none = home.run(&["backup", "verify", "--latest"]);
+    assert!(none.code == 1 && none.err.contains("no backup"), "{}", none.err);
+}
+
+#[tokio::test]
+async fn users_are_kept_without_a_password_in_any_argument() {
+    let (home, _target) = home("users").await;
+    let add = |name: &str, password: &str| {
+        home.run_with(
+            &[
+                "user",
+                "add",
+                name,
+                "--role",
+                "operator",
+                "--password-stdin",
+                "--json",
+            ],
+            password,
+        )
+    };
+    let added = add("grace", "nine boats on a lake\n");
+    assert_eq!(added.code, 0, "{}", added.err);
+    let user: serde_json::Value = serde_json::from_str(&added.out).unwrap();
+    assert_eq!(
+        (user["name"].as_str(), user["role"].as_str()),
+        (Some("grace"), Some("operator"))
+    );
+    assert!(!added.out.contains("nine boats"));
+    let twice = add("Grace", "nine boats on a lake\n");
+    assert!(twice.code == 1 && twice.err.contains("already"), "{}", twice.err);
+    assert_eq!(add("weak", "password\n").code, 1);
+    let asked = home.run(&["user", "add", "ada"]);
+    assert!(
+        asked.code == 2 && asked.err.contains("--password-stdin"),
+        "{}",
+        asked.err
+    );
+
+    assert_eq!(home.run(&["user", "role", "grace", "viewer"]).code, 0);
+    let changed = home.run_with(
+        &["user", "passwd", "grace", "--password-stdin"],
+        "eleven swans at dusk\n",
+    );
+    assert_eq!(changed.code, 0, "{}", changed.err);
+    let list = home.json(&["user", "list"]);
+    assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
+    assert_eq!(list[0]["role"], "viewer");
+    assert!(home.run(&["user", "list"]).out.contains("grace"));
+    let unknown = home.run(&["user", "role", "nobody", "viewer"]);
+    assert!(
+        unknown.code == 1 && unknown.err.starts_with("error: ") && unknown.err.contains("\nhint: "),
+        "{}",
+        unknown.err
+    );
+}
+
+#[test]
+fn routes_are_listed_without_any_database() {
+    let home = Home::new().with("DATABASE_URL", "nonsense");
+    let routes = home.json(&["routes"]);
+    let routes = routes.as_array().unwrap();
+    let find = |path: &str| {
+        routes
+            .iter()
+            .find(|route| route["path"] == path)
+            .unwrap_or_else(|| panic!("no {path}"))
+    };
+    let log_in = find("/rpc/log_in");
+    assert_eq!(
+        (log_in["method"].as_str(), log_in["public"].as_bool()),
+        (Some("POST"), Some(true))
+    );
+    assert_eq!(find("/rpc/list_users")["permission"], "manage_users");
+    assert_eq!(find("/events")["public"], false);
+    let mut keys: Vec<&String> = log_in.as_object().unwrap().keys().collect();
+    keys.sort();
+    assert_eq!(keys, ["method", "path", "permission", "public"]);
+}
+
+#[test]
+fn wrong_settings_end_every_command_with_their_name() {
+    for (name, value) in [
+        ("DB_POOL_SIZE", "many"),
+        ("DATABASE_URL", "mysql://me:hush@h/d"),
+        ("PGSTEWARD_ADDR", "here"),
+    ] {
+        for command in [&["serve"][..], &["stats"], &["config", "check"]] {
+            let done = Home::new().with(name, value).run(command);
+            assert_eq!(done.code, 2, "{command:?}: {}", done.err);
+            assert!(done.err.starts_with(&format!("error: {name}: ")), "{}", done.err);
+            assert!(
+                done.err.contains(&format!("\nhint: for example: {name}=")),
+                "{}",
+                done.err
+            );
+            assert!(!done.err.contains("hush") && done.out.is_empty(), "{}", done.err);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_one_error_with_a_hint() {
+    let home = Home::new().with("DATABASE_URL", "postgres://me:hush@127.0.0.1:1/ai_pal");
+    let done = home.run(&["stats"]);
+    assert_eq!(done.code, 1);
+    let errors: Vec<&str> = done
+        .err
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
+    assert!(
+        errors.len() == 1 && errors[0].contains("Connection refused"),
+        "{}",
+        done.err
+    );
+    assert!(
+        done.err.contains("\nhint: ") && !done.err.contains("hush"),
+        "{}",
+        done.err
+    );
+}
+
+#[tokio::test]
+async fn config_check_tells_which_database_does_not_answer() {
+    let cluster = testkit::shared().await;
+    let (store, up) = (cluster.database("store").await, cluster.database("up").await);
+    let home = Home::new().with("PGSTEWARD_STORE_URL", &store.url());
+    let file = format!(
+        "[[target]]\nname = \"up\"\nurl = \"{}\"\n[[target]]\nname = \"down\"\nurl = \"postgres://me:hush@127.0.0.1:1/x\"\n",
+        up.url()
+    );
+    std::fs::write(home.path().join("pgsteward.toml"), file).unwrap();
+    let done = home.run(&["config", "check", "--json"]);
+    assert_eq!(done.code, 1, "{}", done.err);
+    let parts: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    let ok: Vec<(&str, bool)> = parts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| (part["name"].as_str().unwrap(), part["ok"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(ok, [("store", true), ("up", true), ("down", false)], "{parts}");
+    assert!(!done.out.contains("hush") && !done.err.contains("hush"));
+    let words = home.run(&["config", "check"]);
+    assert!(
+        words.out.contains("ok     up") && words.out.contains("fault  down"),
+        "{}",
+        words.out
+    );
+
+    let several = home.run(&["stats"]);
+    assert!(
+        several.code == 2 && several.err.contains("--target: up, down"),
+        "{}",
+        several.err
+    );
+    assert_eq!(home.run(&["stats", "--target", "up"]).code, 0);
+    let unknown = home.run(&["stats", "--target", "elsewhere"]);
+    assert!(
+        unknown.code == 1 && unknown.err.contains("elsewhere"),
+        "{}",
+        unknown.err
+    );
+}
+
+#[tokio::test]
+async fn config_check_tells_whether_the_folder_for_imports_can_be_read() {
+    let (home, _target) = home("folder").await;
+    let folder = home.path().join("imports");
+    let home = home.with("PGSTEWARD_IMPORT_DIR", "imports");
+    let missing = home.run(&["config", "check"]);
+    assert_eq!(missing.code, 2, "{}", missing.err);
+    assert!(missing.err.contains("PGSTEWARD_IMPORT_DIR"), "{}", missing.err);
+    std::fs::create_dir(&folder).unwrap();
+    let readable = home.run(&["config", "check"]);
+    assert_eq!(readable.code, 0, "{}", readable.err);
+    assert!(readable.out.contains("ok     import folder"), "{}", readable.out);
+    // Whether root or not, the console's user is another one than the test's, or the owner who took its own right away.
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let closed = home.run(&["config", "check"]);
+    assert_eq!(closed.code, 1, "{} {}", closed.out, closed.err);
+    assert!(
+        closed.out.contains("fault  import folder") && closed.out.contains("permission denied"),
+        "{}",
+        closed.out
+    );
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+}
+
+#[tokio::test]
+async fn the_store_is_made_beside_the_managed_database() {
+    let cluster = testkit::Cluster::start().await;
+    let target = cluster.database("main").await;
+    let home = Home::new().with("DATABASE_URL", &target.url());
+    assert_eq!(home.run(&["config", "check"]).code, 0);
+    let there: bool = can_be_reached(&cluster, "pgsteward").await;
+    assert!(there);
+}
+
+/// Whether a database can be connected to, as psql sees it.
+async fn can_be_reached(cluster: &testkit::Cluster, database: &str) -> bool {
+    let asked = std::process::Command::new(cluster.bin_dir().join("psql"))
+        .args(["--no-psqlrc", "--command", "select 1", &cluster.url(database)])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    asked.success()
+}
+
+#[tokio::test]
+async fn ctrl_c_cancels_the_job_and_waits_for_its_clean_up() {
+    let (home, target) = home("held").await;
+    home.json(&["migrate", "up"]);
+    let cluster = testkit::shared().await;
+    // Whoever wants to read this table waits.
+    let mut holder = std::process::Command::new(cluster.bin_dir().join("psql"))
+        .args(["--no-psqlrc", "--quiet", "--command", "begin"])
+        .args(["--command", "lock table ari_snapshots in access exclusive mode"])
+        .args(["--command", "\\echo held"])
+        .args(["--command", "select pg_sleep(300)"])
+        .arg(target.url())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = std::io::BufReader::new(holder.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    let command = home.command(&["backup", "create", "--json"]).spawn().unwrap();
+    let pid = Pid::from_raw(command.id().cast_signed());
+    wait_until("the backup runs", || {
+        let list = home.json(&["backup", "list"]);
+        let state = list["attempts"]
+            .get(0)
+            .map_or("queued", |job| job["state"].as_str().unwrap());
+        assert!(["queued", "running"].contains(&state), "{list}");
+        state == "running"
+    });
+    let begun = Instant::now();
+    kill(pid, Signal::SIGINT).unwrap();
+    let output = command.wait_with_output().unwrap();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert!(begun.elapsed() < PATIENCE / 4, "it took {:?}", begun.elapsed());
+    let job: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(job["state"], "cancelled", "{job}");
+    let partial: Vec<_> = std::fs::read_dir(home.data().join("backups").join(".partial"))
+        .map(|entries| entries.flatten().map(|entry| entry.file_name()).collect())
+        .unwrap_or_default();
+    assert!(partial.is_empty(), "{partial:?}");
+}
+
+#[tokio::test]
+async fn a_sqlite_file_is_inspected_on_the_command_line() {
+    let (home, _target) = home("inspected").await;
+    let trap = testkit::sqlite::traps()
+        .find(|trap| trap.name == "text_in_the_last_row")
+        .unwrap();
+    trap.write(home.path());
+
+    let json = home.json(&["import", "sqlite", "text_in_the_last_row.db", "--inspect"]);
+    let proposal = &json["tables"][0]["columns"][0]["proposal"];
+    assert_eq!(proposal["type"], "text", "{json}");
+    assert_eq!(proposal["others"][0]["against"]["first"][0], 5000, "{json}");
+
+    let shown = home.run(&[
+        "import",
+        "sqlite",
+        "text_in_the_last_row.db",
+        "--inspect",
+        "--report",
+        "report.json",
+    ]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(
+        shown.out.contains("t: 5,000 rows") && shown.out.contains("rowid 5000 against it"),
+        "{}",
+        shown.out
+    );
+    let report = std::fs::read_to_string(home.path().join("report.json")).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&report).unwrap(), json);
+
+    let bare = home.run(&["import", "sqlite", "text_in_the_last_row.db"]);
+    assert!(
+        bare.code == 0 && bare.out.contains("Identical: all 5,000 rows"),
+        "{}{}",
+        bare.out,
+        bare.err
+    );
+    let gone = home.run(&["import", "sqlite", "gone.db", "--inspect"]);
+    assert!(
+        gone.code == 1 && gone.err.contains("error: There is no file") && gone.err.contains("hint: "),
+        "{}",
+        gone.err
+    );
+}

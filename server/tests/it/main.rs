@@ -1,0 +1,21 @@
+//! What the program, its routes and its pages promise: one program, so that all tests share one cluster.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test waits for another process by sleeping, and starts itself again"
+)]
+
+mod cli;
+mod events;
+mod http;
+mod import_command;
+mod program;
+mod routes;
+mod rules;
+mod serve;
+mod settings;
+mod support;
+#[cfg(feature = "test-jobs")]
+mod two_consoles;
+mod upload_memory;
+mod uploads;
