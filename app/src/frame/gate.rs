@@ -1,7 +1,7 @@
 //! The one place that asks for a session before a page is shown. It is a courtesy to the reader: what a page may show or
 //! do is decided by the engine.
 
-use contract::{session::Identity, target::TargetView};
+use contract::session::Identity;
 use leptos::{either::EitherOf3, prelude::*};
 use leptos_router::{
     components::{Outlet, Redirect},
@@ -9,32 +9,20 @@ use leptos_router::{
 };
 
 use super::{
+    fleet::Fleet,
     keys::Keys,
     nav::{Side, provide_targets},
+    opened::Opened,
     palette::Palette,
     top::Top,
 };
 use crate::{
     address::login_link,
     live,
-    rpc::ApiError,
     session::Me,
     target::api::list_targets,
     ui::{ToastList, Toasts},
 };
-
-/// The managed databases, for the navigation, the top bar and the palette.
-#[derive(Clone, Copy)]
-pub struct Fleet(pub Resource<Result<Vec<TargetView>, ApiError>>);
-
-/// Whether the dialogs of the frame are open.
-#[derive(Clone, Copy)]
-pub struct Opened {
-    /// The command palette.
-    pub palette: RwSignal<bool>,
-    /// The list of keys.
-    pub keys: RwSignal<bool>,
-}
 
 /// Shows the page below inside the frame to whoever is logged in, leads everyone else to the log-in and back, and leads
 /// who must choose a password to the settings.
@@ -110,15 +98,4 @@ fn Frame(me: Identity) -> impl IntoView {
         <ToastList />
     }
     .into_any()
-}
-
-/// The managed databases as the frame loaded them; none before that. To be read below a `Transition`.
-pub fn use_fleet() -> Signal<Vec<TargetView>> {
-    let fleet = use_context::<Fleet>();
-    Signal::derive(move || {
-        fleet
-            .and_then(|Fleet(fleet)| fleet.get())
-            .and_then(Result::ok)
-            .unwrap_or_default()
-    })
 }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{gate::Opened, nav::AREAS};
+use super::{nav::AREAS, opened::Opened};
 use crate::ui::Dialog;
 
 /// Listens to the keys, and shows the list of them.

@@ -1,13 +1,16 @@
 //! The frame around every page: who may pass, the navigation, the bar above, the keys.
 
+mod fleet;
 mod gate;
 mod keys;
 mod nav;
+mod opened;
 mod palette;
 mod theme;
 mod top;
 
-pub use gate::{Gate, use_fleet};
+pub use fleet::use_fleet;
+pub use gate::Gate;
 pub use nav::{AREAS, Area, Group, use_current_target, use_target_names};
 pub use theme::ThemeChoice;
 

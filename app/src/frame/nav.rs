@@ -9,7 +9,7 @@ use wasm_bindgen::JsCast;
 #[cfg(feature = "hydrate")]
 use web_sys::{FocusOptions, HtmlElement};
 
-use super::{Mark, gate::Fleet};
+use super::{Mark, fleet::Fleet};
 use crate::{
     address::{link, use_query},
     live::use_live,

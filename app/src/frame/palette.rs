@@ -4,8 +4,8 @@ use leptos::{html, prelude::*};
 use leptos_router::hooks::use_navigate;
 
 use super::{
-    gate::Opened,
     nav::{AREAS, use_current_target, use_target_names},
+    opened::Opened,
 };
 use crate::{
     address::{job_link, link},

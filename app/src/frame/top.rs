@@ -2,10 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{
-    gate::{Fleet, Opened},
-    theme::ThemeChoice,
-};
+use super::{fleet::Fleet, opened::Opened, theme::ThemeChoice};
 use crate::{
     live::{Connection, use_live},
     session::use_me,

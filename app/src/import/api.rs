@@ -53,7 +53,7 @@ pub async fn create_import(
         Err(ApiError(fault)) => lead_to(&format!(
             "{}?refused={}",
             link(&target, "import"),
-            super::choose::refusal_word(fault.code)
+            super::refusal::refusal_word(fault.code)
         )),
     }
     outcome

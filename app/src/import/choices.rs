@@ -3,7 +3,6 @@
 use contract::import::{ColumnChoice, Mapping, TableChoice};
 use leptos::prelude::*;
 
-use super::sheet::is_untouched;
 use crate::ui::{Badge, Tone, use_hydrated};
 
 /// What outlives a loading of the page: what is decided and not yet saved, and what was sent to be saved.
@@ -148,6 +147,11 @@ fn tidy(mapping: &mut Mapping) {
             .retain(|_, column| *column != ColumnChoice::default());
     }
     mapping.tables.retain(|_, table| !is_untouched(table));
+}
+
+/// Whether nothing is chosen for a table, so that it need not be mentioned.
+fn is_untouched(choice: &TableChoice) -> bool {
+    !choice.skip && choice.name.is_none() && choice.columns.is_empty()
 }
 
 /// What is decided for a table, in a word beside its name.

@@ -1,28 +1,22 @@
 //! Choosing the file of a new import: one that lies on the server, or one of the reader's own machine.
 
-#[cfg(feature = "ssr")]
-use contract::Code;
-use contract::import::{ImportFiles, ImportView};
+use contract::import::ImportFiles;
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
-use uuid::Uuid;
 
 use super::{
-    api::{create_import, import_files},
+    api::import_files,
+    create::{Create, create_action},
     files::ServerFiles,
     import_link,
+    refusal::refusal,
     upload::Upload,
     upload_card::UploadCard,
 };
 use crate::{
     address::use_query,
-    rpc::ApiError,
     ui::{EmptyState, FaultNote, Load},
 };
-
-/// Begins an import into a managed database: of a file on the server by its path, or of an upload. The database is named
-/// by who asks, since the page may show another one by the end of an upload.
-pub type Create = Action<(String, Option<String>, Option<Uuid>), Result<ImportView, ApiError>>;
 
 /// Both ways to a file, side by side.
 #[component]
@@ -31,11 +25,7 @@ pub fn Choose(
     target: Memo<String>,
 ) -> impl IntoView {
     let files = Resource::new(|| (), |()| import_files());
-    let create: Create = Action::new(
-        |(target, path, upload): &(String, Option<String>, Option<Uuid>)| {
-            create_import(target.clone(), path.clone(), *upload)
-        },
-    );
+    let create = create_action();
     // It outlives the list of files, which is loaded again on the way.
     let then = Callback::new(move |(target, upload)| {
         create.dispatch((target, None, Some(upload)));
@@ -112,55 +102,4 @@ fn Both(
         <div class=if side_by_side { "cols even" } else { "stack" }>{upload} {folder}</div>
     }
     .into_any()
-}
-
-/// The word of a refusal in the URL of a plain form: one of a fixed list, so that no link can make the page say something.
-#[cfg(feature = "ssr")]
-pub fn refusal_word(code: Code) -> &'static str {
-    match code {
-        Code::NotFound => "gone",
-        Code::Forbidden => "forbidden",
-        Code::Invalid => "invalid",
-        Code::Conflict => "conflict",
-        Code::Busy => "busy",
-        _ => "failed",
-    }
-}
-
-fn refusal(word: &str) -> &'static str {
-    match word {
-        "gone" => "There is no such file, or it is not there any more. Choose another one of the list.",
-        "forbidden" => "Your role does not allow imports. Ask an administrator.",
-        "invalid" => {
-            "This file cannot be imported: it is no ordinary file below the folder. Choose another one of the list."
-        }
-        "conflict" => {
-            "The file is not ready: an upload that is not whole yet, or one that was just removed. Look at the list, and try again."
-        }
-        "busy" => "Too much goes on at once. Wait until a job has ended, and try again.",
-        _ => "The import could not be begun. Try again; the console's log says why.",
-    }
-}
-
-#[cfg(all(test, feature = "ssr"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_refusal_of_the_form_has_words_of_its_own() {
-        let codes = [
-            Code::NotFound,
-            Code::Forbidden,
-            Code::Invalid,
-            Code::Conflict,
-            Code::Busy,
-            Code::Internal,
-        ];
-        let words: std::collections::BTreeSet<_> = codes
-            .into_iter()
-            .map(|code| refusal(refusal_word(code)))
-            .collect();
-        assert_eq!(words.len(), codes.len());
-        assert_eq!(refusal(refusal_word(Code::Internal)), refusal("<b>anything</b>"));
-    }
 }

@@ -15,7 +15,7 @@ use super::{
     choices::{Choices, Kept},
     decide::Decide,
     discard::DiscardButton,
-    found::{Findings, Found},
+    found::Found,
     newer::FollowUpload,
     plan::Rehearse,
     proof::ProofCard,
@@ -25,7 +25,7 @@ use super::{
     tables::TablesCard,
 };
 use crate::{
-    address::{link, use_here},
+    address::link,
     jobs::job_card,
     live::use_live,
     rpc::ApiError,
@@ -295,42 +295,6 @@ fn Interrupted(
         </section>
     }
     .into_any()
-}
-
-/// A link that shows what was found in the file also after the import, or hides it again.
-#[component]
-pub fn LookBack(
-    /// Whether it is hidden now.
-    folded: bool,
-) -> impl IntoView {
-    let here = use_here();
-    let href = move || {
-        let show = folded.then(|| "inspection".to_owned());
-        let cleared = ["table", "q", "sort", "dir", "page", "f", "severity", "fpage"].map(|key| (key, None));
-        let mut changes = vec![("show", show)];
-        changes.extend(cleared);
-        format!("{}#inspect", here.with(&changes))
-    };
-    view! {
-        <a class="chip" href=href>
-            {if folded { "Show what was found" } else { "Hide" }}
-        </a>
-    }
-}
-
-/// Findings of a report, below its proof.
-#[component]
-pub fn Items(
-    /// The import.
-    id: ImportId,
-    /// A page of them.
-    findings: super::sheet::Findings,
-) -> impl IntoView {
-    view! {
-        <section class="card" id="changed" aria-label="What changed">
-            <Findings id findings of_report=true />
-        </section>
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use contract::{Fault, import::FileEntry};
 use leptos::prelude::*;
 
-use super::choose::Create;
+use super::create::Create;
 use crate::{
     address::{use_query, use_typed_query},
     ui::{Ago, Bytes, EmptyState, FaultView, Pager, SearchBox, cut, use_hydrated},

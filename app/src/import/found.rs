@@ -4,12 +4,15 @@ use contract::{format, import::ImportId};
 use leptos::prelude::*;
 
 use super::{
-    detail::LookBack,
+    counts::{counted, plural},
     grid::{Grid, Head},
     save::SaveButton,
     sheet::{Export, FileSheet, Findings as Page, PER_PAGE},
 };
-use crate::ui::{EmptyState, FilterSelect, Pager, SearchBox};
+use crate::{
+    address::use_here,
+    ui::{EmptyState, FilterSelect, Pager, SearchBox},
+};
 
 static HEADS: [Head; 3] = [Head::words("Severity"), Head::words("Where"), Head::words("What")];
 
@@ -50,6 +53,27 @@ pub fn Found(
         </section>
     }
     .into_any()
+}
+
+/// A link that shows what was found in the file also after the import, or hides it again.
+#[component]
+fn LookBack(
+    /// Whether it is hidden now.
+    folded: bool,
+) -> impl IntoView {
+    let here = use_here();
+    let href = move || {
+        let show = folded.then(|| "inspection".to_owned());
+        let cleared = ["table", "q", "sort", "dir", "page", "f", "severity", "fpage"].map(|key| (key, None));
+        let mut changes = vec![("show", show)];
+        changes.extend(cleared);
+        format!("{}#inspect", here.with(&changes))
+    };
+    view! {
+        <a class="chip" href=href>
+            {if folded { "Show what was found" } else { "Hide" }}
+        </a>
+    }
 }
 
 #[component]
@@ -182,35 +206,4 @@ pub fn Findings(
         <Pager page=page.page per_page=PER_PAGE rows=page.matching key="fpage" />
     }
     .into_any()
-}
-
-/// How many errors, warnings and notes there are.
-pub fn counted([errors, warnings, notes]: [i64; 3]) -> String {
-    [
-        (errors, "error", "errors"),
-        (warnings, "warning", "warnings"),
-        (notes, "note", "notes"),
-    ]
-    .into_iter()
-    .filter(|(count, ..)| *count > 0)
-    .map(|(count, one, many)| plural(count, one, many))
-    .collect::<Vec<_>>()
-    .join(" · ")
-}
-
-/// How many of a list are shown.
-pub fn first_of(shown: i64, all: i64) -> String {
-    match all > shown {
-        true => format!(
-            "the first {} of {}; all are in the JSON",
-            format::exact(shown),
-            format::exact(all)
-        ),
-        false => format::exact(all),
-    }
-}
-
-/// A count with its word.
-pub fn plural(count: i64, one: &str, many: &str) -> String {
-    format!("{} {}", format::exact(count), if count == 1 { one } else { many })
 }

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use super::{
     api::rehearse_import,
     choices::Choices,
-    found::{first_of, plural},
+    counts::{first_of, plural},
     grid::{Grid, Head, table_link},
     save::SaveButton,
     sheet::{Export, FollowSheet, PER_PAGE, Paged, PlanSheet, StageSheet},

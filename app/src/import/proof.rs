@@ -1,14 +1,14 @@
 //! The fifth step: what came out.
 
-use contract::import::{ImportView, Verdict};
+use contract::import::{ImportId, ImportView, Verdict};
 use leptos::prelude::*;
 
 use super::{
-    detail::Items,
-    found::{counted, first_of},
+    counts::{counted, first_of},
+    found::Findings,
     grid::{Cells, Grid, Head},
     save::SaveButton,
-    sheet::{Export, Findings, PER_PAGE, Paged, Proof},
+    sheet::{Export, Findings as Page, PER_PAGE, Paged, Proof},
 };
 use crate::{
     address::use_query,
@@ -47,7 +47,7 @@ pub fn ProofCard(
     /// What came out.
     proof: Proof,
     /// A page of what changed, unless the inspection is shown instead.
-    items: Option<Findings>,
+    items: Option<Page>,
     /// How to bring over what changed since, by a button.
     follow: AnyView,
     /// The same, where it takes more than a button.
@@ -166,4 +166,19 @@ fn Listed(title: &'static str, heads: &'static [Head], rows: Vec<Cells>, all: i6
         <Grid label=title heads rows fold=true />
     }
     .into_any()
+}
+
+/// Findings of a report, below its proof.
+#[component]
+fn Items(
+    /// The import.
+    id: ImportId,
+    /// A page of them.
+    findings: Page,
+) -> impl IntoView {
+    view! {
+        <section class="card" id="changed" aria-label="What changed">
+            <Findings id findings of_report=true />
+        </section>
+    }
 }

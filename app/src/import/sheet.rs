@@ -4,8 +4,7 @@
 use contract::{
     Instant,
     import::{
-        ColumnType, Destination, FileFacts, ImportView, Mapping, NewerUploads, Obstacle, Room, Stage,
-        TableChoice, Verdict,
+        ColumnType, Destination, FileFacts, ImportView, Mapping, NewerUploads, Obstacle, Room, Stage, Verdict,
     },
     jobs::JobView,
 };
@@ -269,9 +268,4 @@ pub enum Export {
     Markdown,
     /// What changed and what was not carried over, as CSV.
     Items,
-}
-
-/// Whether nothing is chosen for a table, so that it need not be mentioned.
-pub fn is_untouched(choice: &TableChoice) -> bool {
-    !choice.skip && choice.name.is_none() && choice.columns.is_empty()
 }

@@ -10,9 +10,8 @@ use uuid::Uuid;
 use super::{
     api::{inspect_again, start_import},
     choices::Choices,
-    found::plural,
+    counts::{plural, rows_words},
     sheet::PlanSheet,
-    tables::rows_words,
 };
 use crate::{
     rpc::ApiError,

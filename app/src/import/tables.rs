@@ -1,12 +1,12 @@
 //! The tables of the file, and one of them opened.
 
-use contract::{format, import::ImportId};
+use contract::import::ImportId;
 use leptos::prelude::*;
 
 use super::{
     choices::{Choices, change_table, new_name},
     columns::Columns,
-    found::plural,
+    counts::plural,
     grid::{Grid, Head, Sql},
     save::SaveButton,
     sheet::{Export, OpenTable, PER_PAGE, Paged},
@@ -230,12 +230,4 @@ fn OfTable(name: String, choices: Choices) -> impl IntoView {
         </div>
     }
     .into_any()
-}
-
-/// A number of rows for a button or a title.
-pub fn rows_words(rows: i64) -> String {
-    match rows {
-        1 => "1 row".to_owned(),
-        rows => format!("{} rows", format::exact(rows)),
-    }
 }

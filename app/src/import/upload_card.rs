@@ -4,7 +4,7 @@ use contract::{format, import::UploadView};
 use leptos::prelude::*;
 
 use super::{
-    choose::Create,
+    create::Create,
     send::{dropped, picked},
     upload::{Going, Upload, received, total},
     uploads::Uploads,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     api::delete_upload,
-    choose::Create,
+    create::Create,
     send::picked,
     upload::{Upload, received, total},
 };

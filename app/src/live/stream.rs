@@ -12,7 +12,7 @@ use leptos::{leptos_dom::helpers::TimeoutHandle, prelude::*, task::spawn_local};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{EventSource, MessageEvent, VisibilityState};
 
-use super::{Connection, Live};
+use super::values::{Connection, Live};
 
 /// How long a tab may be out of sight before its stream is closed.
 const OUT_OF_SIGHT: Duration = Duration::from_secs(30);

@@ -90,7 +90,7 @@ pub async fn change_password(
         rpc::call(|engine, caller| async move { engine.session().change_password(&caller, change).await })
             .await
     } else {
-        Err(rpc::refuse(super::password::differ()))
+        Err(rpc::refuse(form::differ()))
     };
     match outcome {
         Ok(tokens) => {

@@ -1,7 +1,7 @@
 //! Forms that the browser itself sends, without JavaScript: they are answered by a way on, and what they were refused for
 //! travels in the URL as a word of a fixed list and a number, so that nobody can make a page say something by a link.
 
-use contract::format;
+use contract::{Code, Fault, format};
 
 /// What `busy` means, with the wait in seconds from the URL.
 pub(super) fn too_many(wait: Option<i64>) -> String {
@@ -14,6 +14,11 @@ pub(super) fn too_many(wait: Option<i64>) -> String {
         }
         _ => "Too many tries. Wait a few minutes and try again.".to_owned(),
     }
+}
+
+/// The fault of two new passwords that are not one.
+pub(super) fn differ() -> Fault {
+    Fault::new(Code::Invalid, "The two are not the same.").field("again")
 }
 
 #[cfg(feature = "ssr")]

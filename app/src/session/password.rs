@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{
     api::{Password, change_password},
-    form::too_many,
+    form::{differ, too_many},
     load_page, use_me,
 };
 use crate::{
@@ -129,11 +129,6 @@ pub fn PasswordCard() -> impl IntoView {
         </section>
     }
     .into_any()
-}
-
-/// The fault of two new passwords that are not one.
-pub(super) fn differ() -> Fault {
-    Fault::new(Code::Invalid, "The two are not the same.").field("again")
 }
 
 /// Why the form was refused, from the word in the URL.

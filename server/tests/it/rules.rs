@@ -1,10 +1,12 @@
 //! The rules of docs/architecture.md, as far as a reader of the source can tell.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs,
     path::{Path, PathBuf},
 };
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 const CRATES: [&str; 7] = [
     "contract", "engine", "app", "frontend", "server", "xtask", "testkit",
@@ -281,4 +283,321 @@ fn every_operation_takes_a_caller_and_asks_for_a_permission_first() {
         .map(|(name, _)| (*name).to_owned())
         .collect();
     assert_eq!(excepted, known, "an exception is there for nothing");
+}
+
+/// A module by its names from the top of its crate.
+type Module = Vec<String>;
+
+/// What a file names with a path.
+struct Named {
+    /// The names, from the top of the crate.
+    path: Module,
+    /// What it is called where it is brought in, if by `use`.
+    called: Option<String>,
+    /// Whether it is only handed on, by `pub use`.
+    handed_on: bool,
+}
+
+/// The module of a file: `app/src/import/mod.rs` is `import`, `app/src/import/api.rs` is `import::api`.
+fn module_of(path: &str) -> Module {
+    let mut names: Module = path
+        .trim_end_matches(".rs")
+        .split('/')
+        .skip(2)
+        .map(str::to_owned)
+        .collect();
+    if names
+        .last()
+        .is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str()))
+    {
+        names.pop();
+    }
+    names
+}
+
+/// Whether an attribute's brackets keep what follows for tests alone.
+fn is_for_tests(brackets: Option<&TokenTree>) -> bool {
+    let Some(TokenTree::Group(brackets)) = brackets else {
+        return false;
+    };
+    let text = brackets.stream().to_string().replace(' ', "");
+    text == "cfg(test)" || text.starts_with("cfg(all(test,")
+}
+
+/// Reads the paths that begin at a token, `a::b` or `a::{b, c::d}`, each with what it is called; and where they end.
+fn read_paths(tokens: &[TokenTree], start: usize) -> (Vec<(Module, String)>, usize) {
+    let is_colon =
+        |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(mark)) if mark.as_char() == ':');
+    let mut path = vec![tokens[start].to_string()];
+    let mut at = start + 1;
+    while is_colon(at) && is_colon(at + 1) {
+        match tokens.get(at + 2) {
+            Some(TokenTree::Ident(name)) => path.push(name.to_string()),
+            Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                let mut paths = Vec::new();
+                let mut within = 0;
+                while within < inner.len() {
+                    if let TokenTree::Ident(_) = inner[within] {
+                        let (found, next) = read_paths(&inner, within);
+                        paths.extend(found.into_iter().map(|(rest, called)| {
+                            let rest = rest.into_iter().filter(|name| name != "self");
+                            (path.iter().cloned().chain(rest).collect(), called)
+                        }));
+                        within = next;
+                    } else {
+                        within += 1;
+                    }
+                }
+                return (paths, at + 3);
+            }
+            _ => break,
+        }
+        at += 3;
+    }
+    let mut called = path.last().cloned().unwrap_or_default();
+    if let (Some(TokenTree::Ident(word)), Some(TokenTree::Ident(name))) = (tokens.get(at), tokens.get(at + 1))
+        && word == "as"
+    {
+        called = name.to_string();
+        at += 2;
+    }
+    (vec![(path, called)], at)
+}
+
+/// A path from the top of the crate, if it may lead to a module of the crate. One name alone leads nowhere: it is of the
+/// file itself, or says how far something is seen.
+fn from_the_top(path: &[String], here: &[String], modules: &BTreeSet<Module>) -> Option<Module> {
+    if path.len() < 2 {
+        return None;
+    }
+    let mut base = here.to_vec();
+    let mut rest = path;
+    match path[0].as_str() {
+        "crate" => {
+            base.clear();
+            rest = &path[1..];
+        }
+        "self" | "super" => {
+            while let Some(word) = rest
+                .first()
+                .filter(|word| ["self", "super"].contains(&word.as_str()))
+            {
+                if word == "super" {
+                    base.pop()?;
+                }
+                rest = &rest[1..];
+            }
+        }
+        first => {
+            let below: Module = here.iter().cloned().chain([first.to_owned()]).collect();
+            if !modules.contains(&below) {
+                return None;
+            }
+        }
+    }
+    base.extend_from_slice(rest);
+    Some(base)
+}
+
+/// Gathers what a file names, without its tests; also what stands in the arguments of macros.
+fn gather(tokens: TokenStream, here: &[String], modules: &BTreeSet<Module>, found: &mut Vec<Named>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_mark = |at: Option<usize>, mark: char| {
+        at.and_then(|at| tokens.get(at))
+            .is_some_and(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark))
+    };
+    let is_word = |at: Option<usize>, word: &str| {
+        at.and_then(|at| tokens.get(at))
+            .is_some_and(|token| matches!(token, TokenTree::Ident(ident) if ident == word))
+    };
+    let mut at = 0;
+    while at < tokens.len() {
+        let before = at.checked_sub(1);
+        match &tokens[at] {
+            TokenTree::Punct(mark) if mark.as_char() == '#' && is_for_tests(tokens.get(at + 1)) => {
+                let ends = |token: &TokenTree| match token {
+                    TokenTree::Punct(mark) => mark.as_char() == ';',
+                    TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+                    _ => false,
+                };
+                at += tokens[at..].iter().position(ends).unwrap_or(tokens.len());
+            }
+            TokenTree::Ident(word) if word == "mod" => {
+                if let (Some(TokenTree::Ident(name)), Some(TokenTree::Group(body))) =
+                    (tokens.get(at + 1), tokens.get(at + 2))
+                {
+                    let mut inside = here.to_vec();
+                    inside.push(name.to_string());
+                    gather(body.stream(), &inside, modules, found);
+                    at += 2;
+                }
+            }
+            TokenTree::Ident(_) => {
+                let goes_on = is_mark(before, ':') && is_mark(at.checked_sub(2), ':');
+                if !goes_on && !is_mark(before, '.') {
+                    let brought_in = is_word(before, "use");
+                    let handed_on = brought_in
+                        && (is_word(at.checked_sub(2), "pub") || is_word(at.checked_sub(3), "pub"));
+                    let (paths, next) = read_paths(&tokens, at);
+                    found.extend(paths.into_iter().filter_map(|(path, called)| {
+                        Some(Named {
+                            path: from_the_top(&path, here, modules)?,
+                            called: brought_in.then_some(called),
+                            handed_on,
+                        })
+                    }));
+                    at = next;
+                    continue;
+                }
+            }
+            TokenTree::Group(group) => gather(group.stream(), here, modules, found),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+        at += 1;
+    }
+}
+
+/// Circles among the files of each folder below the top of a crate, each as `folder: a → b → a`. A folder in it counts as one
+/// of its files, and what a `mod.rs` hands on counts as taken from where it is written.
+fn circles(files: &[(String, String)]) -> Vec<String> {
+    let files: Vec<(Module, &String)> = files
+        .iter()
+        .filter(|(path, _)| !path.ends_with("_tests.rs"))
+        .map(|(path, text)| (module_of(path), text))
+        .collect();
+    let modules: BTreeSet<Module> = files.iter().map(|(module, _)| module.clone()).collect();
+    let mut uses = Vec::new();
+    let mut brought_in = BTreeMap::new();
+    for (module, text) in &files {
+        let mut found = Vec::new();
+        gather(text.parse().unwrap(), module, &modules, &mut found);
+        for named in found {
+            if let Some(called) = &named.called {
+                let mut from_outside = module.clone();
+                from_outside.push(called.clone());
+                brought_in.insert(from_outside, named.path.clone());
+            }
+            uses.push((module, named));
+        }
+    }
+    let home = |path: &Module| {
+        let mut path = path.clone();
+        // A name is handed on a few times at most.
+        for _ in 0..8 {
+            let known = (0..=path.len())
+                .rev()
+                .find(|&length| modules.contains(&path[..length]))
+                .unwrap_or(0);
+            let origin = path
+                .get(..=known)
+                .and_then(|name| brought_in.get(name))
+                .filter(|origin| origin[..] != path[..=known]);
+            let Some(origin) = origin else {
+                path.truncate(known);
+                break;
+            };
+            path = origin.iter().chain(&path[known + 1..]).cloned().collect();
+        }
+        path
+    };
+    let mut arrows: BTreeMap<&[String], BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for (user, named) in &uses {
+        let used = home(&named.path);
+        for depth in 1..=user.len() {
+            let folder = &user[..depth];
+            if !used.starts_with(folder) {
+                break;
+            }
+            let file = |module: &Module| module.get(depth).cloned().unwrap_or_else(|| "mod".to_owned());
+            let (from, to) = (file(user), file(&used));
+            if from != to && !(from == "mod" && named.handed_on) {
+                arrows
+                    .entry(folder)
+                    .or_default()
+                    .entry(from)
+                    .or_default()
+                    .insert(to);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (folder, arrows) in &arrows {
+        for start in arrows.keys() {
+            if let Some(way) = way_back(arrows, start) {
+                found.push(format!("{}: {}", folder.join("/"), way.join(" → ")));
+            }
+        }
+    }
+    found
+}
+
+/// A way from a file along the arrows back to itself, the shortest.
+fn way_back<'a>(arrows: &'a BTreeMap<String, BTreeSet<String>>, start: &'a String) -> Option<Vec<&'a str>> {
+    let mut ways: VecDeque<Vec<&str>> = VecDeque::from([vec![start.as_str()]]);
+    let mut seen = BTreeSet::new();
+    while let Some(way) = ways.pop_front() {
+        for next in way
+            .last()
+            .and_then(|last| arrows.get(*last))
+            .into_iter()
+            .flatten()
+        {
+            let longer = way.iter().copied().chain([next.as_str()]).collect();
+            if next == start {
+                return Some(longer);
+            }
+            if seen.insert(next) {
+                ways.push_back(longer);
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn files_of_one_area_do_not_import_each_other_in_a_circle() {
+    let found = circles(&sources("app"));
+    assert!(
+        found.is_empty(),
+        "what several need goes into a file below them:\n{}",
+        found.join("\n")
+    );
+}
+
+#[test]
+fn a_circle_of_files_is_seen_however_the_path_is_written() {
+    let look = |files: &[(&str, &str)]| {
+        let files: Vec<(String, String)> = files
+            .iter()
+            .map(|(path, text)| (format!("app/src/{path}"), (*text).to_owned()))
+            .collect();
+        circles(&files)
+    };
+    let first = ("area/one.rs", "use super::two::Two; pub struct One;");
+    let seen = ["area: one → two → one", "area: two → one → two"];
+    for second in [
+        "use super::One; pub struct Two;",
+        "use crate::area::one::One as Other;",
+        "use super::{Two as Three, one::{self, One}};",
+        "fn act() { view! { <p>{super::one::words()}</p> } }",
+        "mod inner { use super::super::one::One; }",
+    ] {
+        let parent = ("area/mod.rs", "mod one; mod two; pub use one::One;");
+        assert_eq!(look(&[parent, first, ("area/two.rs", second)]), seen, "{second}");
+    }
+    let parent = ("area/mod.rs", "mod one; mod two; fn act() { one::begin(); }");
+    let child = ("area/one.rs", "use super::act;");
+    assert_eq!(
+        look(&[parent, child]),
+        ["area: mod → one → mod", "area: one → mod → one"]
+    );
+    let tests = "pub struct Two; #[cfg(test)] mod tests { use super::super::one::One; }";
+    let parent = ("area/mod.rs", "mod one; pub mod two; pub use one::One;");
+    assert_eq!(look(&[parent, first, ("area/two.rs", tests)]), [""; 0]);
+    let other = ("other/mod.rs", "use crate::area::One;");
+    assert_eq!(
+        look(&[parent, first, ("area/two.rs", "use crate::other;"), other]),
+        [""; 0]
+    );
 }
