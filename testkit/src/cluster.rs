@@ -24,8 +24,12 @@ pub async fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Result<Cluster, Failure>> = OnceLock::new();
     // Each test has a runtime of its own that ends with it, so nothing here may belong to a runtime.
     let started =
-        blocking(|| Ok(SHARED.get_or_init(|| Server::start(&ClusterOptions::default()).map(Cluster::of))))
-            .await;
+        // A pool that a test leaves behind keeps its connections until the process ends, and hundreds of tests share this.
+        blocking(|| {
+            let options = ClusterOptions::new().max_connections(600);
+            Ok(SHARED.get_or_init(|| Server::start(&options).map(Cluster::of)))
+        })
+        .await;
     or_fail(started).as_ref().unwrap_or_else(|failure| failure.fail())
 }
 

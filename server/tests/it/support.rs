@@ -30,8 +30,6 @@ pub struct Console {
     pub engine: Engine,
     /// What its routes know.
     pub web: Web,
-    /// The managed database `main`.
-    pub target: Database,
     router: Router,
     _folder: TempDir,
 }
@@ -102,7 +100,6 @@ impl Console {
             engine,
             router: router(web.clone()),
             web,
-            target,
             _folder: folder,
         }
     }

@@ -60,12 +60,12 @@ fn second_tries(
     log: &mut std::fs::File,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let missed: usize = first.iter().map(|all| missed(all).count()).sum();
+    let all: usize = first.iter().map(|verdicts| missed(verdicts).count()).sum();
     for (binary, verdicts) in binaries.iter().zip(first) {
         outcome.passed += verdicts.values().filter(|v| **v == Verdict::Passed).count();
         for test in missed(verdicts) {
             let name = format!("{}::{test}", binary.package);
-            if missed <= SECOND_TRIES && run::alone(binary, test, log)? {
+            if all <= SECOND_TRIES && run::alone(binary, test, log)? {
                 outcome.passed += 1;
                 outcome.unsteady.push(name);
             } else {
