@@ -160,6 +160,18 @@ impl Error {
     }
 }
 
+impl From<sqlite::Error> for Error {
+    /// A file is the caller's own, so what is wrong with it is told as it is.
+    fn from(error: sqlite::Error) -> Self {
+        match error {
+            sqlite::Error::Refused(fault) => Self::Refused(fault),
+            sqlite::Error::Io { what, source } => Self::Io { what, source },
+            sqlite::Error::Cancelled => Self::Cancelled,
+            sqlite::Error::Internal { context, source } => Self::Internal { context, source },
+        }
+    }
+}
+
 impl From<sqlx::Error> for Error {
     /// Queries on the store propagate with `?`; those on a managed database name it with `Target::error`.
     fn from(source: sqlx::Error) -> Self {

@@ -1,8 +1,9 @@
 //! What pgsteward does: every act of a user is one public operation here.
 //!
-//! Invariants: SQL is written only in this crate; an operation's first parameter is `&Caller` and its first line asks
-//! for a permission; nothing here reads an environment variable or knows a page; a `Fault` is made only in `error.rs`
-//! and where an operation refuses; what outlives a request is a job.
+//! Invariants: SQL reaches a server only from this crate; an operation's first parameter is `&Caller` and its first line
+//! asks for a permission; nothing here reads an environment variable or knows a page; a `Fault` is made only in `error.rs`
+//! and where an operation refuses; what outlives a request is a job. What SQLite means in PostgreSQL is below it, in the
+//! crate `sqlite`.
 //!
 //! To add an area:
 //! 1. `contract/src/<area>.rs`: the specs and views.
@@ -18,7 +19,6 @@ pub mod backup;
 pub mod caller;
 pub mod config;
 pub mod demo;
-mod disk;
 pub mod embedded;
 pub mod error;
 pub mod events;
@@ -29,7 +29,6 @@ pub mod migration;
 mod open;
 pub mod optimize;
 pub mod programs;
-pub mod quote;
 pub mod session;
 pub mod stats;
 pub mod target;
@@ -38,3 +37,6 @@ pub use caller::Caller;
 pub use config::EngineConfig;
 pub use error::{Error, Result};
 pub use open::Engine;
+// What both need lies in the lower of the two crates.
+use sqlite::disk;
+pub use sqlite::quote;

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{ConnectOptions, postgres::PgSslMode};
 use uuid::Uuid;
 
-use crate::{Error, Result, quote::conninfo, target::Target};
+use crate::{Error, Result, target::Target};
 
 /// Where systems keep the authorities they trust, for `verify-ca` and `verify-full` without `sslrootcert`: the console's
 /// own connections trust the public authorities then, and the tools must do the same.
@@ -202,5 +202,29 @@ fn sslmode(mode: PgSslMode) -> &'static str {
         PgSslMode::Require => "require",
         PgSslMode::VerifyCa => "verify-ca",
         PgSslMode::VerifyFull => "verify-full",
+    }
+}
+
+/// A value inside a libpq connection string (`dbname='…'`): quotes and backslashes escaped with a backslash.
+fn conninfo(value: &str) -> String {
+    let mut out = String::with_capacity(value.len() + 2);
+    out.push('\'');
+    for c in value.chars().filter(|&c| c != '\0') {
+        if matches!(c, '\'' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('\'');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_value_stays_one_value() {
+        assert_eq!(conninfo(r"x' host=evil \"), r"'x\' host=evil \\'");
     }
 }

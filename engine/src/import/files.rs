@@ -16,10 +16,10 @@ use contract::{
     session::Permission,
 };
 use nix::libc;
+use sqlite::header::MAGIC;
 
 use super::{
     Import,
-    header::MAGIC,
     uploads::{self, Folder},
 };
 use crate::{Caller, Engine, EngineConfig, Error, Result};

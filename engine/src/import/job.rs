@@ -13,17 +13,19 @@ use contract::{
     jobs::{JobKind, JobState, LogLevel, Phase},
 };
 use serde::{Deserialize, Serialize};
+use sqlite::{
+    inspect::{self, Inspected},
+    scan::Seen,
+    source::Source,
+    stop::Stop,
+};
 use sqlx::Connection;
 use uuid::Uuid;
 
 use super::{
-    inspect::{self, Inspected},
     load::{Done, Ledger, Load, SESSION, Watch},
     plan::{self, Plan},
     rehearsal::{self, decided_anew},
-    scan::Seen,
-    source::Source,
-    stop::Stop,
     store::{self, Record},
     sync, uploads, verify,
 };
@@ -90,7 +92,14 @@ async fn look(context: &JobContext, path: PathBuf, name: String) -> Result<Inspe
     let (reading_stop, reading_seen) = (stop.clone(), seen.clone());
     let reading = tokio::task::spawn_blocking(move || {
         same_place(&path, &name)?;
-        inspect::run(&path, Some(&name), &room, alone, &reading_stop, &reading_seen)
+        Ok(inspect::run(
+            &path,
+            Some(&name),
+            &room,
+            alone,
+            &reading_stop,
+            &reading_seen,
+        )?)
     });
     tokio::pin!(reading);
     loop {
@@ -415,7 +424,7 @@ async fn open(context: &JobContext, path: PathBuf, name: String) -> Result<Sourc
     let _stops = stop.on_drop();
     let opening = tokio::task::spawn_blocking(move || {
         same_place(&path, &name)?;
-        Source::open(&path, Some(&name), &room, alone, &stop)
+        Ok(Source::open(&path, Some(&name), &room, alone, &stop)?)
     });
     context
         .unless_cancelled(async {

@@ -5,41 +5,16 @@
 //! A plan is rehearsed before the first row moves, what is loaded is noted in the target in the transaction that loads it,
 //! and at the end every row is read back and compared by hash.
 
-mod affinity;
-mod binary_json;
-mod check;
-mod column_findings;
-mod ddl;
-mod encode;
 mod files;
-mod findings;
-mod fit;
-mod forms;
-mod header;
-mod inspect;
 pub(crate) mod job;
-mod json;
-mod leftover;
 mod load;
-mod lock;
-mod names;
-mod numeric;
 mod plan;
-mod propose;
 pub(crate) mod rehearsal;
-mod scan;
-mod schema;
 mod show;
-mod source;
-mod stop;
 mod store;
 mod sync;
-mod tally;
-mod times;
-mod translate;
 mod uploads;
 mod verify;
-mod wire;
 
 use std::path::Path;
 
@@ -49,6 +24,7 @@ use contract::{
     jobs::{JobId, JobState, JobView},
     session::Permission,
 };
+use sqlite::{inspect, scan, source, stop};
 use uuid::Uuid;
 
 use self::{

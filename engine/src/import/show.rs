@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Days, NaiveDate};
 use contract::import::ColumnType;
+use sqlite::wire::Fields;
 
-use super::{plan::TablePlan, wire::Fields};
+use super::plan::TablePlan;
 
 /// The most characters of a value that are shown.
 const LONGEST: usize = 60;

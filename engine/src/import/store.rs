@@ -4,10 +4,11 @@ use contract::{
     import::{ImportId, ImportReport, ImportState, ImportView, Mapping, Rehearsal},
     jobs::JobId,
 };
+use sqlite::inspect::Inspected;
 use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
 
-use super::{inspect::Inspected, plan::Plan};
+use super::plan::Plan;
 
 /// An import with everything that belongs to it.
 pub(super) struct Record {

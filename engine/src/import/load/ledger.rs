@@ -4,12 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::import::{ImportId, Stage};
+use sqlite::wire::Sum;
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 
-use super::{
-    super::{plan::Plan, wire::Sum},
-    step::DONE,
-};
+use super::{super::plan::Plan, step::DONE};
 use crate::{quote, target::worker};
 
 /// The table's name, in the schema that receives the rows. It goes when the import is done.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use contract::{import::Destination, jobs::Phase};
 use rusqlite::Connection;
+use sqlite::{source::Source, stop::Stop};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use self::schedule::{Schedule, Task};
@@ -20,7 +21,7 @@ pub(super) use self::{
     step::{INSTEAD, LOST, refusal},
     watch::Watch,
 };
-use super::{plan::Plan, source::Source, stop::Stop};
+use super::plan::Plan;
 use crate::{Error, Result, jobs::JobContext, target::Target};
 
 /// The name of the job's sessions.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use contract::import::OnConflict;
 use futures::TryStreamExt;
+use sqlite::wire::{RowHasher, Rows, Sum};
 use sqlx::{AssertSqlSafe, PgConnection, postgres::PgDatabaseError};
 
 use super::{
@@ -15,7 +16,6 @@ use crate::{
     import::{
         plan::{Parents, TablePlan},
         show,
-        wire::{RowHasher, Rows, Sum},
     },
     quote,
 };
@@ -657,7 +657,7 @@ pub(in crate::import) async fn send(
     let mut copy = session.copy_in_raw(statement).await?;
     let mut whole = false;
     while let Some(chunk) = chunks.full.recv().await {
-        whole = chunk.ends_with(&super::super::wire::END);
+        whole = chunk.ends_with(&sqlite::wire::END);
         copy.send(chunk.as_slice()).await?;
         // Nobody waits for it when the reader has ended.
         chunks.empty.try_send(chunk).ok();

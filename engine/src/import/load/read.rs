@@ -2,16 +2,15 @@
 
 use contract::{Code, Fault};
 use rusqlite::{Connection, Statement};
-use tokio::sync::mpsc;
-
-use super::super::{
+use sqlite::{
     encode::Misfit,
-    plan::{ColumnPlan, TablePlan},
-    schema,
     stop::{Stop, is_interrupted},
     wire::{END, RowHasher, SIGNATURE, Sum},
 };
-use crate::{Error, Result};
+use tokio::sync::mpsc;
+
+use super::super::plan::{ColumnPlan, TablePlan};
+use crate::{Error, Result, quote};
 
 /// Bytes that travel at a time.
 const CHUNK: usize = 128 * 1024;
@@ -147,7 +146,7 @@ fn prepare<'a>(
 ) -> rusqlite::Result<Statement<'a>> {
     let rowid = table.rowid.as_deref();
     let columns = table.columns.iter().map(|column| match (&column.source, rowid) {
-        (Some(name), _) => schema::quote(name),
+        (Some(name), _) => quote::ident(name),
         (None, Some(rowid)) => rowid.to_owned(),
         // A table without a rowid has a key of its own, so this does not come up; its rows are told apart by nothing.
         (None, None) => "null".to_owned(),
@@ -156,7 +155,7 @@ fn prepare<'a>(
     let mut sql = format!(
         "select {} from {} not indexed",
         list.join(", "),
-        schema::quote(&table.source)
+        quote::ident(&table.source)
     );
     match (rowid, range.after, range.upto) {
         (_, None, None) => {}

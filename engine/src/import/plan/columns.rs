@@ -2,14 +2,14 @@
 
 use contract::import::{ColumnChoice, ColumnFacts, ColumnType, Conversion, RowsBy, TableFacts, TextPolicy};
 use serde::{Deserialize, Serialize};
-
-use super::{Draft, conversion};
-use crate::import::{
+use sqlite::{
     column_findings::rows,
     encode::{BlobsAs, Encoder},
     fit::Forms,
     propose::{could_become_equal, inventory},
 };
+
+use super::{Draft, conversion};
 
 /// One column of a planned table.
 #[derive(Clone, Debug, Serialize, Deserialize)]

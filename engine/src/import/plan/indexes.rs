@@ -1,13 +1,14 @@
 //! Primary keys, unique keys and indexes of tables that the plan makes.
 
 use contract::import::{ColumnType, Finding, FindingKind, IndexFacts, Severity, Stage, TableFacts};
+use sqlite::translate;
 
 use super::{
     Draft, Step, bare, finding,
     naming::Names,
     new::{Source, is_full_text, is_long, nullable_key},
 };
-use crate::{import::translate, quote};
+use crate::quote;
 
 /// Bytes of a value that are kept in an index as they are.
 const FITS: i64 = 2_000;

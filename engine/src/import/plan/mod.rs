@@ -16,10 +16,10 @@ use contract::import::{
     Conversion, Destination, Finding, FindingKind, Inspection, Mapping, Obstacle, OnConflict, Severity, Stage,
 };
 use serde::{Deserialize, Serialize};
+use sqlite::{encode::Encoder, inspect::Inspected};
 use sqlx::PgConnection;
 
 pub(super) use self::{columns::ColumnPlan, relations::words, room::look as room, view::view};
-use super::{encode::Encoder, inspect::Inspected};
 use crate::{Result, target::Target};
 
 /// What will be done.
@@ -371,7 +371,7 @@ fn bare(why: &str) -> &str {
 fn conversion(column: &contract::import::ColumnFacts, encoder: Encoder) -> Option<Conversion> {
     match encoder.to == column.proposal.column_type {
         true => column.proposal.conversion,
-        false => super::fit::Forms(&column.stored).conversion(encoder.to),
+        false => sqlite::fit::Forms(&column.stored).conversion(encoder.to),
     }
 }
 

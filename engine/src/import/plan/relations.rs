@@ -3,16 +3,14 @@
 use contract::import::{
     Finding, FindingKind, ForeignKey, Inspection, Mapping, ObjectFacts, Places, RowsBy, Severity, Stage,
 };
+use sqlite::{column_findings::rows, ddl, translate};
 
 use super::{
     Draft, Step, bare, finding,
     naming::{Names, by_policy},
     new::Source,
 };
-use crate::{
-    import::{column_findings::rows, ddl, translate},
-    quote,
-};
+use crate::quote;
 
 /// Adds the checks of one table.
 pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mut Draft) {

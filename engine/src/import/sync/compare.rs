@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use contract::import::Inspection;
+use sqlite::{
+    check, schema,
+    wire::{RowHasher, Sum},
+};
 
 use super::{
     super::{
-        check,
         load::{
             Done, Load,
             read::{Range, Sink, read},
         },
         plan::{IdentityPlan, TablePlan, words},
-        schema,
-        wire::{RowHasher, Sum},
     },
     known::strict,
 };

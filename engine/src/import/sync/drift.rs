@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use contract::import::{Finding, FindingKind, IndexFacts, Severity};
+use sqlite::{inspect::Inspected, schema};
 
-use super::super::{inspect::Inspected, load::Load, schema};
+use super::super::load::Load;
 use crate::{Error, Result};
 
 /// An index, a view or a trigger: the word for it, its name, its table, and its SQL.

@@ -2,11 +2,9 @@
 //! file was looked at; a value of another form would be changed without a word.
 
 use contract::import::{ColumnType, Form, Inspection, Stored};
+use sqlite::encode::{BlobsAs, Encoder, Known};
 
-use super::super::{
-    encode::{BlobsAs, Encoder, Known},
-    plan::{ColumnPlan, TablePlan},
-};
+use super::super::plan::{ColumnPlan, TablePlan};
 
 /// A table that refuses values of forms that were not known.
 pub(super) fn strict(table: &TablePlan, inspection: &Inspection) -> TablePlan {

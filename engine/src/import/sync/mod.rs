@@ -17,6 +17,7 @@ mod stage;
 use std::{path::Path, sync::Arc};
 
 use contract::{format, import::Destination, jobs::Phase};
+use sqlite::inspect::Inspected;
 use uuid::Uuid;
 
 use self::{
@@ -24,7 +25,6 @@ use self::{
     compare::{compare, identities, orphans},
 };
 use super::{
-    inspect::Inspected,
     load::{Done, Load, Watch},
     plan::Plan,
     store,

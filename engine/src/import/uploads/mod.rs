@@ -16,6 +16,7 @@ use contract::{
     session::Permission,
 };
 use futures::{Stream, StreamExt};
+use sqlite::header;
 use tokio::sync::mpsc;
 use tokio_util::bytes::Bytes;
 use uuid::Uuid;
@@ -26,7 +27,7 @@ pub(super) use self::{
     newer::{check_newer, newer, path},
 };
 use self::{folder::Upload, receive::Receiver};
-use super::{Import, header, store};
+use super::{Import, store};
 use crate::{Caller, Engine, Error, Result, audit};
 
 /// Room that is left to others on the disk: a full one would stop a database that lives there.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use contract::{Fault, import::UploadPart};
+use sqlite::header::{self, PROBE};
 use tokio::{
     io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
     sync::mpsc,
@@ -16,10 +17,7 @@ use tokio::{
 use tokio_util::bytes::Bytes;
 
 use super::{blocking, folder::Upload, words};
-use crate::{
-    Error, Result,
-    import::header::{self, PROBE},
-};
+use crate::{Error, Result};
 
 /// How long a request waits for one that ends just now.
 const PATIENCE: Duration = Duration::from_secs(2);

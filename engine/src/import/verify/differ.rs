@@ -6,6 +6,7 @@ use std::{
 };
 
 use contract::import::{Difference, Side};
+use sqlite::wire::{Fields, RowHasher};
 
 use super::{each_row, types};
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
         },
         plan::TablePlan,
         show,
-        wire::{Fields, RowHasher},
     },
 };
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use contract::import::{ColumnType, Difference, TableReport, Verdict};
 use futures::TryStreamExt;
+use sqlite::wire::{RowHasher, Rows, Sum};
 use sqlx::PgConnection;
 
 pub(super) use self::keys::{foreign_keys, identities};
 use super::{
     load::{Done, Load},
     plan::TablePlan,
-    wire::{RowHasher, Rows, Sum},
 };
 use crate::{Error, Result, quote};
 

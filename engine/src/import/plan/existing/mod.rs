@@ -7,12 +7,12 @@ use contract::{
     format,
     import::{ColumnFacts, ColumnType, Finding, FindingKind, Mapping, OnConflict, Severity, TableFacts},
 };
+use sqlite::inspect::Inspected;
 
 use super::{
     ColumnPlan, Draft, Existing, TablePlan, columns, finding, new,
     target::{ColumnThere, TableThere, There, TriggerThere},
 };
-use crate::import::inspect::Inspected;
 
 pub(in crate::import::plan) fn plan(
     inspected: &Inspected,

@@ -4,15 +4,13 @@ use contract::{
     format,
     import::{Finding, FindingKind, Severity, Stage, TableFacts},
 };
+use sqlite::{ddl, translate};
 
 use super::{
     super::{Computed, Create, Draft, IdentityPlan, Step, TablePlan, bare, finding},
     Source, nullable_key,
 };
-use crate::{
-    import::{ddl, translate},
-    quote,
-};
+use crate::quote;
 
 /// The statements that make one table.
 pub(super) fn create(place: usize, source: &Source<'_>, schema: &translate::Schema, draft: &mut Draft) {

@@ -9,6 +9,7 @@ use contract::{
         ColumnFacts, ColumnType, Finding, FindingKind, Mapping, Severity, Stage, TableFacts, TableKind,
     },
 };
+use sqlite::{fit::Forms, inspect::Inspected, translate};
 
 use super::{
     ColumnPlan, Draft, Plan, Step, columns, finding, indexes,
@@ -16,10 +17,7 @@ use super::{
     relations,
     target::There,
 };
-use crate::{
-    import::{fit::Forms, inspect::Inspected, translate},
-    quote,
-};
+use crate::quote;
 
 /// A table of the file on its way.
 pub(in crate::import::plan) struct Source<'a> {

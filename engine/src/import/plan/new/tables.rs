@@ -1,12 +1,12 @@
 //! One table of the file as one of the plan, or as several when it is too wide.
 
 use contract::import::{FindingKind, Severity, TableFacts};
-
-use super::super::{ColumnPlan, Draft, IdentityPlan, TablePlan, columns::by, finding, naming::Names};
-use crate::import::{
+use sqlite::{
     findings::{MOST_COLUMNS, ROW, width},
     inspect::Inspected,
 };
+
+use super::super::{ColumnPlan, Draft, IdentityPlan, TablePlan, columns::by, finding, naming::Names};
 
 /// The most columns of a part of a table that is too wide, so that some can be added.
 const FEW_COLUMNS: usize = 1_500;
