@@ -1,5 +1,6 @@
 //! The audit logs: complete, in order, fast by every filter, and never changed.
 
+use crate::support::{Console, caller, engine};
 use chrono::{TimeDelta, TimeZone, Utc};
 use contract::{
     Code, Fault, Instant,
@@ -8,7 +9,6 @@ use contract::{
 };
 use engine::Caller;
 use sqlx::{AssertSqlSafe, PgPool};
-use crate::support::{Console, caller, engine};
 use testkit::{ai_pal, shared};
 
 struct Test {

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::work::{PATIENCE, World, refused};
 use contract::{
     Code,
     jobs::{JobId, JobState, Phase, StepState},
@@ -11,7 +12,6 @@ use contract::{
 };
 use engine::{Engine, EngineConfig};
 use sqlx::migrate::Migrator;
-use crate::work::{World, refused};
 
 fn all() -> MigrateSpec {
     MigrateSpec {
@@ -245,7 +245,8 @@ async fn a_set_in_disorder_is_refused_whole() {
 /// Another tool's session that holds sqlx' lock.
 async fn holder_of_the_lock(world: &World) -> Option<sqlx::PgConnection> {
     use sqlx::migrate::Migrate;
-    let mut other = crate::work::connect(world.database.socket_options().application_name("other tool")).await;
+    let mut other =
+        crate::work::connect(world.database.socket_options().application_name("other tool")).await;
     other.lock().await.unwrap();
     Some(other)
 }
@@ -253,10 +254,17 @@ async fn holder_of_the_lock(world: &World) -> Option<sqlx::PgConnection> {
 #[tokio::test]
 async fn of_two_runs_at_once_only_one_applies() {
     let world = crate::work::files(&[
-        ("1_slow.sql", "create table one (); select pg_sleep(3)"),
+        (
+            "1_slow.sql",
+            "create table one (); do $$begin while not exists (select from gate) loop perform pg_sleep(0.02); end loop; end$$",
+        ),
         ("2_two.sql", "create table two ()"),
     ])
     .await;
+    sqlx::raw_sql("create table gate (open bool)")
+        .execute(&world.pool)
+        .await
+        .unwrap();
     // A console on another store knows nothing of this one's jobs.
     let store = testkit::shared().await.database("store").await;
     let stranger = Engine::open(EngineConfig {
@@ -276,7 +284,7 @@ async fn of_two_runs_at_once_only_one_applies() {
     );
     assert!(fault.hint.unwrap().contains(&first.to_string()));
     let second = stranger.migration().start(&their, all()).await.unwrap();
-    let most = Duration::from_secs(20);
+    let most = PATIENCE;
     let waits = crate::work::until(&stranger, &their, second, most, |job| {
         job.progress.waiting.is_some()
     })
@@ -290,6 +298,10 @@ async fn of_two_runs_at_once_only_one_applies() {
             .who
             .starts_with("pgsteward migrate ")
     );
+    sqlx::raw_sql("insert into gate values (true)")
+        .execute(&world.pool)
+        .await
+        .unwrap();
     assert!(world.succeeded(first).await.starts_with("2 migrations applied"));
     let second = crate::work::until(&stranger, &their, second, most, |job| job.state.is_final()).await;
     assert_eq!(
@@ -311,7 +323,7 @@ async fn a_lock_that_stays_taken_is_given_up_after_a_minute_naming_its_holder() 
     let job = world.until(id, |job| job.progress.waiting.is_some()).await;
     assert_eq!(job.progress.waiting.unwrap().pid, pid);
     let begun = Instant::now();
-    let job = crate::work::until(&world.engine, &world.caller, id, Duration::from_secs(80), |job| {
+    let job = crate::work::until(&world.engine, &world.caller, id, 2 * PATIENCE, |job| {
         job.state.is_final()
     })
     .await;
@@ -519,7 +531,11 @@ async fn a_cancelled_migration_is_rolled_back() {
     .await;
     let id = world.start(all()).await;
     world.until(id, |job| job.progress.phase == Phase::Applying).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let asleep =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+    while world.number(asleep).await == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     world.cancel(id).await;
     assert!(!world.has("long").await);
     assert_eq!(world.states().await, [MigrationState::Pending]);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::work::{PATIENCE, World, refused};
 use contract::{
     Code,
     jobs::{JobId, JobState, JobView, Phase, StepState},
@@ -11,7 +12,6 @@ use contract::{
 };
 use engine::{Engine, EngineConfig, config::TargetConfig};
 use sqlx::{AssertSqlSafe, PgConnection};
-use crate::work::{World, refused};
 
 fn only_indexes() -> OptimizeSpec {
     OptimizeSpec {
@@ -327,14 +327,17 @@ async fn what_is_broken_is_made_anew_and_what_differs_is_left_alone() {
 async fn a_cancelled_build_leaves_no_invalid_index() {
     let world = World::with_schema().await;
     let (snapshot, pid) = world.old_snapshot().await;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
-    let blockers = world.plan().await.blockers;
-    assert!(
-        blockers
-            .iter()
-            .any(|it| it.starts_with(&format!("pid {pid}: reader, idle in transaction, for "))),
-        "{blockers:?}"
-    );
+    // It is named once it is a second old.
+    let named = format!("pid {pid}: reader, idle in transaction, for ");
+    while !world
+        .plan()
+        .await
+        .blockers
+        .iter()
+        .any(|it| it.starts_with(&named))
+    {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let id = world.optimize(only_indexes()).await;
     let job = world.until(id, |job| job.progress.waiting.is_some()).await;
     assert_eq!(job.progress.phase, Phase::Indexing);
@@ -472,7 +475,7 @@ fn a_console_that_dies_leaves_nothing_that_the_next_one_does_not_clean_up() {
                 let engine = Engine::open(config).await.unwrap();
                 let caller = crate::support::caller(&engine, Role::Administrator).await;
                 let id = engine.optimize().start(&caller, only_indexes()).await.unwrap();
-                crate::work::until(&engine, &caller, id, Duration::from_secs(20), |job| {
+                crate::work::until(&engine, &caller, id, PATIENCE, |job| {
                     job.progress.waiting.is_some()
                 })
                 .await;
@@ -488,10 +491,7 @@ fn a_console_that_dies_leaves_nothing_that_the_next_one_does_not_clean_up() {
     runtime.block_on(async {
         let next = Engine::open(world.config.clone()).await.unwrap();
         let caller = crate::support::caller(&next, Role::Administrator).await;
-        let job = crate::work::until(&next, &caller, id, Duration::from_secs(30), |job| {
-            job.state.is_final()
-        })
-        .await;
+        let job = crate::work::until(&next, &caller, id, PATIENCE, |job| job.state.is_final()).await;
         assert_eq!(job.state, JobState::Interrupted, "{job:#?}");
         world.quiet().await;
         assert_eq!(world.invalid_indexes().await, 0);
@@ -538,10 +538,7 @@ async fn a_user_with_few_rights_is_told_what_is_hidden() {
         .start(&caller, OptimizeSpec::all("main"))
         .await
         .unwrap();
-    let job = crate::work::until(&engine, &caller, id, Duration::from_secs(40), |job| {
-        job.state.is_final()
-    })
-    .await;
+    let job = crate::work::until(&engine, &caller, id, PATIENCE, |job| job.state.is_final()).await;
     let fault = job.fault.clone().unwrap();
     assert!(fault.message.contains("and 17 more"), "{fault:?}");
     assert_eq!(fault.target.unwrap().sqlstate.as_deref(), Some("42501"));

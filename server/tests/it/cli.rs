@@ -2,11 +2,11 @@
 
 use std::{io::BufRead, process::Stdio, time::Instant};
 
+use crate::program::{Home, PATIENCE, wait_until};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use crate::program::{Home, PATIENCE, wait_until};
 use testkit::Database;
 
 /// A folder whose program manages a fresh database, with a store of its own.

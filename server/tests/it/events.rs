@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::{Client, Console, get};
 use axum::{
     body::{Body, BodyDataStream},
     http::StatusCode,
@@ -12,10 +13,9 @@ use contract::{
 };
 use futures::StreamExt;
 use serde_json::json;
-use crate::support::{Client, Console, get};
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Events {
     frames: BodyDataStream,

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use crate::support::{Answer, Console, HOST, PASSWORD, call, get, log_in};
 use axum::{
     Router,
     body::Body,
@@ -14,7 +15,6 @@ use axum::{
 };
 use contract::session::Role;
 use serde_json::json;
-use crate::support::{Answer, Console, HOST, PASSWORD, call, get, log_in};
 use tower::ServiceExt;
 
 fn assert_protected(answer: &Answer, what: &str) {

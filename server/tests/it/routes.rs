@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::support::{Client, Console, HOST, call, form, get};
 use axum::{
     body::Body,
     http::{Method, Request, StatusCode, header},
@@ -9,7 +10,6 @@ use axum::{
 use contract::session::Role;
 use serde_json::json;
 use server::routes::{self, Route};
-use crate::support::{Client, Console, HOST, call, form, get};
 
 const NO_ID: &str = "00000000-0000-0000-0000-000000000001";
 

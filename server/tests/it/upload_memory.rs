@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use crate::support::{Console, HOST};
 use axum::{
     body::{Body, Bytes},
     http::{Method, Request, StatusCode, header},
@@ -13,7 +14,6 @@ use axum::{
 use contract::session::Role;
 use futures::{StreamExt, stream};
 use serde_json::json;
-use crate::support::{Console, HOST};
 
 const PAGE: usize = 4096;
 /// Pages of the file: 256 MiB.
@@ -49,7 +49,11 @@ async fn a_large_file_streams_to_disk_in_constant_memory() {
     if std::env::var_os(ALONE).is_none() {
         let own = std::env::current_exe().unwrap();
         let name = "upload_memory::a_large_file_streams_to_disk_in_constant_memory";
-        let done = Command::new(own).args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+        let done = Command::new(own)
+            .args(["--exact", name, "--nocapture"])
+            .env(ALONE, "1")
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&done.stdout);
         assert!(
             done.status.success() && said.contains("1 passed"),

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use crate::support::{Answer, Client, Console, HOST, form, get};
 use axum::{
     body::{Body, Bytes},
     http::{Method, Request, StatusCode, header},
@@ -10,7 +11,6 @@ use contract::session::Role;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use server::http::connection;
-use crate::support::{Answer, Client, Console, HOST, form, get};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

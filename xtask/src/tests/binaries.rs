@@ -17,7 +17,10 @@ impl Build {
     /// As the command line names them.
     #[must_use]
     pub fn new(profile: &str, features: &str) -> Self {
-        Self { profile: profile.to_owned(), features: features.to_owned() }
+        Self {
+            profile: profile.to_owned(),
+            features: features.to_owned(),
+        }
     }
 }
 
@@ -38,7 +41,12 @@ pub struct Binary {
 /// When cargo fails; it has then said why.
 pub fn build(build: &Build) -> Result<Vec<Binary>> {
     let output = wasm::cargo()
-        .args(["test", "--no-run", "--quiet", "--message-format=json-render-diagnostics"])
+        .args([
+            "test",
+            "--no-run",
+            "--quiet",
+            "--message-format=json-render-diagnostics",
+        ])
         .args(["--profile", &build.profile, "--features", &build.features])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -58,10 +66,19 @@ fn program(message: &str) -> Option<(bool, Binary)> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let test = message["profile"]["test"].as_bool()?;
     let program = PathBuf::from(message["executable"].as_str()?);
-    let folder = PathBuf::from(message["manifest_path"].as_str()?).parent()?.to_owned();
+    let folder = PathBuf::from(message["manifest_path"].as_str()?)
+        .parent()?
+        .to_owned();
     let package = folder.file_name()?.to_string_lossy().into_owned();
     let integration = message["target"]["kind"][0] == "test";
-    test.then_some((integration, Binary { package, folder, program }))
+    test.then_some((
+        integration,
+        Binary {
+            package,
+            folder,
+            program,
+        },
+    ))
 }
 
 #[cfg(test)]

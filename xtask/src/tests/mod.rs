@@ -9,8 +9,8 @@ mod output;
 mod run;
 
 use crate::{Result, read, write};
-pub use binaries::Build;
 use binaries::Binary;
+pub use binaries::Build;
 use output::Verdict;
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -18,7 +18,11 @@ pub fn listed(text: &str) -> impl Iterator<Item = &str> {
 pub fn verdict(line: &str) -> Option<(&str, Verdict)> {
     let (name, end) = line.strip_prefix("test ")?.split_once(" ... ")?;
     let name = name.strip_suffix(" - should panic").unwrap_or(name);
-    let verdict = if end.starts_with("ok") { Verdict::Passed } else { Verdict::Missed };
+    let verdict = if end.starts_with("ok") {
+        Verdict::Passed
+    } else {
+        Verdict::Missed
+    };
     Some((name, verdict))
 }
 
@@ -29,7 +33,10 @@ mod tests {
     #[test]
     fn only_a_test_that_says_ok_has_passed() {
         assert_eq!(verdict("test a::b ... ok"), Some(("a::b", Verdict::Passed)));
-        assert_eq!(verdict("test a::b - should panic ... ok"), Some(("a::b", Verdict::Passed)));
+        assert_eq!(
+            verdict("test a::b - should panic ... ok"),
+            Some(("a::b", Verdict::Passed))
+        );
         for end in ["FAILED", "ignored", "ignored, no server"] {
             let line = format!("test a ... {end}");
             assert_eq!(verdict(&line), Some(("a", Verdict::Missed)), "{line}");

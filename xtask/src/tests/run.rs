@@ -19,10 +19,14 @@ const TESTS_PER_CORE: usize = 2;
 /// When the program cannot be started.
 pub fn all(binary: &Binary, filter: &str, log: &mut File) -> Result<BTreeMap<String, Verdict>> {
     let start = Instant::now();
-    let list = command(binary).args(["--list", filter]).output().map_err(|e| not_started(binary, &e))?;
+    let list = command(binary)
+        .args(["--list", filter])
+        .output()
+        .map_err(|e| not_started(binary, &e))?;
     let list = String::from_utf8_lossy(&list.stdout);
-    let mut verdicts: BTreeMap<String, Verdict> =
-        listed(&list).map(|name| (name.to_owned(), Verdict::Missed)).collect();
+    let mut verdicts: BTreeMap<String, Verdict> = listed(&list)
+        .map(|name| (name.to_owned(), Verdict::Missed))
+        .collect();
     if verdicts.is_empty() {
         return Ok(verdicts);
     }
@@ -36,7 +40,11 @@ pub fn all(binary: &Binary, filter: &str, log: &mut File) -> Result<BTreeMap<Str
         }
     })?;
     let seconds = start.elapsed().as_secs_f64();
-    eprintln!("  {:<12} {:>4} tests {seconds:>8.1} s", binary.package, verdicts.len());
+    eprintln!(
+        "  {:<12} {:>4} tests {seconds:>8.1} s",
+        binary.package,
+        verdicts.len()
+    );
     Ok(verdicts)
 }
 
@@ -65,7 +73,11 @@ fn command(binary: &Binary) -> Command {
 fn watch(binary: &Binary, mut program: Command, log: &mut File, mut seen: impl FnMut(&str)) -> Result<()> {
     let (reader, writer) = std::io::pipe().map_err(|e| not_started(binary, &e))?;
     let also = writer.try_clone().map_err(|e| not_started(binary, &e))?;
-    let mut child = program.stdout(writer).stderr(also).spawn().map_err(|e| not_started(binary, &e))?;
+    let mut child = program
+        .stdout(writer)
+        .stderr(also)
+        .spawn()
+        .map_err(|e| not_started(binary, &e))?;
     // Its ends of the pipe must go, or the reader below waits for them.
     drop(program);
     lines(reader, |line| {

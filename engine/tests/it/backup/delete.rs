@@ -106,13 +106,15 @@ async fn a_backup_that_is_downloaded_cannot_be_deleted() {
     assert_eq!(world.list().await.backups.len(), 1);
     drop(download);
     // A file of the runtime is closed a moment after it is dropped.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    world
+    while let Err(error) = world
         .engine
         .backup()
         .delete(&world.caller, request(&world, backup.id))
         .await
-        .unwrap();
+    {
+        assert!(error.fault().message.contains("downloaded"), "{error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let audit = world
         .engine
         .audit()

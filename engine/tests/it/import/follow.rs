@@ -430,22 +430,20 @@ async fn a_lock_of_another_session_holds_up_nobody_else_and_is_named() {
         .await
         .unwrap();
     followed.change("update parent set v = 'b'; insert into child values (2, 1)");
+    // Whoever queued behind the waiting lock for good would answer once, after it was given up.
+    let mut answered = 0;
     let others = async {
-        let mut longest = Duration::ZERO;
-        for _ in 0..20 {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            let begun = std::time::Instant::now();
+        loop {
             followed.text("select count(*) from s.parent").await;
-            longest = longest.max(begun.elapsed());
+            answered += 1;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        longest
     };
-    let (ended, longest) = tokio::time::timeout(Duration::from_secs(120), async {
-        tokio::join!(followed.follow(), others)
-    })
-    .await
-    .unwrap();
-    assert!(longest < Duration::from_secs(15), "{longest:?}");
+    let ended = tokio::select! {
+        ended = followed.follow() => ended,
+        () = others => unreachable!("it asks for ever"),
+    };
+    assert!(answered > 3, "{answered}");
     let fault = ended.unwrap_err();
     assert_eq!(fault.code, Code::Conflict, "{fault}");
     assert!(fault.message.contains(&format!("pid {pid} ")), "{fault}");

@@ -141,7 +141,7 @@ async fn a_reader_that_goes_away_ends_the_reading_and_its_copy() {
     }
     while !world.left_behind().is_empty() {
         assert!(
-            begun.elapsed() < Duration::from_secs(10),
+            begun.elapsed() < Duration::from_secs(60),
             "the copy is still there"
         );
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -9,6 +9,7 @@ mod users;
 
 use std::time::Duration;
 
+use crate::support::{self, Console, PASSWORD, engine};
 use contract::{
     Code, Fault,
     session::{NewUser, Role, UserChange},
@@ -16,7 +17,6 @@ use contract::{
 use engine::{Caller, Engine, Result, session::Tokens};
 use secrecy::ExposeSecret;
 use sqlx::{PgPool, Postgres, Transaction};
-use crate::support::{self, Console, PASSWORD, engine};
 
 const HERE: &str = "203.0.113.7";
 
@@ -109,7 +109,7 @@ impl Test {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let came = tokio::time::timeout(Duration::from_secs(20), all).await;
+        let came = tokio::time::timeout(Duration::from_secs(120), all).await;
         held.rollback().await.unwrap();
         assert!(came.is_ok(), "fewer than {number} waited");
     }
