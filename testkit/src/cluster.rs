@@ -1,35 +1,44 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
+use crate::address::{encoded, loopback_url, url_at};
 use crate::failure::{Doing, or_fail};
 use crate::server::{PASSWORD, SUPERUSER, Server};
-use crate::{ClusterOptions, Database, Failure};
+use crate::{ClusterOptions, Database, Failure, Version};
 
 /// A private PostgreSQL server in a temporary folder, which ends with this value or with the process.
 ///
 /// The superuser is `postgres`; TCP on 127.0.0.1 asks for its password, the Unix socket trusts everyone.
 #[derive(Debug)]
 pub struct Cluster {
-    server: Arc<Server>,
+    pub(crate) server: Arc<Server>,
     databases: AtomicU32,
 }
 
 /// The cluster that all tests of this process share, started by the first one that asks. Do not stop it and do not change
 /// its settings; start one of your own for that.
 pub async fn shared() -> &'static Cluster {
-    static SHARED: OnceLock<Result<Cluster, Failure>> = OnceLock::new();
+    static SHARED: Once = OnceLock::new();
+    // A pool that a test leaves behind keeps its connections until the process ends, and hundreds of tests share this.
+    once(&SHARED, ClusterOptions::new().max_connections(600)).await
+}
+
+/// As [`shared`], of one version.
+pub async fn shared_of(version: Version) -> &'static Cluster {
+    static SHARED: [Once; Version::ALL.len()] = [const { OnceLock::new() }; _];
+    let place = &SHARED[version as usize];
+    once(place, ClusterOptions::new().version(version)).await
+}
+
+type Once = OnceLock<Result<Cluster, Failure>>;
+
+async fn once(place: &'static Once, options: ClusterOptions) -> &'static Cluster {
     // Each test has a runtime of its own that ends with it, so nothing here may belong to a runtime.
-    let started =
-        // A pool that a test leaves behind keeps its connections until the process ends, and hundreds of tests share this.
-        blocking(|| {
-            let options = ClusterOptions::new().max_connections(600);
-            Ok(SHARED.get_or_init(|| Server::start(&options).map(Cluster::of)))
-        })
-        .await;
+    let started = blocking(move || Ok(place.get_or_init(|| Server::start(&options).map(Cluster::of)))).await;
     or_fail(started).as_ref().unwrap_or_else(|failure| failure.fail())
 }
 
@@ -124,12 +133,16 @@ impl Cluster {
     /// As [`Cluster::url`], for another user or, with a [`crate::Proxy`] between, another port.
     #[must_use]
     pub fn url_of(&self, user: &str, password: &str, port: u16, database: &str) -> String {
-        format!(
-            "postgres://{}:{}@127.0.0.1:{port}/{}",
-            encoded(user),
-            encoded(password),
-            encoded(database)
-        )
+        loopback_url(user, password, port, database)
+    }
+
+    /// As [`Cluster::url`], by this name of 127.0.0.1 (`localhost` is one) and with full verification of the server's
+    /// certificate against the authority in the file `root`.
+    #[must_use]
+    pub fn verified_url(&self, host: &str, root: &Path, database: &str) -> String {
+        let root = encoded(&root.to_string_lossy());
+        let url = url_at(host, SUPERUSER, PASSWORD, self.port(), database);
+        format!("{url}?sslmode=verify-full&sslrootcert={root}")
     }
 
     /// Where it listens on 127.0.0.1. The same after a restart.
@@ -195,7 +208,7 @@ impl Cluster {
         self.blocking(Server::kill9).await;
     }
 
-    fn of(server: Server) -> Self {
+    pub(crate) fn of(server: Server) -> Self {
         Self {
             server: Arc::new(server),
             databases: AtomicU32::new(0),
@@ -208,7 +221,7 @@ impl Cluster {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     act: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(act)
@@ -219,18 +232,4 @@ async fn blocking<T: Send + 'static>(
 /// An identifier as SQL writes it.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A text as a URL's part carries it.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
 }

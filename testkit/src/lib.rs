@@ -11,11 +11,14 @@
 //! ```
 //!
 //! One cluster serves all tests of a process ([`shared`]); a test that stops servers or needs other settings starts
-//! its own ([`Cluster::start`], [`ClusterOptions`]). [`Proxy`] stands between a client and a server and can cut the line.
+//! its own ([`Cluster::start`], [`ClusterOptions`]). [`shared_of`] and [`ClusterOptions::version`] run PostgreSQL 14 to 18,
+//! [`Cluster::standby`] follows a server, [`PgBouncer`] pools its connections, a certificate of [`tls`] makes it speak TLS.
+//! [`Proxy`] stands between a client and a server and can cut the line.
 //! By hand: `cargo run -p testkit --bin scratch-cluster` keeps a cluster up until Ctrl-C.
 //!
 //! Functions here panic on failure, with the remedy in the message: a test fails by panicking.
 
+mod address;
 /// The bundled AI-PAL schema, ready to be filled.
 pub mod ai_pal;
 mod cluster;
@@ -23,6 +26,7 @@ mod database;
 mod failure;
 mod options;
 mod owner;
+mod pgbouncer;
 /// Finding PostgreSQL's programs.
 pub mod programs;
 mod proxy;
@@ -31,13 +35,17 @@ pub mod seed;
 mod server;
 /// SQLite files with one trap each.
 pub mod sqlite;
+mod standby;
 mod system;
 /// Certificates for servers that speak TLS.
 pub mod tls;
+mod version;
 mod watchdog;
 
-pub use cluster::{Cluster, shared};
+pub use cluster::{Cluster, shared, shared_of};
 pub use database::Database;
 pub use failure::Failure;
 pub use options::ClusterOptions;
+pub use pgbouncer::{PgBouncer, PgBouncerOptions, PoolMode};
 pub use proxy::Proxy;
+pub use version::Version;

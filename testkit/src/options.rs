@@ -1,16 +1,19 @@
 use std::path::PathBuf;
 
-use crate::tls::Identity;
+use crate::Version;
+use crate::tls::{Authority, Identity};
 
 /// What a cluster shall be like. The default is a fast one that loses its data in a power cut, with 200 connections
 /// and, where it is installed, `pg_stat_statements`.
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
     pub(crate) bin: Option<PathBuf>,
+    pub(crate) version: Option<Version>,
     pub(crate) max_connections: u32,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) tls: Option<Identity>,
     pub(crate) tls_only: bool,
+    pub(crate) clients: Option<String>,
     pub(crate) preload: Vec<String>,
 }
 
@@ -18,10 +21,12 @@ impl Default for ClusterOptions {
     fn default() -> Self {
         Self {
             bin: None,
+            version: None,
             max_connections: 200,
             settings: Vec::new(),
             tls: None,
             tls_only: false,
+            clients: None,
             preload: vec!["pg_stat_statements".to_owned()],
         }
     }
@@ -48,7 +53,14 @@ impl ClusterOptions {
         self
     }
 
-    /// The folder with the programs of the version to run, instead of the one that [`crate::programs::bin_dir`] finds.
+    /// Runs this version, instead of the one that [`crate::programs::bin_dir`] finds.
+    #[must_use]
+    pub fn version(mut self, version: Version) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// The folder with the programs to run, instead of the one that [`crate::programs::bin_dir`] finds.
     #[must_use]
     pub fn bin_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.bin = Some(folder.into());
@@ -76,6 +88,14 @@ impl ClusterOptions {
         self.tls(identity)
     }
 
+    /// Asks on TCP for a certificate of this authority whose first name is the user's, instead of a password. Goes with
+    /// [`ClusterOptions::tls_only`].
+    #[must_use]
+    pub fn client_certificates(mut self, authority: &Authority) -> Self {
+        self.clients = Some(authority.certificate().to_owned());
+        self
+    }
+
     /// `postgresql.conf` for a server on this port with its sockets in that folder.
     pub(crate) fn configuration(&self, port: u16, sockets: &str) -> String {
         let mut lines = vec![
@@ -99,6 +119,9 @@ impl ClusterOptions {
             lines.push(("ssl_cert_file", "server.crt".to_owned()));
             lines.push(("ssl_key_file", "server.key".to_owned()));
         }
+        if self.clients.is_some() {
+            lines.push(("ssl_ca_file", "clients.crt".to_owned()));
+        }
         let own = lines.iter().map(|(name, value)| (*name, value.as_str()));
         let extra = self
             .settings
@@ -109,12 +132,16 @@ impl ClusterOptions {
             .collect()
     }
 
-    /// `pg_hba.conf`: trust on the socket, a password on TCP.
+    /// `pg_hba.conf`: trust on the socket, a password or a certificate on TCP.
     pub(crate) fn access(&self) -> String {
         let host = if self.tls_only { "hostssl" } else { "host" };
+        let how = match self.clients {
+            Some(_) => "cert",
+            None => "scram-sha-256",
+        };
         format!(
             "local all all trust\nlocal replication all trust\n\
-             {host} all all 127.0.0.1/32 scram-sha-256\n{host} replication all 127.0.0.1/32 scram-sha-256\n"
+             {host} all all 127.0.0.1/32 {how}\n{host} replication all 127.0.0.1/32 {how}\n"
         )
     }
 }

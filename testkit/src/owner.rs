@@ -1,3 +1,4 @@
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -44,6 +45,14 @@ impl Owner {
             Self::Other { uid, gid } => chown(path, Some(uid), Some(gid))
                 .doing(&format!("giving {} to PostgreSQL's user", path.display())),
         }
+    }
+
+    /// Writes a file of this user's with this mode.
+    pub(crate) fn write(self, path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+        let what = format!("writing {}", path.display());
+        fs::write(path, text).doing(&what)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).doing(&what)?;
+        self.give(path)
     }
 
     /// Whether this user can get to the folder: others must be let through every folder above it.

@@ -47,6 +47,21 @@ pub fn first_complete(candidates: impl IntoIterator<Item = PathBuf>) -> Option<P
         .find(|folder| NEEDED.iter().all(|program| folder.join(program).is_file()))
 }
 
+/// PgBouncer's program, from `PATH` or the folders for administrators' programs, which are not always on it.
+///
+/// # Errors
+/// When it is in none of them; the text says what to install.
+pub fn pgbouncer() -> Result<PathBuf, Failure> {
+    let path = variable("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join("pgbouncer"))
+        .find(|program| program.is_file())
+        .ok_or_else(|| {
+            Failure::new("found no PgBouncer. Run `xtask/setup.sh test` or `apt-get install pgbouncer`")
+        })
+}
+
 /// Whether the server in this folder can load `library`, for example `pg_stat_statements`.
 pub(crate) fn has_library(bin: &Path, library: &str) -> bool {
     let asked = answer(bin.join("pg_config").as_os_str(), "--pkglibdir");

@@ -22,6 +22,13 @@ pub(crate) fn free_port() -> Result<u16, Failure> {
         .ok_or_else(|| Failure::new("found no free port between 20000 and 32000 on 127.0.0.1"))
 }
 
+/// What a program has written to the file `log` in its folder; nothing before it began.
+pub(crate) fn log_in(folder: &Path) -> String {
+    fs::read(folder.join("log"))
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
+}
+
 /// The server's main process, as its lock file in `data` names it.
 pub(crate) fn main_process(data: &Path) -> Result<Pid, Failure> {
     let text = fs::read_to_string(data.join("postmaster.pid"))

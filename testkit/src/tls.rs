@@ -1,14 +1,30 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::failure::{Doing, or_fail};
 
-/// A server's certificate and private key, as PEM.
+/// A server's or a client's certificate and private key, as PEM.
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub(crate) certificate: String,
     pub(crate) key: String,
+}
+
+impl Identity {
+    /// Writes certificate and key as `client.crt` and `client.key` into a folder, the key for its owner's eyes alone, and
+    /// returns their paths (`sslcert`, `sslkey`).
+    #[must_use]
+    pub fn write_into(&self, folder: &Path) -> (PathBuf, PathBuf) {
+        let (certificate, key) = (folder.join("client.crt"), folder.join("client.key"));
+        let written = fs::write(&certificate, &self.certificate)
+            .and_then(|()| fs::write(&key, &self.key))
+            .and_then(|()| fs::set_permissions(&key, fs::Permissions::from_mode(0o600)));
+        or_fail(written.doing("writing a client's certificate"));
+        (certificate, key)
+    }
 }
 
 /// A certificate authority that exists for one test: issues [`Identity`] values and is what a client must trust.
@@ -25,7 +41,8 @@ impl Authority {
         or_fail(Self::make().doing("making a certificate authority"))
     }
 
-    /// A certificate for these host names and addresses, for example `["localhost", "127.0.0.1"]`.
+    /// A certificate for these host names and addresses, for example `["localhost", "127.0.0.1"]`; for a client, its user's
+    /// name.
     #[must_use]
     pub fn issue(&self, hosts: &[&str]) -> Identity {
         or_fail(self.sign(hosts).doing("making a certificate"))
@@ -41,7 +58,7 @@ impl Authority {
     #[must_use]
     pub fn write_into(&self, folder: &Path) -> PathBuf {
         let path = folder.join("root.crt");
-        or_fail(std::fs::write(&path, &self.certificate).doing("writing the root certificate"));
+        or_fail(fs::write(&path, &self.certificate).doing("writing the root certificate"));
         path
     }
 

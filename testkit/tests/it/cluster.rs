@@ -174,25 +174,34 @@ async fn a_dropped_cluster_is_gone_at_once() {
 }
 
 #[tokio::test]
-async fn the_cluster_is_gone_after_its_holder_was_killed() {
+async fn all_servers_are_gone_after_their_holder_was_killed() {
     let mut holder = Command::new(env!("CARGO_BIN_EXE_scratch-cluster"))
+        .args(["standby", "pgbouncer"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
-    let url: PgConnectOptions = lines.next().unwrap().unwrap().parse().unwrap();
-    let folder = std::path::PathBuf::from(lines.next().unwrap().unwrap());
-    let mut client = url.connect().await.unwrap();
-    assert!(folder.is_dir());
+    let mut held = Vec::new();
+    for _ in ["server", "standby", "pgbouncer"] {
+        let url: PgConnectOptions = lines.next().unwrap().unwrap().parse().unwrap();
+        let folder = std::path::PathBuf::from(lines.next().unwrap().unwrap());
+        // PgBouncer knows no such startup parameter.
+        let options = url.extra_float_digits(None);
+        let client = options.connect().await.unwrap();
+        assert!(folder.is_dir());
+        held.push((options, folder, client));
+    }
 
     holder.kill().unwrap();
     holder.wait().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while folder.exists() {
-        assert!(Instant::now() < deadline, "{} is still there", folder.display());
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for (options, folder, mut client) in held {
+        while folder.exists() {
+            assert!(Instant::now() < deadline, "{} is still there", folder.display());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        number(&mut client, "select 1::bigint").await.unwrap_err();
+        options.connect().await.unwrap_err();
     }
-    number(&mut client, "select 1::bigint").await.unwrap_err();
-    url.connect().await.unwrap_err();
 }

@@ -3,6 +3,8 @@
 
 mod ai_pal_schema;
 mod cluster;
+mod pgbouncer;
 mod proxy;
 mod seed;
 mod tls;
+mod versions;

@@ -2,7 +2,7 @@
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use testkit::tls::Authority;
+use testkit::tls::{Authority, Identity};
 use testkit::{Cluster, ClusterOptions};
 
 #[tokio::test]
@@ -53,4 +53,33 @@ async fn a_certificate_for_another_host_fails_full_verification() {
         .connect()
         .await
         .unwrap_err();
+}
+
+#[tokio::test]
+async fn a_client_is_known_by_its_certificate() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let options = ClusterOptions::new()
+        .tls_only(&servers.issue(&["localhost"]))
+        .client_certificates(&clients);
+    let cluster = Cluster::start_with(options).await;
+    let folder = tempfile::tempdir().unwrap();
+    let root = servers.write_into(folder.path());
+    let url = cluster.verified_url("localhost", &root, "postgres");
+    let with = |identity: Option<&Identity>| {
+        let options: PgConnectOptions = url.parse().unwrap();
+        let Some(identity) = identity else { return options };
+        let (certificate, key) = identity.write_into(folder.path());
+        options.ssl_client_cert(certificate).ssl_client_key(key)
+    };
+    with(Some(&clients.issue(&[cluster.superuser()])))
+        .connect()
+        .await
+        .unwrap();
+    for wrong in [
+        None,
+        Some(clients.issue(&["somebody"])),
+        Some(servers.issue(&[cluster.superuser()])),
+    ] {
+        with(wrong.as_ref()).connect().await.unwrap_err();
+    }
 }

@@ -1,11 +1,12 @@
+mod prepare;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::failure::Doing;
 use crate::owner::Owner;
-use crate::system::{free_port, is_alive, kill_family, main_process};
+use crate::system::{free_port, is_alive, kill_family, log_in, main_process};
 use crate::watchdog::Watchdog;
 use crate::{ClusterOptions, Failure, programs};
 
@@ -22,6 +23,7 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     folder: PathBuf,
     owner: Owner,
+    options: ClusterOptions,
     // Dropped last: it stops the server and removes the folder.
     _watchdog: Watchdog,
 }
@@ -29,29 +31,59 @@ pub(crate) struct Server {
 impl Server {
     /// Makes a cluster and starts it; takes about a second.
     pub(crate) fn start(options: &ClusterOptions) -> Result<Self, Failure> {
-        let bin = options.bin.clone().map_or_else(programs::bin_dir, Ok)?;
+        let bin = match (&options.bin, options.version) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(version)) => version.try_bin_dir()?,
+            (None, None) => programs::bin_dir()?,
+        };
+        let mut server = Self::prepared(bin, options)?;
+        server.initialise()?;
+        server.run_on_a_free_port()?;
+        Ok(server)
+    }
+
+    /// Copies a running server and starts the copy as its standby.
+    pub(crate) fn standby(primary: &Self) -> Result<Self, Failure> {
+        let mut server = Self::prepared(primary.bin.clone(), &primary.options)?;
+        server.copy(primary)?;
+        server.run_on_a_free_port()?;
+        Ok(server)
+    }
+
+    /// A folder that is watched over, and nothing in it.
+    fn prepared(bin: PathBuf, options: &ClusterOptions) -> Result<Self, Failure> {
         let owner = Owner::choose()?;
+        if bin.is_dir() && !owner.can_reach(&bin) {
+            return Err(Failure::new(format!(
+                "PostgreSQL does not run as root, and its user cannot enter {}. Run `xtask/setup.sh test` as root, or open \
+                 the folders above it to others (chmod o+x)",
+                bin.display()
+            )));
+        }
         let folder = new_folder(owner)?;
-        let watchdog = Watchdog::start(owner, &bin, &folder)?;
-        let mut server = Self {
+        let watchdog = Watchdog::over_server(owner, &bin, &folder)?;
+        Ok(Self {
             bin,
             port: 0,
             folder,
             owner,
+            options: options.clone(),
             _watchdog: watchdog,
-        };
-        server.initialise(options)?;
+        })
+    }
+
+    fn run_on_a_free_port(&mut self) -> Result<(), Failure> {
         for attempt in 1.. {
-            server.port = free_port()?;
-            server.configure(options)?;
-            match server.run() {
+            self.port = free_port()?;
+            self.configure()?;
+            match self.run() {
                 Ok(()) => break,
                 // Somebody else was faster; any other reason would come again.
-                Err(_) if attempt < 5 && server.log().contains("Address already in use") => {}
+                Err(_) if attempt < 5 && self.log().contains("Address already in use") => {}
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(server)
+        Ok(())
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -68,9 +100,7 @@ impl Server {
 
     /// What the server wrote so far.
     pub(crate) fn log(&self) -> String {
-        fs::read(self.folder.join("log"))
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        log_in(&self.folder)
     }
 
     /// Starts the stopped server on its old port and waits until it takes connections.
@@ -129,8 +159,19 @@ impl Server {
         Ok(())
     }
 
+    /// A program of this version, which finds its own libpq: of whole installations only the programs know where theirs
+    /// is, not the modules that a server loads.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = self.owner.command(program, &self.folder);
+        let libraries = self.bin.parent().map(|parent| parent.join("lib"));
+        if let Some(folder) = libraries.filter(|folder| folder.join("libpq.so.5").exists()) {
+            command.env("LD_LIBRARY_PATH", folder);
+        }
+        command
+    }
+
     fn pg_ctl(&self, action: &str) -> Command {
-        let mut command = self.owner.command(&self.bin.join("pg_ctl"), &self.folder);
+        let mut command = self.command(&self.bin.join("pg_ctl"));
         command
             .arg(action)
             .arg("--silent")
@@ -142,65 +183,10 @@ impl Server {
             .stderr(Stdio::null());
         command
     }
-
-    fn initialise(&self, options: &ClusterOptions) -> Result<(), Failure> {
-        let password = self.folder.join("password");
-        self.write(&password, PASSWORD, 0o600)?;
-        let initdb = self.bin.join("initdb");
-        let output = self
-            .owner
-            .command(&initdb, &self.folder)
-            .args([
-                "--no-sync",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--auth-local=trust",
-                "--auth-host=scram-sha-256",
-            ])
-            .args(["--username", SUPERUSER])
-            .arg("--pwfile")
-            .arg(&password)
-            .arg("--pgdata")
-            .arg(self.data())
-            .stdin(Stdio::null())
-            .output()
-            .doing(&format!("running {}", initdb.display()))?;
-        if !output.status.success() {
-            let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(Failure::new(format!(
-                "initdb failed in {}: {reason}",
-                self.folder.display()
-            )));
-        }
-        fs::create_dir(self.sockets()).doing("making the folder for sockets")?;
-        self.owner.give(&self.sockets())?;
-        if let Some(identity) = &options.tls {
-            self.write(&self.data().join("server.crt"), &identity.certificate, 0o644)?;
-            self.write(&self.data().join("server.key"), &identity.key, 0o600)?;
-        }
-        self.write(&self.data().join("pg_hba.conf"), &options.access(), 0o600)
-    }
-
-    fn configure(&self, options: &ClusterOptions) -> Result<(), Failure> {
-        let mut options = options.clone();
-        options
-            .preload
-            .retain(|library| programs::has_library(&self.bin, library));
-        let sockets = self.sockets();
-        let text = options.configuration(self.port, &sockets.to_string_lossy());
-        self.write(&self.data().join("postgresql.conf"), &text, 0o600)
-    }
-
-    fn write(&self, path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
-        let what = format!("writing {}", path.display());
-        fs::write(path, text).doing(&what)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).doing(&what)?;
-        self.owner.give(path)
-    }
 }
 
 /// A new folder of the owner's own. The watchdog removes it, not a destructor: that would not run after SIGKILL.
-fn new_folder(owner: Owner) -> Result<PathBuf, Failure> {
+pub(crate) fn new_folder(owner: Owner) -> Result<PathBuf, Failure> {
     let mut top = std::env::temp_dir();
     if top.as_os_str().len() > LONGEST_FOLDER {
         top = PathBuf::from("/tmp");
