@@ -1,12 +1,13 @@
 # Every command that works on this repository. `make run` and `make test` work on a bare machine with cargo.
 #   make run            the console on http://127.0.0.1:3000 (DEMO=1: with sample databases)
 #   make test           all tests (make e2e: those in a browser alone); the last line is "N passed, N failed"
+#   make matrix         the console on PostgreSQL 14 to 18 with every client tool and neighbour; the same last line
 #   make check-release  the short path in a browser on the release build
 #   make run PROFILE=dev    quicker to build, slower to run; run and test share one target folder
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build test check check-release bench e2e image fmt setup
+.PHONY: help run build test matrix check check-release bench e2e image fmt setup
 
 # `make run` builds what ships; the tests choose the dev profile by themselves, which compiles in a third of the time.
 export PROFILE
@@ -16,7 +17,7 @@ override site_flags := $(if $(filter dev,$(cargo_profile)),--dev)
 override with := xtask/with-toolchain.sh
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -5
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -6
 
 setup:
 	@xtask/setup.sh build
@@ -31,6 +32,9 @@ run: build
 
 test:
 	@exec xtask/test.sh
+
+matrix:
+	@exec xtask/matrix.sh
 
 e2e:
 	@exec xtask/test.sh browser

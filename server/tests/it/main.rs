@@ -9,6 +9,7 @@ mod cli;
 mod events;
 mod http;
 mod import_command;
+mod matrix;
 mod program;
 mod routes;
 mod rules;

@@ -35,11 +35,10 @@ fn sees_the_table(home: &Home) {
     assert!(tables.iter().any(|table| table["name"] == "orders"), "{stats}");
 }
 
-#[tokio::test]
-async fn a_server_with_tls_and_an_own_authority_is_verified_by_name() {
+/// A server with TLS and an own authority is verified by name, and refused when its name or its authority is another.
+pub async fn behind_tls(options: ClusterOptions) {
     let authority = Authority::new();
-    let options = ClusterOptions::new().tls_only(&authority.issue(&["localhost"]));
-    let cluster = Cluster::start_with(options).await;
+    let cluster = Cluster::start_with(options.tls_only(&authority.issue(&["localhost"]))).await;
     let database = database_with_a_table(&cluster).await;
 
     let folder = tempfile::tempdir().unwrap();
@@ -56,6 +55,25 @@ async fn a_server_with_tls_and_an_own_authority_is_verified_by_name() {
     is_refused(console(&distrusted).await.run(&["config", "check"]));
 }
 
+/// The tables of a standby are seen, with a store elsewhere.
+pub async fn on_a_standby(options: ClusterOptions) {
+    let primary = Cluster::start_with(options).await;
+    let database = database_with_a_table(&primary).await;
+    let standby = primary.standby().await;
+    primary.wait_for_standby(&standby).await;
+    sees_the_table(&console(&standby.url(database.name())).await);
+}
+
+/// The tables behind a PgBouncer that pools sessions are seen.
+pub async fn behind_pgbouncer(cluster: &Cluster) {
+    let database = database_with_a_table(cluster).await;
+    let options =
+        PgBouncerOptions::new(PoolMode::Session).setting("ignore_startup_parameters", "extra_float_digits");
+    let bouncer = PgBouncer::start_with(cluster, options).await;
+    sees_the_table(&console(&bouncer.url(database.name())).await);
+    assert!(bouncer.log().contains("login attempt"), "{}", bouncer.log());
+}
+
 fn is_refused(done: Done) {
     assert!(
         done.code == 1 && done.out.contains("certificate"),
@@ -70,24 +88,4 @@ fn is_refused(done: Done) {
 fn open_to_all(folder: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-#[tokio::test]
-async fn the_tables_of_a_standby_are_seen_with_a_store_elsewhere() {
-    let primary = Cluster::start().await;
-    let database = database_with_a_table(&primary).await;
-    let standby = primary.standby().await;
-    primary.wait_for_standby(&standby).await;
-    sees_the_table(&console(&standby.url(database.name())).await);
-}
-
-#[tokio::test]
-async fn the_tables_behind_a_pgbouncer_that_pools_sessions_are_seen() {
-    let cluster = testkit::shared().await;
-    let database = database_with_a_table(cluster).await;
-    let options =
-        PgBouncerOptions::new(PoolMode::Session).setting("ignore_startup_parameters", "extra_float_digits");
-    let bouncer = PgBouncer::start_with(cluster, options).await;
-    sees_the_table(&console(&bouncer.url(database.name())).await);
-    assert!(bouncer.log().contains("login attempt"), "{}", bouncer.log());
 }

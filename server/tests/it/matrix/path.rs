@@ -11,7 +11,7 @@ use crate::program::Home;
 const PEOPLE: i64 = 500;
 
 /// Counts all rows of all tables, whatever they are called.
-const ALL_ROWS: &str = "select coalesce(sum((xpath('/row/n/text()', query_to_xml(
+pub const ALL_ROWS: &str = "select coalesce(sum((xpath('/row/n/text()', query_to_xml(
                                    format('select count(*) as n from %I.%I', schemaname, tablename),
                                    false, true, '')))[1]::text::bigint), 0)::bigint
                           from pg_tables
