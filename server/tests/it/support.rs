@@ -16,7 +16,6 @@ use engine::{
 use serde_json::Value;
 use server::http::{Site, Web, router};
 use tempfile::TempDir;
-use testkit::Database;
 use tower::ServiceExt;
 
 /// The password of every user that tests add.
