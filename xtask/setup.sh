@@ -253,7 +253,6 @@ newer_node() {
 
 set_up_browser() {
   compgen -G '/usr/bin/chromium*' >/dev/null || apt_install "Chromium" chromium
-  ! can_install || apt_install "font of the console" fonts-inter
   command -v npm >/dev/null || apt_install "Node.js" nodejs npm
   # Playwright needs Node.js 20; Debian 12 has 18, which is enough to fetch a newer one.
   if [ ! -x "$tools/bin/node" ] && ! node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)'; then

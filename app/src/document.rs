@@ -16,6 +16,8 @@ pub struct Assets {
     pub wasm: String,
     /// The stylesheet.
     pub css: String,
+    /// The font of all text but code, where the site has one.
+    pub font: Option<String>,
 }
 
 /// Runs before the first paint, so that a chosen theme does not flash.
@@ -41,7 +43,7 @@ pub fn shell(assets: Assets) -> impl IntoView {
             HeaderValue::from_static("noindex"),
         );
     }
-    let Assets { js, wasm, css } = assets;
+    let Assets { js, wasm, css, font } = assets;
     let start =
         format!("import start,{{hydrate}} from {js:?};await start({{module_or_path:{wasm:?}}});hydrate()");
     view! {
@@ -54,6 +56,7 @@ pub fn shell(assets: Assets) -> impl IntoView {
                 <script nonce=nonce.clone()>{THEME}</script>
                 <link rel="icon" href=ICON />
                 <link rel="stylesheet" href=css />
+                {font.map(|font| view! { <link rel="preload" href=font r#as="font" r#type="font/woff2" crossorigin="anonymous" /> })}
                 <link rel="modulepreload" href=js />
                 <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
                 <script type="module" nonce=nonce>

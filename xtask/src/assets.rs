@@ -57,7 +57,10 @@ pub fn store(site: &Path, names: &Names) -> Result<()> {
     let Names { js, wasm, css } = names;
     let json = serde_json::json!({ "js": js, "wasm": wasm, "css": css });
     write(&site.join("assets.json"), format!("{json}\n").as_bytes())?;
-    sweep(site, |name| [js, wasm, css].iter().any(|kept| *kept == name))
+    // Fonts are looked after where they are published.
+    sweep(site, |name| {
+        name.ends_with(".woff2") || [js, wasm, css].iter().any(|kept| *kept == name)
+    })
 }
 
 /// Removes the assets that are not wanted, with their compressed copies.

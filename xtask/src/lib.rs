@@ -8,6 +8,7 @@
 pub mod assets;
 pub mod compress;
 pub mod css;
+pub mod fonts;
 pub mod prepare;
 pub mod site;
 pub mod tests;

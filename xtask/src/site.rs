@@ -3,6 +3,7 @@
 use crate::assets::{self, Names};
 use crate::compress;
 use crate::css;
+use crate::fonts;
 use crate::{Result, read, step, unused, wasm, write};
 use std::path::{Path, PathBuf};
 
@@ -74,7 +75,11 @@ pub fn stylesheet(mode: Mode) -> Result<()> {
 
 fn style(top: &Path, site: &Path, mode: Mode) -> Result<String> {
     step("stylesheet", || {
-        let css = css::minify::minify(&css::compile(top)?);
+        let css = fonts::publish(
+            &css::minify::minify(&css::compile(top)?),
+            &top.join("style/fonts"),
+            site,
+        )?;
         keep(site, "pgsteward", "css", css.as_bytes(), mode)
     })
 }

@@ -36,10 +36,12 @@ impl Site {
         let mut files = HashMap::new();
         collect(&root.join("pkg"), "", &mut files)?;
         let at = |name: String| format!("/pkg/{name}");
+        let font = files.keys().find(|name| name.starts_with("inter.")).cloned();
         let assets = Assets {
             js: at(js),
             wasm: at(wasm),
             css: at(css),
+            font: font.map(at),
         };
         Ok(Self {
             assets,
@@ -103,6 +105,7 @@ fn kind(name: &str) -> &'static str {
         Some("css") => "text/css",
         Some("js") => "text/javascript",
         Some("wasm") => "application/wasm",
+        Some("woff2") => "font/woff2",
         _ => "application/octet-stream",
     }
 }

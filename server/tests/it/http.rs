@@ -438,6 +438,12 @@ async fn files_come_compressed_and_may_be_kept_for_ever() {
         assert_eq!(answer.header("content-type"), "text/css");
         assert!(answer.header("cache-control").contains("immutable"));
     }
+    // A font is stored as small as it gets.
+    let font = console.send(get("/pkg/inter.1.woff2")).await;
+    assert_eq!(
+        (font.header("content-type"), font.header("content-encoding")),
+        ("font/woff2", "")
+    );
     for path in [
         "/pkg/../assets.json",
         "/pkg/%2e%2e/assets.json",

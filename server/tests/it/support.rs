@@ -56,7 +56,12 @@ impl Console {
         let folder = tempfile::tempdir().unwrap();
         let site = folder.path().join("site");
         std::fs::create_dir_all(site.join("pkg")).unwrap();
-        for (name, text) in [("a.css", "plain"), ("a.css.br", "brotli"), ("a.css.gz", "gzip")] {
+        for (name, text) in [
+            ("a.css", "plain"),
+            ("a.css.br", "brotli"),
+            ("a.css.gz", "gzip"),
+            ("inter.1.woff2", "font"),
+        ] {
             std::fs::write(site.join("pkg").join(name), text).unwrap();
         }
         std::fs::write(

@@ -1,4 +1,4 @@
-//! The sheets of `style/`: tokens and reset first, then the components by name.
+//! The sheets of `style/`: fonts, tokens and reset first, then the components by name.
 
 use crate::{Result, read};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The cascade layer that a sheet belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
-    /// Tokens and the reset.
+    /// Fonts, tokens and the reset.
     Base,
     /// Component classes.
     Components,
@@ -38,7 +38,7 @@ pub struct Sheet {
 /// A message with the path of what cannot be read.
 pub fn load(style: &Path) -> Result<Vec<Sheet>> {
     let mut sheets = Vec::new();
-    for name in ["tokens.css", "base.css"] {
+    for name in ["fonts.css", "tokens.css", "base.css"] {
         sheets.push(sheet(style, Path::new(name), Layer::Base)?);
     }
     let folder = style.join("components");

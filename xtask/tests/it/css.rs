@@ -1,7 +1,10 @@
 //! The stylesheet as the console ships it, and what keeps a wrong class out of it.
 
 use std::path::Path;
-use xtask::css::{allow::Allowed, apply, assemble, compile, golden, scan, source};
+use xtask::{
+    css::{allow::Allowed, apply, assemble, compile, golden, scan, source},
+    fonts,
+};
 
 fn sheet(text: &str) -> source::Sheet {
     source::Sheet {
@@ -113,5 +116,43 @@ fn a_utility_in_markup_lands_in_the_last_layer() {
     assert!(
         utilities.contains("margin-top: 1rem") && utilities.contains("@media (width >= 48rem)"),
         "{css}"
+    );
+}
+
+#[test]
+fn a_stylesheet_refers_to_the_published_fonts_and_old_ones_go() {
+    let (from, site) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(from.path().join("a.woff2"), "one").unwrap();
+    let source = "@font-face{src:url(\"fonts/a.woff2\") format(\"woff2\")}p{}";
+    let first = fonts::publish(source, from.path(), site.path()).unwrap();
+    std::fs::write(from.path().join("a.woff2"), "two").unwrap();
+    let second = fonts::publish(source, from.path(), site.path()).unwrap();
+    assert_ne!(first, second);
+    let files: Vec<_> = std::fs::read_dir(site.path().join("pkg"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let name = &files[0];
+    assert_eq!(
+        second,
+        format!("@font-face{{src:url(\"{name}\") format(\"woff2\")}}p{{}}")
+    );
+}
+
+#[test]
+fn a_font_that_is_missing_or_too_large_is_told() {
+    let (from, site) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let source = "@font-face{src:url(\"fonts/a.woff2\")}";
+    assert!(
+        fonts::publish(source, from.path(), site.path())
+            .unwrap_err()
+            .contains("a.woff2")
+    );
+    std::fs::write(from.path().join("a.woff2"), vec![0; 70_001]).unwrap();
+    assert!(
+        fonts::publish(source, from.path(), site.path())
+            .unwrap_err()
+            .contains("70001 bytes")
     );
 }
