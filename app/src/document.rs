@@ -5,7 +5,10 @@ use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
 use leptos_meta::MetaTags;
 
-use crate::App;
+use crate::{
+    App,
+    ui::{KEEP, WITHOUT_SCRIPT},
+};
 
 /// The paths of the browser's files, whose names carry the hash of their content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +47,11 @@ pub fn shell(assets: Assets) -> impl IntoView {
         );
     }
     let Assets { js, wasm, css, font } = assets;
-    let start =
-        format!("import start,{{hydrate}} from {js:?};await start({{module_or_path:{wasm:?}}});hydrate()");
+    // What does not arrive is told to whoever pressed a button, and to the browser's console.
+    let start = format!(
+        "try{{const{{default:start,hydrate}}=await import({js:?});await start({{module_or_path:{wasm:?}}});hydrate()}}\
+         catch(e){{document.documentElement.dataset.failed='';throw e}}"
+    );
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -54,6 +60,10 @@ pub fn shell(assets: Assets) -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="color-scheme" content="light dark" />
                 <script nonce=nonce.clone()>{THEME}</script>
+                <script nonce=nonce.clone()>{KEEP}</script>
+                <noscript>
+                    <style nonce=nonce.clone()>{WITHOUT_SCRIPT}</style>
+                </noscript>
                 <link rel="icon" href=ICON />
                 <link rel="stylesheet" href=css />
                 {font.map(|font| view! { <link rel="preload" href=font r#as="font" r#type="font/woff2" crossorigin="anonymous" /> })}

@@ -4,7 +4,8 @@
 //! [`rpc`], under the feature `ssr`; a page is whole without JavaScript (every route renders `Async`) and right after a
 //! restart (its first values come by `Resource`, live ones from [`live`] override them when newer); the browser's first
 //! render is the server's (no clock, no random number, no `localStorage` before hydration); nothing here can panic in
-//! the browser; no inline `style`, which the content security policy forbids.
+//! the browser; no inline `style`, which the content security policy forbids; a button that needs JavaScript is there before
+//! it can act, its click is kept, and it is named where JavaScript is off ([`ui::needs_script`]).
 //!
 //! To add an area:
 //! 1. `app/src/<area>/api.rs`: one server function per operation, which only forwards:
@@ -58,6 +59,7 @@ pub use document::{Assets, shell};
 pub fn App() -> impl IntoView {
     provide_meta_context();
     clock::provide();
+    ui::tell_ready();
     view! {
         <Title formatter=|page: String| if page.is_empty() { "pgsteward".to_owned() } else { format!("{page} · pgsteward") } />
         <Router>

@@ -1,5 +1,5 @@
 // Every page, hydrated and without JavaScript: its status, its heading, its data, and its narrowest form.
-import { fitsNarrow, isWhole, PAGES, visit } from './pages';
+import { fitsNarrow, isWhole, namesItsActs, PAGES, visit } from './pages';
 import { takenOver, test } from './quiet';
 import { ADMINISTRATOR } from './session';
 
@@ -14,6 +14,8 @@ for (const shown of PAGES) {
       if (javaScriptEnabled) {
         await takenOver(page);
         await isWhole(page, shown);
+      } else {
+        await namesItsActs(page);
       }
       await fitsNarrow(page);
     });

@@ -74,6 +74,18 @@ export async function isWhole(browser: Page, shown: Shown): Promise<void> {
   await expect(browser.getByText('Loading', { exact: true })).toHaveCount(0);
 }
 
+/** Whether each button of the page that needs JavaScript is named where JavaScript is off, and cannot be pressed. */
+export async function namesItsActs(browser: Page): Promise<void> {
+  const acts = browser.getByRole('main').locator('button[type=button]:not([popovertarget])');
+  const named = (await browser.getByRole('note').allTextContents()).join(' ');
+  for (const act of await acts.all()) {
+    await expect(act).toBeHidden();
+    if ((await act.getAttribute('hidden')) !== null) continue;
+    const names = [await act.textContent(), await act.getAttribute('aria-label')].map((name) => `“${name?.trim()}”`);
+    expect(names.some((name) => named.includes(name)), `${names} in: ${named}`).toBe(true);
+  }
+}
+
 /** Whether nothing is wider than the smallest screen, but for what scrolls by itself. */
 export async function fitsNarrow(browser: Page): Promise<void> {
   await browser.setViewportSize({ width: 320, height: 640 });

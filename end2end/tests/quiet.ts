@@ -9,7 +9,7 @@ export class Listener {
   private readonly problems: string[] = [];
   private readonly expected: RegExp[] = [];
 
-  /** Listens to every page of a context, and makes it say when a page is taken over. */
+  /** Listens to every page of a context. */
   async listen(context: BrowserContext): Promise<void> {
     context.on('console', (message) => {
       const type = message.type();
@@ -18,7 +18,6 @@ export class Listener {
       }
     });
     context.on('weberror', (error) => this.problems.push(`uncaught on ${error.page()?.url()}: ${error.error()}`));
-    await context.addInitScript(markTakeOver);
   }
 
   /** Expects problems like this, because the test causes them. */
@@ -34,22 +33,9 @@ export class Listener {
   }
 }
 
-/** In the page: marks its root when the WebAssembly has hydrated it, which happens at once after it is instantiated. */
-function markTakeOver(): void {
-  const instantiate = WebAssembly.instantiateStreaming;
-  WebAssembly.instantiateStreaming = async (...given) => {
-    const made = await instantiate(...given);
-    setTimeout(() => (document.documentElement.dataset.takenOver = 'yes'));
-    return made;
-  };
-}
-
-/** Waits until the page is hydrated. */
+/** Waits until the page is taken over: it says so itself, after its first effects. */
 export async function takenOver(page: Page): Promise<void> {
-  await expect(page.locator('html[data-taken-over]')).toBeAttached();
-  // Effects run after hydration; the button of the palette is one of the things they enable.
-  const search = page.locator('.top .search');
-  if ((await search.count()) > 0) await expect(search).toBeEnabled();
+  await expect(page.locator('html[data-ready]')).toBeAttached();
 }
 
 /** Opens a page and waits until it is hydrated. */

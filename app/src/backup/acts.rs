@@ -9,7 +9,7 @@ use crate::{
     jobs::Work,
     rpc::ApiError,
     session::use_may,
-    ui::{Icon, icons, use_hydrated, use_toasts},
+    ui::{Icon, icons, needs_script, use_toasts},
 };
 
 /// Download, verify, delete; what the role may not do is left out.
@@ -24,7 +24,6 @@ pub fn Acts(
     /// Called when it was deleted.
     changed: Callback<()>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
     let toasts = use_toasts();
     let (target, id) = (backup.target.clone(), backup.id);
     let href = format!("/download/{}/{id}", Url::escape(&target));
@@ -46,12 +45,13 @@ pub fn Acts(
         }
     });
     let verify = use_may(Permission::BackUp).then(|| {
+        needs_script("Verify");
         view! {
             <button
                 class="btn sm"
                 type="button"
                 title="reads the stored archive back whole"
-                disabled=move || !hydrated.get() || verify.pending().get()
+                disabled=move || verify.pending().get()
                 on:click=move |_| {
                     verify.dispatch(());
                 }

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use super::api::delete_backup;
 use crate::{
     rpc::ApiError,
-    ui::{ConfirmDialog, use_hydrated, use_toasts},
+    ui::{ConfirmDialog, needs_script, use_toasts},
 };
 
 /// A button that says what will be lost and asks for the database's name.
@@ -22,7 +22,7 @@ pub fn DeleteBackupButton(
     /// Called when it was deleted.
     changed: Callback<()>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
+    needs_script("Delete…");
     let toasts = use_toasts();
     let open = RwSignal::new(false);
     let delete = Action::new(|request: &DeleteBackup| delete_backup(request.clone()));
@@ -46,7 +46,6 @@ pub fn DeleteBackupButton(
             class="btn sm dan"
             type="button"
             aria-label=label
-            disabled=move || !hydrated.get()
             on:click=move |_| {
                 delete.value().set(None);
                 open.set(true);

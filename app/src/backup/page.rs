@@ -18,7 +18,7 @@ use crate::{
     live::use_live,
     rpc::ApiError,
     session::use_may,
-    ui::{Bytes, Duration, EmptyState, Load, PageHead, use_hydrated, use_toasts},
+    ui::{Bytes, Duration, EmptyState, Load, PageHead, needs_script, use_toasts},
 };
 
 /// Every stored backup with its proof; taking one; what became of other attempts.
@@ -62,7 +62,7 @@ fn Facts(list: BackupList) -> impl IntoView {
 /// Takes a backup at one click: it can be cancelled, and harms nothing.
 #[component]
 fn BackUpButton(#[prop(into)] target: Signal<String>, work: Work) -> impl IntoView {
-    let hydrated = use_hydrated();
+    needs_script("Back up");
     let toasts = use_toasts();
     let start = Action::new(|target: &String| {
         start_backup(BackupSpec {
@@ -80,7 +80,7 @@ fn BackUpButton(#[prop(into)] target: Signal<String>, work: Work) -> impl IntoVi
         <button
             class="btn pri"
             type="button"
-            disabled=move || !hydrated.get() || work.is_busy() || start.pending().get()
+            disabled=move || work.is_busy() || start.pending().get()
             aria-busy=move || start.pending().get().to_string()
             on:click=move |_| {
                 start.dispatch(target.get_untracked());

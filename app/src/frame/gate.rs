@@ -21,7 +21,7 @@ use crate::{
     live,
     session::Me,
     target::api::list_targets,
-    ui::{ToastList, Toasts},
+    ui::{NeedsScript, ToastList, Toasts, provide_acts},
 };
 
 /// Shows the page below inside the frame to whoever is logged in, leads everyone else to the log-in and back, and leads
@@ -63,6 +63,7 @@ fn Frame(me: Identity) -> impl IntoView {
         live::provide();
     }
     Toasts::provide();
+    provide_acts();
     provide_targets();
     let fleet = Fleet(Resource::new(
         || (),
@@ -90,6 +91,7 @@ fn Frame(me: Identity) -> impl IntoView {
                 <Top locked />
                 <main class="stack" id="main" tabindex="-1">
                     <Outlet />
+                    <NeedsScript />
                 </main>
             </div>
         </div>

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::ui::{Icon, icons, use_hydrated};
+use crate::ui::{Icon, icons};
 
 /// What was chosen; kept by the browser under `theme` and applied before the first paint by the document's first script.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,10 +42,9 @@ impl Theme {
     }
 }
 
-/// Three buttons. Without JavaScript the theme is the system's, and they are not there.
+/// Three buttons. Without JavaScript the theme is the system's.
 #[component]
 pub fn ThemeChoice() -> impl IntoView {
-    let hydrated = use_hydrated();
     let chosen = RwSignal::new(Theme::System);
     Effect::new(move || chosen.set(load()));
     view! {
@@ -57,7 +56,6 @@ pub fn ThemeChoice() -> impl IntoView {
                         <button
                             class="btn sm"
                             type="button"
-                            disabled=move || !hydrated.get()
                             aria-pressed=move || (chosen.get() == theme).to_string()
                             on:click=move |_| {
                                 chosen.set(theme);
@@ -70,6 +68,7 @@ pub fn ThemeChoice() -> impl IntoView {
                     }
                 })
                 .collect_view()}
+            <noscript inner_html="The system's. Another one needs JavaScript."></noscript>
         </div>
     }
 }

@@ -6,7 +6,7 @@ use super::{fleet::Fleet, opened::Opened, theme::ThemeChoice};
 use crate::{
     live::{Connection, use_live},
     session::use_me,
-    ui::{Icon, icons, use_hydrated},
+    ui::{Icon, icons},
 };
 
 /// Menu button, palette, running jobs, whether changes arrive, and the user.
@@ -16,7 +16,6 @@ pub fn Top(
     locked: bool,
 ) -> impl IntoView {
     let opened = use_context::<Opened>();
-    let hydrated = use_hydrated();
     let (name, role) = use_me().map(|me| (me.name, me.role.name())).unwrap_or_default();
     view! {
         <header class="top">
@@ -29,7 +28,6 @@ pub fn Top(
                         <button
                             class="search"
                             type="button"
-                            disabled=move || !hydrated.get()
                             on:click=move |_| {
                                 if let Some(opened) = opened {
                                     opened.palette.set(true);
@@ -62,7 +60,6 @@ pub fn Top(
                     <button
                         class="menu-item"
                         type="button"
-                        hidden=move || !hydrated.get()
                         on:click=move |_| {
                             if let Some(opened) = opened {
                                 opened.keys.set(true);

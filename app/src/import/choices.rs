@@ -3,14 +3,13 @@
 use contract::import::{ColumnChoice, Mapping, TableChoice};
 use leptos::prelude::*;
 
-use crate::ui::{Badge, Tone, use_hydrated};
+use crate::ui::{Badge, Tone};
 
 /// What outlives a loading of the page: what is decided and not yet saved, and what was sent to be saved.
 #[derive(Clone, Copy)]
 pub struct Kept {
     edited: RwSignal<Option<Mapping>>,
     sent: StoredValue<Option<Mapping>>,
-    hydrated: ReadSignal<bool>,
 }
 
 impl Kept {
@@ -19,7 +18,6 @@ impl Kept {
         Self {
             edited: RwSignal::new(None),
             sent: StoredValue::new(None),
-            hydrated: use_hydrated(),
         }
     }
 }
@@ -69,7 +67,7 @@ impl Choices {
 
     /// Whether they can be changed.
     pub fn is_open(self) -> bool {
-        self.open && self.kept.hydrated.get()
+        self.open
     }
 
     /// Decides something.

@@ -8,7 +8,7 @@ use super::{
     options::Options,
     send::{picked, pretty, read_text},
 };
-use crate::ui::{Icon, icons, save_file, use_hydrated, use_toasts};
+use crate::ui::{Icon, icons, needs_script, save_file, use_toasts};
 
 /// The card of the decisions about the import as a whole; those about tables are below it.
 #[component]
@@ -19,6 +19,9 @@ pub fn Decide(
     choices: Choices,
 ) -> impl IntoView {
     keep_from_leaving(choices);
+    if choices.is_open() {
+        needs_script("Decide");
+    }
     view! {
         <section class="card" id="decide" aria-label="Decide">
             <div class="ch">
@@ -55,7 +58,7 @@ fn keep_from_leaving(choices: Choices) {
 /// Saves the decisions as the file that `pgsteward import sqlite --mapping` takes, and takes such a file.
 #[component]
 fn MappingFile(file: String, choices: Choices) -> impl IntoView {
-    let hydrated = use_hydrated();
+    needs_script("Download mapping");
     let toasts = use_toasts();
     let wrong = RwSignal::new(None::<String>);
     let name = format!("{file}.mapping.json");
@@ -80,7 +83,7 @@ fn MappingFile(file: String, choices: Choices) -> impl IntoView {
         }
     });
     view! {
-        <button class="btn sm" type="button" hidden=move || !hydrated.get() on:click=save>
+        <button class="btn sm" type="button" on:click=save>
             <Icon icon=icons::Download />
             "Download mapping"
         </button>

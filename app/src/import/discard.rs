@@ -8,7 +8,7 @@ use super::api::discard_import;
 use crate::{
     address::link,
     rpc::ApiError,
-    ui::{ConfirmDialog, use_hydrated, use_toasts},
+    ui::{ConfirmDialog, needs_script, use_toasts},
 };
 
 /// A button that says what will be lost. Where tables would be dropped, the database's name must be typed.
@@ -23,7 +23,7 @@ pub fn DiscardButton(
     /// Whether a job goes on, which has to end first.
     going_on: Memo<bool>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
+    needs_script("Discard…");
     let toasts = use_toasts();
     let navigate = use_navigate();
     let open = RwSignal::new(false);
@@ -71,7 +71,7 @@ pub fn DiscardButton(
         <button
             class="btn dan"
             type="button"
-            disabled=move || !hydrated.get() || going_on.get()
+            disabled=move || going_on.get()
             on:click=move |_| {
                 discard.value().set(None);
                 open.set(true);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     rpc::ApiError,
-    ui::{Ago, EmptyState, FaultNote, Pager, use_toasts},
+    ui::{Ago, EmptyState, FaultNote, Pager, needs_script, use_toasts},
 };
 
 static ITEMS: [Head; 3] = [Head::words("Severity"), Head::words("Where"), Head::words("What")];
@@ -71,6 +71,9 @@ pub fn Rehearse(
             || rehearse.value().with(|value| matches!(value, Some(Ok(_))))
     });
     let button = may.then(|| {
+        if choices.is_open() {
+            needs_script("Rehearse");
+        }
         view! {
             <button
                 class="btn"

@@ -6,10 +6,10 @@ use leptos::prelude::*;
 use super::{api::export_import, sheet::Export};
 use crate::{
     rpc::ApiError,
-    ui::{Icon, icons, save_file, use_hydrated, use_toasts},
+    ui::{Icon, icons, needs_script, save_file, use_toasts},
 };
 
-/// A button that asks the console for a file's text and saves it; there only with JavaScript.
+/// A button that asks the console for a file's text and saves it.
 #[component]
 pub fn SaveButton(
     /// The import.
@@ -17,9 +17,9 @@ pub fn SaveButton(
     /// What is saved.
     what: Export,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
     let toasts = use_toasts();
     let (label, name, file, kind) = parts(what);
+    needs_script(name);
     let load = Action::new(move |()| export_import(id, what));
     Effect::new(move || match load.value().get() {
         Some(Ok(text)) => save_file(file, kind, &text),
@@ -31,7 +31,6 @@ pub fn SaveButton(
             class="btn sm"
             type="button"
             aria-label=name
-            hidden=move || !hydrated.get()
             disabled=load.pending()
             aria-busy=move || load.pending().get().to_string()
             on:click=move |_| {

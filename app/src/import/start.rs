@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     rpc::ApiError,
-    ui::{ConfirmDialog, FaultNote, use_hydrated, use_toasts},
+    ui::{ConfirmDialog, FaultNote, needs_script, use_toasts},
 };
 
 type Start = Action<Ask, Result<JobId, ApiError>>;
@@ -81,7 +81,6 @@ pub fn StartPlanned(
     /// Loads the page again.
     reload: Callback<()>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
     let open = RwSignal::new(false);
     let start = start_action(import.id, Some(revision), Signal::stored(None), reload);
     let what = format!(
@@ -93,6 +92,9 @@ pub fn StartPlanned(
     let title = format!("{what}?");
     let roomy = plan.room.free.is_none_or(|free| free >= plan.room.needed);
     let ready = roomy && plan.all_obstacles == 0;
+    if ready {
+        needs_script("Import");
+    }
     let mapping = choices.now();
     let overwrites = mapping.into == Destination::Existing && mapping.on_conflict == OnConflict::Upsert;
     let effects = effects(&plan, &mapping);
@@ -108,7 +110,7 @@ pub fn StartPlanned(
             <button
                 class="btn pri whitespace-normal"
                 type="button"
-                disabled=move || !hydrated.get() || !ready || !current.get() || going_on.get()
+                disabled=move || !ready || !current.get() || going_on.get()
                 on:click=move |_| {
                     start.value().set(None);
                     open.set(true);
@@ -152,7 +154,7 @@ pub fn FinishButton(
     /// Loads the page again.
     reload: Callback<()>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
+    needs_script("Last time…");
     let open = RwSignal::new(false);
     let start = start_action(import.id, None, upload, reload);
     let fault = Signal::derive(move || match start.value().get() {
@@ -164,7 +166,7 @@ pub fn FinishButton(
         <button
             class="btn"
             type="button"
-            disabled=move || !hydrated.get() || going_on.get()
+            disabled=move || going_on.get()
             on:click=move |_| {
                 start.value().set(None);
                 open.set(true);
@@ -244,7 +246,6 @@ pub fn StartButton(
     /// Loads the page again.
     reload: Callback<()>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
     let start = start_action(id, None, upload, reload);
     let (class, words) = match ask {
         Ask::Look => ("btn", "Inspect again"),
@@ -252,11 +253,12 @@ pub fn StartButton(
         Ask::Follow => ("btn", "Bring over what changed"),
         Ask::Finish => ("btn", "Last time"),
     };
+    needs_script(words);
     view! {
         <button
             class=class
             type="button"
-            disabled=move || !hydrated.get() || going_on.get() || start.pending().get()
+            disabled=move || going_on.get() || start.pending().get()
             aria-busy=move || start.pending().get().to_string()
             on:click=move |_| {
                 start.dispatch(ask);

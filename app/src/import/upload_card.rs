@@ -9,7 +9,7 @@ use super::{
     upload::{Going, Upload, received, total},
     uploads::Uploads,
 };
-use crate::ui::{Bytes, FaultView, ProgressBar, use_hydrated, whole_seconds};
+use crate::ui::{Bytes, FaultView, ProgressBar, needs_script, whole_seconds};
 
 /// All of it.
 #[component]
@@ -64,7 +64,9 @@ pub fn Sending(
     /// The upload of this tab.
     upload: Upload,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
+    if limit > 0 {
+        needs_script("Choose a SQLite file");
+    }
     let over = RwSignal::new(false);
     let take = move |files| upload.choose(files, limit);
     let idle = move || !upload.is_busy();
@@ -91,16 +93,12 @@ pub fn Sending(
                     multiple
                     node_ref=upload.file_input
                     aria-describedby="upload-wal"
-                    disabled=move || !hydrated.get()
                     on:change=move |event| take(picked(&event))
                 />
                 <small id="upload-wal">
                     "Is there a file of the same name that ends in -wal beside it? Choose both: the rows that were written last may be in it alone."
                 </small>
             </div>
-            <p class="muted small" hidden=move || hydrated.get()>
-                "Uploading needs JavaScript."
-            </p>
         }
     });
     view! {

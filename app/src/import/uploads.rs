@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     rpc::ApiError,
-    ui::{Ago, Bytes, ConfirmDialog, use_hydrated, use_toasts},
+    ui::{Ago, Bytes, ConfirmDialog, needs_script, use_hydrated, use_toasts},
 };
 
 /// Below the buttons that begin an import: the plain form that they send.
@@ -106,6 +106,10 @@ fn Row(
         false => (", begun ", view.created_at),
     };
     let again = StoredValue::new(view.clone());
+    needs_script("Remove…");
+    if !whole && goes_on {
+        needs_script("Resume");
+    }
     let act = match (whole, goes_on) {
         (true, _) => view! {
             <p>
@@ -140,7 +144,6 @@ fn Row(
                         type="file"
                         multiple
                         class="max-w-full"
-                        disabled=move || !hydrated.get()
                         on:change=move |event| upload.resume(again.get_value(), picked(&event))
                     />
                 </label>
@@ -157,7 +160,6 @@ fn Row(
                 class="btn sm dan"
                 type="button"
                 aria-label=format!("Remove the upload of {}", view.name)
-                disabled=move || !hydrated.get()
                 on:click=move |_| ask.run(again.get_value())
             >
                 "Remove…"

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::api::cancel_job;
 use crate::{
     rpc::ApiError,
-    ui::{ConfirmDialog, use_hydrated, use_toasts},
+    ui::{ConfirmDialog, needs_script, use_toasts},
 };
 
 /// A button that asks before it cancels. A job can be started again, so no name is asked for.
@@ -16,7 +16,7 @@ pub fn CancelJob(
     job: Memo<JobView>,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
-    let hydrated = use_hydrated();
+    needs_script("Cancel job…");
     let toasts = use_toasts();
     let cancel = Action::new(|id: &JobId| cancel_job(*id));
     let fault = Signal::derive(move || match cancel.value().get() {
@@ -35,7 +35,7 @@ pub fn CancelJob(
     });
     let stopping = move || job.with(|job| job.state == JobState::Cancelling);
     view! {
-        <button class="btn dan" type="button" disabled=move || !hydrated.get() || stopping() on:click=move |_| open.set(true)>
+        <button class="btn dan" type="button" disabled=move || stopping() on:click=move |_| open.set(true)>
             {move || if stopping() { "Cancelling…" } else { "Cancel job…" }}
         </button>
         <ConfirmDialog

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 
 use crate::{
     jobs::Work,
-    ui::{Ago, Badge, Tone, use_hydrated},
+    ui::{Ago, Badge, Tone, needs_script},
 };
 
 /// One migration a row, in order; those to come can be read.
@@ -66,13 +66,13 @@ fn Row(
     work: Work,
     asked: RwSignal<Option<Option<i64>>>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
     let act = up_to.map(|version| {
+        needs_script("Apply up to here…");
         view! {
             <button
                 class="btn sm"
                 type="button"
-                disabled=move || !hydrated.get() || work.is_busy()
+                disabled=move || work.is_busy()
                 on:click=move |_| asked.set(Some(Some(version)))
             >
                 "Apply up to here…"

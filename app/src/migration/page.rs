@@ -8,7 +8,7 @@ use crate::{
     address::use_target,
     jobs::{CurrentJob, Work},
     session::use_may,
-    ui::{EmptyState, FaultView, Load, PageHead, use_hydrated},
+    ui::{EmptyState, FaultView, Load, PageHead, needs_script},
 };
 
 /// Every migration with its state and SQL; applying the pending ones; the run as it happens.
@@ -17,7 +17,6 @@ pub fn MigrationsPage() -> impl IntoView {
     let target = use_target();
     let status = Resource::new(move || target.get(), view_migrations);
     let work = Work::default();
-    let hydrated = use_hydrated();
     let may = use_may(Permission::Migrate);
     // `None` closes the question; the inner value is the last version to apply, without one all.
     let asked = RwSignal::new(None::<Option<i64>>);
@@ -30,9 +29,13 @@ pub fn MigrationsPage() -> impl IntoView {
     };
     // No memo, which would read the resource outside of the transition and differ from the server in the first render.
     let can_start = move || {
-        status.with(
+        let can = status.with(
             |status| matches!(status, Some(Ok(status)) if status.pending > 0 && status.problem.is_none()),
-        )
+        );
+        if can {
+            needs_script("Migrate…");
+        }
+        can
     };
     view! {
         <PageHead title="Migrations" tab=Signal::derive(move || format!("Migrations of {}", target.get())) facts>
@@ -44,7 +47,7 @@ pub fn MigrationsPage() -> impl IntoView {
                                 class="btn pri"
                                 type="button"
                                 hidden=move || !can_start()
-                                disabled=move || !hydrated.get() || work.is_busy()
+                                disabled=move || work.is_busy()
                                 on:click=move |_| asked.set(Some(None))
                             >
                                 "Migrate…"

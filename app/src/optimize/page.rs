@@ -12,7 +12,7 @@ use crate::{
     address::{link, use_target},
     jobs::{CurrentJob, Work},
     session::use_may,
-    ui::{EmptyState, Load, PageHead, use_hydrated},
+    ui::{EmptyState, Load, PageHead, needs_script},
 };
 
 /// The plan: constraints, indexes and statistics, each with its state and SQL; the acts; the run as it happens.
@@ -47,7 +47,6 @@ fn Acts(
     work: Work,
     asked: RwSignal<Option<OptimizeSpec>>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
     let spec = move |constraints: bool, indexes: bool, analyze: bool| {
         move |_| {
             asked.set(Some(OptimizeSpec {
@@ -58,10 +57,16 @@ fn Acts(
             }))
         }
     };
-    let off = move || !hydrated.get() || work.is_busy();
+    let off = move || work.is_busy();
     // Before the migrations there is nothing to optimize. No memo: that would read the resource outside of the transition.
     let has_tables = move || {
-        plan.with(|plan| matches!(plan, Some(Ok(plan)) if plan.items.iter().any(|item| item.state != ItemState::NoTable)))
+        let has = plan.with(|plan| matches!(plan, Some(Ok(plan)) if plan.items.iter().any(|item| item.state != ItemState::NoTable)));
+        if has {
+            for name in ["Analyze only…", "Create indexes only…", "Optimize…"] {
+                needs_script(name);
+            }
+        }
+        has
     };
     view! {
         <Transition fallback=|| ()>

@@ -6,14 +6,14 @@ use leptos::{either::Either, prelude::*};
 use super::api::{end_sessions, list_sessions};
 use crate::{
     rpc::ApiError,
-    ui::{Ago, Badge, Load, Tone, use_hydrated, use_toasts},
+    ui::{Ago, Badge, Load, Tone, needs_script, use_toasts},
 };
 
 /// The card on the settings page: where one is signed in, and a way to end it everywhere else.
 #[component]
 pub fn SessionsCard() -> impl IntoView {
     let sessions = Resource::new(|| (), |()| list_sessions());
-    let hydrated = use_hydrated();
+    needs_script("End all others");
     let toasts = use_toasts();
     let end = Action::new(|()| end_sessions());
     Effect::new(move || match end.value().get() {
@@ -36,7 +36,7 @@ pub fn SessionsCard() -> impl IntoView {
                 <button
                     class="btn sm"
                     type="button"
-                    disabled=move || !hydrated.get() || end.pending().get()
+                    disabled=move || end.pending().get()
                     on:click=move |_| {
                         end.dispatch(());
                     }

@@ -6,7 +6,7 @@ use leptos::{either::Either, prelude::*};
 use super::{api::change_user, use_me};
 use crate::{
     rpc::ApiError,
-    ui::{Ago, Badge, ConfirmDialog, Dialog, FaultView, Field, Tone, use_hydrated, use_toasts},
+    ui::{Ago, Badge, ConfirmDialog, Dialog, FaultView, Field, Tone, needs_script, use_toasts},
 };
 
 /// A row of the users' table.
@@ -18,7 +18,6 @@ pub fn UserRow(
     changed: Callback<()>,
 ) -> impl IntoView {
     let own = use_me().is_some_and(|me| me.user_id == user.id);
-    let hydrated = use_hydrated();
     let toasts = use_toasts();
     let (asking, resetting) = (RwSignal::new(false), RwSignal::new(false));
     let password = RwSignal::new(String::new());
@@ -51,6 +50,15 @@ pub fn UserRow(
     let unchanged = StoredValue::new(none);
     let name = StoredValue::new(user.name.clone());
     let disabled = user.disabled;
+    if !own {
+        for name in [
+            "Role",
+            "New password…",
+            if disabled { "Enable" } else { "Disable…" },
+        ] {
+            needs_script(name);
+        }
+    }
     let (tone, word) = if disabled {
         (Tone::Off, "Disabled")
     } else {
@@ -67,7 +75,7 @@ pub fn UserRow(
                 <select
                     class="input w-auto"
                     aria-label=format!("Role of {}", name.get_value())
-                    disabled=move || own || !hydrated.get() || change.pending().get()
+                    disabled=move || own || change.pending().get()
                     on:change=move |event| {
                         if let Ok(role) = event_target_value(&event).parse() {
                             change.dispatch(UserChange { role: Some(role), ..unchanged.get_value() });
@@ -94,13 +102,12 @@ pub fn UserRow(
                 {(!own)
                     .then(|| {
                         view! {
-                            <button class="btn sm" type="button" disabled=move || !hydrated.get() on:click=move |_| resetting.set(true)>
+                            <button class="btn sm" type="button" on:click=move |_| resetting.set(true)>
                                 "New password…"
                             </button>
                             <button
                                 class="btn sm"
                                 type="button"
-                                disabled=move || !hydrated.get()
                                 on:click=move |_| {
                                     if disabled {
                                         change.dispatch(UserChange { disabled: Some(false), ..unchanged.get_value() });

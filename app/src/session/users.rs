@@ -4,14 +4,14 @@ use contract::session::UserView;
 use leptos::prelude::*;
 
 use super::{api::list_users, user_add::AddUser, user_row::UserRow};
-use crate::ui::{CsvButton, Load, at_hand, use_hydrated};
+use crate::ui::{CsvButton, Load, at_hand, needs_script};
 
 /// The card on the settings page.
 #[component]
 pub fn UsersCard() -> impl IntoView {
     let users = Resource::new(|| (), |()| list_users());
     let changed = Callback::new(move |()| users.refetch());
-    let hydrated = use_hydrated();
+    needs_script("Add user…");
     let adding = RwSignal::new(false);
     let rows = Callback::new(move |()| match at_hand(users) {
         Some(Ok(users)) => users.iter().map(csv_row).collect(),
@@ -23,7 +23,7 @@ pub fn UsersCard() -> impl IntoView {
                 <h2>"Users"</h2>
                 <span class="sp"></span>
                 <CsvButton file="users.csv" columns=&["name", "role", "disabled", "created_at", "last_login_at", "sessions"] rows />
-                <button class="btn sm" type="button" disabled=move || !hydrated.get() on:click=move |_| adding.set(true)>
+                <button class="btn sm" type="button" on:click=move |_| adding.set(true)>
                     "Add user…"
                 </button>
             </div>

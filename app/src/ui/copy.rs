@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::{use_hydrated, use_toasts};
+use super::{needs_script, use_toasts};
 
-/// A button that puts a text into the clipboard; there only with JavaScript.
+/// A button that puts a text into the clipboard.
 #[component]
 pub fn CopyButton(
     /// The text.
@@ -12,14 +12,14 @@ pub fn CopyButton(
     /// What it is, such as `the SHA-256`.
     what: &'static str,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
+    needs_script("Copy");
     let toasts = use_toasts();
     let copied = move |_| match write(&text) {
         true => toasts.ok(format!("Copied {what}.")),
         false => toasts.bad("This browser does not let pages copy here; select the text and copy it."),
     };
     view! {
-        <button class="btn sm" type="button" aria-label=format!("Copy {what}") hidden=move || !hydrated.get() on:click=copied>
+        <button class="btn sm" type="button" aria-label=format!("Copy {what}") on:click=copied>
             "Copy"
         </button>
     }

@@ -4,10 +4,10 @@ use std::pin::Pin;
 
 use leptos::prelude::*;
 
-use super::{Icon, icons, use_hydrated, use_toasts};
+use super::{Icon, icons, needs_script, use_toasts};
 use crate::rpc::ApiError;
 
-/// Saves rows as a CSV file, made in the browser; so it is there only with JavaScript.
+/// Saves rows as a CSV file, made in the browser.
 #[component]
 pub fn CsvButton(
     /// The file's name, with `.csv`.
@@ -18,12 +18,11 @@ pub fn CsvButton(
     /// The rows, asked for at the click.
     rows: Callback<(), Vec<Vec<String>>>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
+    needs_script("CSV");
     view! {
         <button
             class="btn sm"
             type="button"
-            hidden=move || !hydrated.get()
             on:click=move |_| save_file(&file.get_untracked(), "text/csv;charset=utf-8", &csv_text(columns, &rows.run(())))
         >
             <Icon icon=icons::Download />
@@ -46,7 +45,7 @@ pub fn CsvLoadButton(
     /// Loads the rows.
     load: Callback<(), Rows>,
 ) -> impl IntoView {
-    let hydrated = use_hydrated();
+    needs_script("CSV");
     let toasts = use_toasts();
     let loading = Action::new(move |()| load.run(()));
     Effect::new(move || match loading.value().get() {
@@ -62,7 +61,6 @@ pub fn CsvLoadButton(
         <button
             class="btn sm"
             type="button"
-            hidden=move || !hydrated.get()
             disabled=loading.pending()
             aria-busy=move || loading.pending().get().to_string()
             on:click=move |_| {

@@ -3,6 +3,7 @@
 use contract::{Code, Fault, Refusal};
 use leptos::{either::Either, prelude::*};
 
+use super::needs_script;
 use crate::rpc::ApiError;
 
 /// A fault in full: its message, what to do next, what the managed database said, and the trace id. Given `retry`, it
@@ -30,6 +31,7 @@ pub fn FaultView(
             {fault.trace.map(|trace| view! { <code class="fault-trace">"trace " {trace}</code> })}
             {retry
                 .map(|retry| {
+                    needs_script("Try again");
                     view! {
                         <div class="row">
                             <button class="btn sm" type="button" on:click=move |_| retry.run(())>

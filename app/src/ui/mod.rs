@@ -4,6 +4,7 @@
 //! fault; the page writes [`EmptyState`] and the rows, with [`SortHead`] in the table's head, [`SearchBox`] and
 //! [`CsvButton`] above and [`Pager`] below. An act that destroys goes through [`ConfirmDialog`].
 
+mod acts;
 mod badge;
 mod confirm;
 mod copy;
@@ -24,6 +25,9 @@ mod tabs;
 mod toast;
 mod value;
 
+#[cfg(feature = "ssr")]
+pub use acts::{KEEP, WITHOUT_SCRIPT};
+pub use acts::{NeedsScript, needs_script, provide_acts, tell_ready};
 pub use badge::{Badge, JobBadge, Tone};
 pub use confirm::ConfirmDialog;
 pub use copy::CopyButton;
@@ -46,8 +50,8 @@ pub use value::{Ago, At, Bytes, Count, Duration, whole_seconds};
 
 use leptos::prelude::*;
 
-/// Whether the browser has taken over the page. False on the server and in the first render, so that what only works
-/// with JavaScript appears only with it.
+/// Whether the browser has taken over the page. False on the server and in the first render. For what JavaScript takes the
+/// place of; an act that needs it is there before, and kept ([`needs_script`]).
 pub fn use_hydrated() -> ReadSignal<bool> {
     let (hydrated, set_hydrated) = signal(false);
     Effect::new(move || set_hydrated.set(true));
