@@ -51,9 +51,10 @@ export function webServer(...given: string[]) {
     // The shell outlives the console by the moment it takes to remove the folder.
     command: `trap : INT; "$E2E_BINARY" ${given.join(' ')} && rm -rf "$E2E_DATA"`,
     url: `${baseURL}/readyz`,
-    timeout: 60_000,
+    // Making a cluster takes its time on a busy machine.
+    timeout: 240_000,
     reuseExistingServer: false,
-    gracefulShutdown: { signal: 'SIGINT' as const, timeout: 20_000 },
+    gracefulShutdown: { signal: 'SIGINT' as const, timeout: 60_000 },
     stdout: 'ignore' as const,
     stderr: 'pipe' as const,
     env: {

@@ -1,7 +1,8 @@
 // The managed database as its application sees it: psql on the private PostgreSQL of the console under test.
+import { expect } from '@playwright/test';
 import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { dataFolder, target } from '../console';
@@ -29,8 +30,42 @@ function environment(): NodeJS.ProcessEnv {
 const OPTIONS = ['--no-psqlrc', '--quiet', '--no-align', '--tuples-only', '--set=ON_ERROR_STOP=1'];
 
 /** Runs statements, all or none, and gives what they print. */
-export function execute(sql: string): string {
-  return execFileSync(psql(), [...OPTIONS, '--single-transaction', '--file=-'], { env: environment(), input: sql, encoding: 'utf8' });
+export function execute(sql: string, database = target): string {
+  const env = { ...environment(), PGDATABASE: database };
+  return execFileSync(psql(), [...OPTIONS, '--single-transaction', '--file=-'], { env, input: sql, encoding: 'utf8' });
+}
+
+/** The console's own database. */
+const STORE = 'pgsteward';
+
+/** Waits until the console has no job going on. */
+export async function idle(): Promise<void> {
+  const active = () => execute(`select count(*) from jobs where state in ('queued', 'running', 'cancelling')`, STORE).trim();
+  await expect.poll(active).toBe('0');
+}
+
+/** Ends what an attempt that failed left behind: the transactions of its holders, and the jobs that waited for them. */
+export async function settle(): Promise<void> {
+  execute(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'end2end' and pid <> pg_backend_pid()`);
+  await idle();
+}
+
+/** Makes the database and its backups as they were before the first test; jobs, users and the audit trail stay. */
+export async function beginAnew(): Promise<void> {
+  await settle();
+  execute('drop schema public cascade; create schema public');
+  removeAll(join(dataFolder, 'backups', target));
+}
+
+/** Takes the imports and uploads of an attempt that failed off the lists. */
+export async function forgetImports(): Promise<void> {
+  await settle();
+  execute('delete from imports', STORE);
+  removeAll(join(dataFolder, 'uploads'));
+}
+
+function removeAll(folder: string): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) rmSync(join(folder, name), { recursive: true });
 }
 
 /** A transaction of somebody else that stays open, so that a job that needs its locks has to wait. */

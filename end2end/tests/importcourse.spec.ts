@@ -4,28 +4,25 @@ import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folder, importFolder, target } from '../console';
 import { execute } from './database';
-import { cancelInItsMidst, choose, copy, fast, part, rehearse, slowDown, start } from './imports';
+import { cancelInItsMidst, choose, copy, dropSchemas, holdUp, part, rehearse, start } from './imports';
 import { expect, open, test } from './quiet';
 import { ADMINISTRATOR } from './session';
 
 test.describe.configure({ mode: 'serial' });
 test.use({ storageState: ADMINISTRATOR });
 
-test.afterAll(() => {
-  fast();
-  for (const schema of ['kept', 'followed', 'mine']) execute(`drop schema if exists ${schema} cascade`);
-});
+test.afterAll(() => dropSchemas('kept', 'followed', 'mine'));
 
 test('what a cancelled import leaves goes on, or is discarded by name', async ({ page }) => {
   copy('kept.sqlite');
   await rehearse(page, 'kept.sqlite', 'kept');
   await choose(page, 'Cancelling leaves', 'what is loaded, to go on later');
-  slowDown('kept', 1);
+  const held = await holdUp('kept');
   await start(page);
   await cancelInItsMidst(page);
   const left = part(page, 'Interrupted');
   await expect(left).toContainText(`What was loaded is kept in schema kept of ${target}`);
-  fast();
+  await held.release();
   await left.getByRole('button', { name: 'Discard…' }).click();
   const dialog = page.getByRole('dialog');
   await expect(dialog).toContainText('are dropped with all their rows');
@@ -39,11 +36,11 @@ test('what a cancelled import leaves goes on, or is discarded by name', async ({
 
   await rehearse(page, 'kept.sqlite', 'kept');
   await choose(page, 'Cancelling leaves', 'what is loaded, to go on later');
-  slowDown('kept', 1);
+  const again = await holdUp('kept');
   await start(page);
   await cancelInItsMidst(page);
   await expect(left).toBeVisible();
-  fast();
+  await again.release();
   await left.getByRole('button', { name: 'Go on' }).click();
   await expect(part(page, 'Proof')).toContainText('Identical');
   expect(execute('select count(*) from kept."Track"').trim()).toBe('3503');
@@ -149,8 +146,9 @@ test('who decides on what someone else has changed is told, and loses nothing', 
   await other.close();
 
   listener.expect(/status of 409/);
+  const refusal = page.waitForResponse((answer) => new URL(answer.url()).pathname === '/rpc/rehearse_import');
   await page.getByRole('button', { name: 'Rehearse' }).click();
-  await expect(page.getByText('Something else was decided').first()).toBeVisible();
+  expect(await (await refusal).json()).toMatchObject({ code: 'conflict', message: expect.stringContaining('Something else was decided') });
   await expect(part(page, 'Rehearse')).toContainText('schema theirs');
   await expect(part(page, 'Decide').getByLabel('Schema')).toHaveValue('mine');
   await page.getByRole('button', { name: 'Rehearse' }).click();

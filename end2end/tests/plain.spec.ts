@@ -31,7 +31,8 @@ test.describe('logged in', () => {
     await page.goto('/audit');
     await page.getByLabel('Event type').fill('migration.apply');
     await page.getByRole('button', { name: 'Apply' }).click();
-    await expect(rows).toHaveCount(2);
+    await expect(rows.first()).toContainText('migration.apply');
+    await expect(rows.filter({ hasNotText: 'migration.apply' })).toHaveCount(0);
     await page.goto('/jobs');
     await page.getByLabel('Kind').selectOption('backup');
     await page.getByRole('button', { name: 'Apply' }).click();
@@ -55,26 +56,6 @@ test.describe('logged in', () => {
     await expect(page.getByRole('link', { name: 'Download', exact: true })).toBeVisible();
   });
 
-  test('a file of the folder is imported by a plain form', async ({ page }) => {
-    await page.goto(`/db/${target}/import`);
-    const files = page.getByRole('region', { name: 'Files on the server' });
-    await files.getByRole('searchbox').fill('undec');
-    await files.getByRole('button', { name: 'Apply' }).click();
-    await expect(page).toHaveURL(/[?&]f=undec/);
-    await expect(files.getByRole('row').filter({ hasText: '.sqlite' })).toHaveCount(1);
-    await files.getByRole('button', { name: 'Inspect undecided.sqlite' }).click();
-    await expect(page).toHaveURL(/\/import\/[0-9a-f-]{36}$/);
-    await expect(page.getByRole('heading', { level: 1, name: 'undecided.sqlite' })).toBeVisible();
-    // The page shows what is true now; it is looked at again when the job has had its time.
-    await expect(async () => {
-      await page.reload();
-      await expect(page.getByRole('region', { name: 'Tables' }).getByRole('link', { name: 'Album' })).toBeVisible({ timeout: 500 });
-    }).toPass();
-    await page.getByRole('link', { name: 'Album', exact: true }).click();
-    await expect(page.getByRole('region', { name: 'Columns' })).toContainText('AlbumId');
-    await expect(page.getByRole('button', { name: 'Rehearse' })).toBeHidden();
-  });
-
   test('a password that is refused is refused in words', async ({ page }) => {
     await page.goto('/settings');
     await page.getByLabel('Current password').fill(admin.password);
@@ -82,6 +63,6 @@ test.describe('logged in', () => {
     await page.getByLabel('New password again').fill('another of as many');
     await page.getByRole('button', { name: 'Change password' }).click();
     await expect(page).toHaveURL(/\/settings\?refused=again/);
-    await expect(page.getByText('The two are not the same.')).toBeVisible();
+    await expect(page.locator('form').filter({ has: page.getByLabel('Current password') }).getByText('The two are not the same.')).toBeVisible();
   });
 });
