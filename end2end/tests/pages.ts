@@ -80,7 +80,8 @@ export async function namesItsActs(browser: Page): Promise<void> {
   const named = (await browser.getByRole('note').allTextContents()).join(' ');
   for (const act of await acts.all()) {
     await expect(act).toBeHidden();
-    if ((await act.getAttribute('hidden')) !== null) continue;
+    // What is hidden with JavaScript too is no act of this moment; the choice of a theme has words of its own.
+    if (await act.evaluate((button) => button.closest('[hidden], [aria-label=Theme]') !== null)) continue;
     const names = [await act.textContent(), await act.getAttribute('aria-label')].map((name) => `“${name?.trim()}”`);
     expect(names.some((name) => named.includes(name)), `${names} in: ${named}`).toBe(true);
   }
