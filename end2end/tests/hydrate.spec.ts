@@ -130,7 +130,7 @@ test('a log is read page by page, and back', async ({ page }) => {
   await expect(rows.first()).toContainText('request 200');
   await page.getByRole('link', { name: 'Console', exact: true }).click();
   await expect(page).toHaveURL('/audit');
-  await expect(page.locator('main')).toContainText('migration.apply');
+  await expect(page.locator('main')).toContainText('import.inspect');
 });
 
 test('no cell of a CSV file is a formula', async ({ page }) => {

@@ -44,7 +44,7 @@ export const PAGES: Shown[] = [
   },
   page('jobs', '/jobs', 'Jobs', `Migrate ${target}`, `Optimize ${target}`, 'Succeeded'),
   { ...page('job', '/jobs', `Optimize ${target}`, '2 constraints and 20 indexes created', 'idx_ari_score', 'create index concurrently'), through: `Optimize ${target}` },
-  page('audit of the console', '/audit', 'Audit', 'migration.apply', 'session.log_in', 'admin'),
+  page('audit of the console', '/audit', 'Audit', 'import.inspect', 'import.discard', 'admin'),
   page('audit of the database', `/audit?source=target&target=${target}`, 'Audit', 'goal_created', 'request 200', 'user-4'),
   page('settings', '/settings', 'Settings', 'Your password', 'Your sessions', 'Users', 'administrator'),
   missing('page that is none', '/no/such/page', 'There is no such page', 'To the overview'),
