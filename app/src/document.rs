@@ -1,12 +1,15 @@
 //! The HTML document around the application, and the content security policy it is served under.
 
-use http::{HeaderName, HeaderValue, header};
+use std::{collections::HashMap, sync::Arc};
+
+use http::{HeaderName, HeaderValue, header, request::Parts};
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
 use leptos_meta::MetaTags;
 
 use crate::{
     App,
+    parts::{Card, Part},
     ui::{KEEP, WITHOUT_SCRIPT},
 };
 
@@ -15,12 +18,24 @@ use crate::{
 pub struct Assets {
     /// The JavaScript module that wasm-bindgen wrote, such as `/pkg/pgsteward.0a1b2c3d.js`.
     pub js: String,
-    /// The WebAssembly it loads.
+    /// The JavaScript module that loads parts of the WebAssembly.
+    pub link: String,
+    /// The WebAssembly that every page needs.
     pub wasm: String,
     /// The stylesheet.
     pub css: String,
     /// The font of all text but code, where the site has one.
     pub font: Option<String>,
+    /// The other WebAssembly that the pages of an area need, by the name of its part.
+    pub parts: Arc<HashMap<String, Vec<String>>>,
+}
+
+impl Assets {
+    /// The files that the page of a path needs besides those of every page.
+    fn of(&self, path: &str) -> &[String] {
+        let part = Part::of(path).and_then(|part| self.parts.get(part.name()));
+        part.map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 /// Runs before the first paint, so that a chosen theme does not flash.
@@ -46,11 +61,30 @@ pub fn shell(assets: Assets) -> impl IntoView {
             HeaderValue::from_static("noindex"),
         );
     }
-    let Assets { js, wasm, css, font } = assets;
-    // What does not arrive is told to whoever pressed a button, and to the browser's console.
+    let path = use_context::<Parts>()
+        .map(|parts| parts.uri.path().to_owned())
+        .unwrap_or_default();
+    let fetched = |file: &String| view! { <link rel="preload" href=file.clone() r#as="fetch" r#type="application/wasm" crossorigin="anonymous" /> };
+    let ahead = std::iter::once(&assets.wasm)
+        .chain(assets.of(&path))
+        .map(fetched)
+        .collect_view();
+    // Cards that only some states show; that they are there is known when the script runs.
+    let cards = cards(&assets.parts, &path);
+    let Assets {
+        js,
+        link,
+        wasm,
+        css,
+        font,
+        ..
+    } = assets;
+    // What does not arrive is told on the page, also to whoever pressed a button, and to the browser's console.
     let start = format!(
-        "try{{const{{default:start,hydrate}}=await import({js:?});await start({{module_or_path:{wasm:?}}});hydrate()}}\
-         catch(e){{document.documentElement.dataset.failed='';throw e}}"
+        "for(const[c,fs]of {cards})if(document.querySelector(`[data-part=${{c}}]`))for(const f of fs)document.head.append(\
+         Object.assign(document.createElement('link'),{{rel:'preload',as:'fetch',crossOrigin:'anonymous',href:f}}));\
+         try{{const{{default:start,hydrate}}=await import({js:?});await start({{module_or_path:{wasm:?}}});await hydrate()}}\
+         catch(e){{document.getElementById('stuck').hidden=false;document.documentElement.dataset.failed='';throw e}}"
     );
     view! {
         <!DOCTYPE html>
@@ -68,7 +102,8 @@ pub fn shell(assets: Assets) -> impl IntoView {
                 <link rel="stylesheet" href=css />
                 {font.map(|font| view! { <link rel="preload" href=font r#as="font" r#type="font/woff2" crossorigin="anonymous" /> })}
                 <link rel="modulepreload" href=js />
-                <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="anonymous" />
+                <link rel="modulepreload" href=link />
+                {ahead}
                 <script type="module" nonce=nonce>
                     {start}
                 </script>
@@ -76,9 +111,34 @@ pub fn shell(assets: Assets) -> impl IntoView {
             </head>
             <body>
                 <App />
+                <div class="toasts" id="stuck" hidden>
+                    <div class="toast bad" role="alert">
+                        "This page can be read, but its buttons do not work: a part of it did not come. The console may have been updated meanwhile, or the line is bad. "
+                        <a href="">"Load it again"</a>
+                    </div>
+                </div>
             </body>
         </html>
     }
+}
+
+/// The parts of cards that the page of a path may show, with their files, as JavaScript.
+fn cards(parts: &HashMap<String, Vec<String>>, path: &str) -> String {
+    let Some(own) = Part::of(path) else {
+        return "[]".to_owned();
+    };
+    let there = parts.get(own.name()).map(Vec::as_slice).unwrap_or_default();
+    let of_page = |card: &Card| {
+        card.name()
+            .strip_prefix(own.name())
+            .is_some_and(|rest| rest.starts_with('_'))
+    };
+    let cards = Card::ALL.into_iter().filter(of_page).map(|card| {
+        let files = parts.get(card.name()).into_iter().flatten();
+        let files: Vec<&String> = files.filter(|file| !there.contains(file)).collect();
+        format!("[{:?},{files:?}]", card.name())
+    });
+    format!("[{}]", cards.collect::<Vec<_>>().join(","))
 }
 
 /// What a page may load: its own files, scripts with this answer's nonce, and WebAssembly. No inline style, no frame.

@@ -18,7 +18,8 @@
 //! 2. `app/src/<area>/<page>.rs`: the page, made of [`ui`]: [`ui::PageHead`], then [`ui::Load`] around a `Resource`,
 //!    which writes the states loading and fault; the page writes the states empty and rows. The managed database of the
 //!    URL is [`address::use_target`], filters and sort are [`address::use_query`].
-//! 3. Its route in [`App`], its link in `frame/nav.rs` (and so in the palette and the `g` keys).
+//! 3. Its line in [`parts`] and its path in [`parts::Part::of`]: so its code is a part of its own, which comes with its first page.
+//!    Its route in [`App`] shows the page of that line; its link is in `frame/nav.rs` (and so in the palette and the `g` keys).
 //! 4. What it starts is a job: [`ui::JobProgress`] on [`live::Live::job`] shows it.
 
 #![recursion_limit = "512"]
@@ -35,6 +36,7 @@ pub mod jobs;
 pub mod live;
 pub mod migration;
 pub mod optimize;
+pub mod parts;
 pub mod rpc;
 pub mod session;
 pub mod stats;
@@ -44,7 +46,7 @@ pub mod ui;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
-    SsrMode,
+    Lazy, SsrMode,
     components::{ParentRoute, Route, Router, Routes},
     path,
 };
@@ -64,21 +66,21 @@ pub fn App() -> impl IntoView {
         <Title formatter=|page: String| if page.is_empty() { "pgsteward".to_owned() } else { format!("{page} · pgsteward") } />
         <Router>
             <Routes fallback=frame::NotFound>
-                <Route path=path!("/login") view=session::LoginPage ssr=SsrMode::Async />
+                <Route path=path!("/login") view={Lazy::<parts::LoginPage>::new()} ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=frame::Gate ssr=SsrMode::Async>
-                    <Route path=path!("") view=target::FleetPage />
-                    <Route path=path!("db/:target") view=target::OverviewPage />
-                    <Route path=path!("db/:target/tables") view=stats::TablesPage />
-                    <Route path=path!("db/:target/tables/:schema/:name") view=stats::TablePage />
-                    <Route path=path!("db/:target/migrations") view=migration::MigrationsPage />
-                    <Route path=path!("db/:target/optimize") view=optimize::OptimizePage />
-                    <Route path=path!("db/:target/backups") view=backup::BackupsPage />
-                    <Route path=path!("db/:target/import") view=import::ImportsPage />
-                    <Route path=path!("db/:target/import/:id") view=import::ImportPage />
-                    <Route path=path!("audit") view=audit::AuditPage />
-                    <Route path=path!("jobs") view=jobs::JobsPage />
-                    <Route path=path!("jobs/:id") view=jobs::JobPage />
-                    <Route path=path!("settings") view=session::SettingsPage />
+                    <Route path=path!("") view={Lazy::<parts::FleetPage>::new()} />
+                    <Route path=path!("db/:target") view={Lazy::<parts::OverviewPage>::new()} />
+                    <Route path=path!("db/:target/tables") view={Lazy::<parts::TablesPage>::new()} />
+                    <Route path=path!("db/:target/tables/:schema/:name") view={Lazy::<parts::TablePage>::new()} />
+                    <Route path=path!("db/:target/migrations") view={Lazy::<parts::MigrationsPage>::new()} />
+                    <Route path=path!("db/:target/optimize") view={Lazy::<parts::OptimizePage>::new()} />
+                    <Route path=path!("db/:target/backups") view={Lazy::<parts::BackupsPage>::new()} />
+                    <Route path=path!("db/:target/import") view={Lazy::<parts::ImportsPage>::new()} />
+                    <Route path=path!("db/:target/import/:id") view={Lazy::<parts::ImportPage>::new()} />
+                    <Route path=path!("audit") view={Lazy::<parts::AuditPage>::new()} />
+                    <Route path=path!("jobs") view={Lazy::<parts::JobsPage>::new()} />
+                    <Route path=path!("jobs/:id") view={Lazy::<parts::JobPage>::new()} />
+                    <Route path=path!("settings") view={Lazy::<parts::SettingsPage>::new()} />
                     <Route path=path!("*any") view=frame::NotFound />
                 </ParentRoute>
             </Routes>

@@ -1,7 +1,9 @@
 //! Content-hashed names: a browser may keep an asset for ever, because another content has another name.
 
 use crate::{Result, compress, read, write};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The file names in `pkg/` that a page refers to.
@@ -9,8 +11,12 @@ use std::path::{Path, PathBuf};
 pub struct Names {
     /// The module that loads the WebAssembly.
     pub js: String,
-    /// The WebAssembly.
+    /// The module that loads parts of the WebAssembly.
+    pub link: String,
+    /// The WebAssembly that every page needs.
     pub wasm: String,
+    /// The other WebAssembly that the pages of an area need, by the area's name.
+    pub parts: BTreeMap<String, Vec<String>>,
     /// The stylesheet.
     pub css: String,
 }
@@ -38,14 +44,40 @@ pub fn whole(site: &Path, names: &[&str]) -> bool {
     })
 }
 
+impl Names {
+    /// All files, each once.
+    pub fn all(&self) -> Vec<&str> {
+        let own = [&self.js, &self.link, &self.wasm, &self.css];
+        let mut all: Vec<&str> = own
+            .into_iter()
+            .chain(self.parts.values().flatten())
+            .map(String::as_str)
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
 /// The names of the last finished build, if there was one.
 pub fn load(site: &Path) -> Option<Names> {
-    let json: serde_json::Value = serde_json::from_str(&read(&site.join("assets.json")).ok()?).ok()?;
-    let name = |key: &str| Some(json.get(key)?.as_str()?.to_owned());
+    let json: Value = serde_json::from_str(&read(&site.join("assets.json")).ok()?).ok()?;
+    let text = |value: &Value| Some(value.as_str()?.to_owned());
+    let name = |key: &str| text(json.get(key)?);
+    let parts = json.get("parts")?.as_object()?.iter();
     Some(Names {
         js: name("js")?,
+        link: name("link")?,
         wasm: name("wasm")?,
         css: name("css")?,
+        parts: parts
+            .map(|(area, files)| {
+                Some((
+                    area.clone(),
+                    files.as_array()?.iter().map(text).collect::<Option<_>>()?,
+                ))
+            })
+            .collect::<Option<_>>()?,
     })
 }
 
@@ -54,13 +86,18 @@ pub fn load(site: &Path) -> Option<Names> {
 /// # Errors
 /// A message with the path of what cannot be written or removed.
 pub fn store(site: &Path, names: &Names) -> Result<()> {
-    let Names { js, wasm, css } = names;
-    let json = serde_json::json!({ "js": js, "wasm": wasm, "css": css });
+    let Names {
+        js,
+        link,
+        wasm,
+        css,
+        parts,
+    } = names;
+    let json = json!({ "js": js, "link": link, "wasm": wasm, "css": css, "parts": parts });
     write(&site.join("assets.json"), format!("{json}\n").as_bytes())?;
+    let kept = names.all();
     // Fonts are looked after where they are published.
-    sweep(site, |name| {
-        name.ends_with(".woff2") || [js, wasm, css].iter().any(|kept| *kept == name)
-    })
+    sweep(site, |name| name.ends_with(".woff2") || kept.contains(&name))
 }
 
 /// Removes the assets that are not wanted, with their compressed copies.
@@ -103,6 +140,10 @@ mod tests {
             "a.2.js",
             "a.2.js.br",
             "b.wasm",
+            "jobs.1.wasm",
+            "jobs.2.wasm",
+            "both.wasm",
+            "l.js",
             "c.css",
             "c.css.gz",
         ] {
@@ -110,8 +151,14 @@ mod tests {
         }
         let names = Names {
             js: "a.2.js".into(),
+            link: "l.js".into(),
             wasm: "b.wasm".into(),
             css: "c.css".into(),
+            parts: [
+                ("audit".into(), vec!["both.wasm".into()]),
+                ("jobs".into(), vec!["both.wasm".into(), "jobs.2.wasm".into()]),
+            ]
+            .into(),
         };
         store(site.path(), &names).unwrap();
         assert_eq!(load(site.path()).unwrap(), names);
@@ -120,6 +167,16 @@ mod tests {
             .map(|e| e.unwrap().file_name())
             .collect();
         left.sort();
-        assert_eq!(left, ["a.2.js", "a.2.js.br", "b.wasm", "c.css", "c.css.gz"]);
+        let wanted = [
+            "a.2.js",
+            "a.2.js.br",
+            "b.wasm",
+            "both.wasm",
+            "c.css",
+            "c.css.gz",
+            "jobs.2.wasm",
+            "l.js",
+        ];
+        assert_eq!(left, wanted);
     }
 }

@@ -6,11 +6,17 @@
 //! what to change.
 
 pub mod assets;
+pub mod budget;
 pub mod compress;
 pub mod css;
 pub mod fonts;
+pub mod link;
+pub mod merge;
 pub mod prepare;
+pub mod sections;
+pub mod shared;
 pub mod site;
+pub mod split;
 pub mod tests;
 pub mod unused;
 pub mod wasm;

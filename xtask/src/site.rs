@@ -4,7 +4,8 @@ use crate::assets::{self, Names};
 use crate::compress;
 use crate::css;
 use crate::fonts;
-use crate::{Result, read, step, unused, wasm, write};
+use crate::{Result, budget, link, read, split, step, unused, wasm, write};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How the site is built.
@@ -25,11 +26,8 @@ impl Mode {
     }
 }
 
-/// The most bytes that the WebAssembly may have after brotli, from the performance budget in docs/performance.md.
-const WASM_BUDGET: u64 = 350_000;
-
 /// Counts up with each change of what this crate does to the module.
-const STEPS: u32 = 3;
+const STEPS: u32 = 4;
 
 /// Builds the whole site. What has not changed since the last run is left as it is.
 ///
@@ -43,20 +41,17 @@ pub fn build(mode: Mode) -> Result<()> {
     let stamp = format!("{} {mode:?} {STEPS}\n", assets::hash(&bytes));
     let stamp_file = site.join("wasm.stamp");
     let old = assets::load(&site);
-    let (js, wasm) = match old {
-        Some(old)
-            if read(&stamp_file).is_ok_and(|then| then == stamp)
-                && assets::whole(&site, &[&old.js, &old.wasm]) =>
-        {
-            (old.js, old.wasm)
-        }
-        _ => bind(bytes, &site, mode)?,
+    let kept = old
+        .filter(|old| read(&stamp_file).is_ok_and(|then| then == stamp) && assets::whole(&site, &old.all()));
+    let names = match kept {
+        Some(old) => old,
+        None => bind(bytes, &site, mode)?,
     };
     let css = style(&top, &site, mode)?;
-    let names = Names { js, wasm, css };
+    let names = Names { css, ..names };
     assets::store(&site, &names)?;
     write(&stamp_file, stamp.as_bytes())?;
-    check_size(&site, &names, mode)
+    budget::tell(&site, &names, mode)
 }
 
 /// Builds the stylesheet alone, and puts it into a site that is already built.
@@ -84,39 +79,67 @@ fn style(top: &Path, site: &Path, mode: Mode) -> Result<String> {
     })
 }
 
-/// Runs wasm-bindgen and stores its files under content-hashed names; returns those of the JavaScript and the module.
-fn bind(module: Vec<u8>, site: &Path, mode: Mode) -> Result<(String, String)> {
+/// Splits the module, runs wasm-bindgen over its main part, and stores all files under content-hashed names; returns these.
+fn bind(module: Vec<u8>, site: &Path, mode: Mode) -> Result<Names> {
     let work = site.join("work");
     let module = match mode {
-        Mode::Release => step("unused code", || unused::without_async_hydration(&module))?.0,
+        Mode::Release => step("unused code", || unused::without_unused(&module))?.0,
         Mode::Dev => module,
     };
+    let split = step("pages in parts", || split::split(&module, &work))?;
     step("JavaScript bindings", || match std::fs::remove_dir_all(&work) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {e}", work.display())),
-        _ => wasm::bind(module, &work),
+        _ => wasm::bind(split.main, &work),
     })?;
     step("compression", || {
         let bytes =
             std::fs::read(work.join("pgsteward_bg.wasm")).map_err(|e| format!("{}: {e}", work.display()))?;
         let wasm = keep(site, "pgsteward_bg", "wasm", &bytes, mode)?;
+        let mut files = BTreeMap::new();
+        for (name, module) in &split.modules {
+            files.insert(name.clone(), keep(site, name, "wasm", module, mode)?);
+        }
         let js = read(&work.join("pgsteward.js"))?.replace("pgsteward_bg.wasm", &wasm);
-        let js = keep(site, "pgsteward", "js", js.as_bytes(), mode)?;
+        let scripts = link::write(&js, &split.link, &files, &split.needs)?;
+        for (name, text) in [
+            (&scripts.js, &scripts.js_text),
+            (&scripts.link, &scripts.link_text),
+        ] {
+            store(site, name, text.as_bytes(), mode)?;
+        }
         snippets(&work.join("snippets"), &site.join("pkg/snippets"), mode)?;
         std::fs::remove_dir_all(&work).map_err(|e| format!("{}: {e}", work.display()))?;
-        Ok((js, wasm))
+        let file = |name: &String| files.get(name).cloned().unwrap_or_default();
+        let parts = split
+            .needs
+            .iter()
+            .map(|(area, needs)| (area.clone(), needs.iter().map(file).collect()));
+        Ok(Names {
+            js: scripts.js,
+            link: scripts.link,
+            wasm,
+            css: String::new(),
+            parts: parts.collect(),
+        })
     })
 }
 
 /// Stores one asset and its compressed copies unless they are there already; returns its name.
 fn keep(site: &Path, stem: &str, end: &str, bytes: &[u8], mode: Mode) -> Result<String> {
     let name = format!("{stem}.{}.{end}", assets::hash(bytes));
-    if assets::whole(site, &[&name]) && mode == Mode::Dev {
-        return Ok(name);
+    store(site, &name, bytes, mode)?;
+    Ok(name)
+}
+
+/// Stores an asset whose name is known, unless it is there already.
+fn store(site: &Path, name: &str, bytes: &[u8], mode: Mode) -> Result<()> {
+    if assets::whole(site, &[name]) && mode == Mode::Dev {
+        return Ok(());
     }
-    let path = assets::folder(site)?.join(&name);
+    let path = assets::folder(site)?.join(name);
     write(&path, bytes)?;
     compress::copies(&path, bytes, mode.brotli_quality())?;
-    Ok(name)
+    Ok(())
 }
 
 /// Copies the JavaScript that crates brought along. wasm-bindgen's names for these folders already change with the crate.
@@ -142,29 +165,6 @@ fn snippets(from: &Path, to: &Path, mode: Mode) -> Result<()> {
                 compress::copies(&goal, &bytes, mode.brotli_quality())?;
             }
         }
-    }
-    Ok(())
-}
-
-fn check_size(site: &Path, names: &Names, mode: Mode) -> Result<()> {
-    let path = site.join("pkg").join(&names.wasm);
-    let size = |path: &Path| {
-        std::fs::metadata(path)
-            .map(|found| found.len())
-            .map_err(|e| format!("{}: {e}", path.display()))
-    };
-    let brotli = size(&compress::beside(&path, "br"))?;
-    eprintln!(
-        "  WebAssembly: {} kB, {} kB in brotli",
-        size(&path)? / 1000,
-        brotli / 1000
-    );
-    if mode == Mode::Release && brotli > WASM_BUDGET {
-        // A miss is told here and measured in docs/performance.md; it is no reason to have no console at all.
-        eprintln!(
-            "  the WebAssembly has {brotli} bytes in brotli; the budget is {WASM_BUDGET}. Look for a dependency of `app` that the \
-             browser does not need, and put it under the feature `ssr`"
-        );
     }
     Ok(())
 }

@@ -18,14 +18,18 @@ pub fn build(top: &Path, mode: Mode) -> Result<PathBuf> {
     };
     let status = cargo()
         .args([
-            "build",
+            "rustc",
             "--quiet",
             "-p",
             "frontend",
+            "--lib",
             "--target",
             "wasm32-unknown-unknown",
             "--profile",
             profile,
+            "--",
+            // The splitter moves code by the linker's notes. Here and not in a variable, so that no dependency is built anew.
+            "-Clink-arg=--emit-relocs",
         ])
         .status()
         .map_err(|e| format!("cargo: {e}"))?;
@@ -38,7 +42,7 @@ pub fn build(top: &Path, mode: Mode) -> Result<PathBuf> {
         .join("frontend.wasm"))
 }
 
-/// Writes `pgsteward.js`, `pgsteward_bg.wasm` and any `snippets/` into the folder `out`.
+/// Binds the main module: writes `pgsteward.js`, `pgsteward_bg.wasm` and any `snippets/` into the folder `out`.
 ///
 /// # Errors
 /// What wasm-bindgen says; most often that the module was built with another version of wasm-bindgen than xtask.
@@ -49,6 +53,9 @@ pub fn bind(module: Vec<u8>, out: &Path) -> Result<()> {
         .web(true)
         .map_err(|e| format!("wasm-bindgen: {e:#}"))?
         .typescript(false)
+        // Parts find the stack, the table and the memory by the linker's names.
+        .keep_lld_exports(true)
+        .demangle(false)
         .remove_name_section(true)
         .remove_producers_section(true);
     bindgen.generate(out).map_err(|e| format!("wasm-bindgen: {e:#}"))

@@ -72,7 +72,7 @@ mod listen {
     use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
 
     use super::{AREAS, Opened};
-    use crate::frame::nav::use_current_target;
+    use crate::frame::{nav::use_current_target, palette::fetch_palette};
 
     /// How long after `g` its letter may come, in milliseconds.
     const PAUSE_MS: f64 = 1500.0;
@@ -83,6 +83,9 @@ mod listen {
         let asked_to_go = StoredValue::new(0.0);
         let handle = window_event_listener(ev::keydown, move |event| {
             let key = event.key();
+            if key == "Control" || key == "Meta" {
+                fetch_palette();
+            }
             if (event.ctrl_key() || event.meta_key()) && !event.alt_key() && key.eq_ignore_ascii_case("k") {
                 event.prevent_default();
                 opened.palette.update(|open| *open = !*open);

@@ -2,6 +2,7 @@
 
 use leptos::{html, prelude::*};
 use leptos_router::hooks::use_navigate;
+use wasm_split_helpers::{SplitLoaderError, wasm_split};
 
 use super::{
     nav::{AREAS, use_current_target, use_target_names},
@@ -10,7 +11,7 @@ use super::{
 use crate::{
     address::{job_link, link},
     live::use_live,
-    ui::{Icon, icons},
+    ui::{Icon, icons, use_toasts},
 };
 
 /// The most entries that are shown.
@@ -34,13 +35,51 @@ impl PartialEq for Glyph {
     }
 }
 
-/// The palette; opened by Ctrl-K or the button in the bar above.
+/// The palette; opened by Ctrl-K or the button in the bar above. It comes when it is first opened.
 #[component]
 pub fn Palette() -> impl IntoView {
-    let Some(opened) = use_context::<Opened>() else {
+    let Some(Opened { palette: open, .. }) = use_context() else {
         return ().into_any();
     };
-    let open = opened.palette;
+    let toasts = use_toasts();
+    let wanted = RwSignal::new(false);
+    Effect::new(move || {
+        if open.get() {
+            wanted.set(true);
+        }
+    });
+    let shown = move || {
+        Suspend::new(async move {
+            show_palette().await.unwrap_or_else(|_| {
+                open.set(false);
+                wanted.set(false);
+                toasts.bad("The list of pages did not come. The console may have been updated meanwhile, or the line is bad.");
+                ().into_any()
+            })
+        })
+    };
+    (move || wanted.get().then(shown)).into_any()
+}
+
+#[wasm_split(palette, fallible, preload(load_palette))]
+fn show_palette() -> Result<AnyView, SplitLoaderError> {
+    Ok(Opening().into_any())
+}
+
+/// Fetches the palette before it is opened.
+#[cfg(feature = "hydrate")]
+pub fn fetch_palette() {
+    leptos::task::spawn_local(async {
+        // What does not come now is asked for again, and told of, when it is opened.
+        let _ = load_palette().await;
+    });
+}
+
+#[component]
+fn Opening() -> impl IntoView {
+    let Some(Opened { palette: open, .. }) = use_context() else {
+        return ().into_any();
+    };
     let dialog = NodeRef::<html::Dialog>::new();
     let typed = RwSignal::new(String::new());
     let at = RwSignal::new(0usize);

@@ -23,7 +23,7 @@ pub fn Decide(
         needs_script("Decide");
     }
     view! {
-        <section class="card" id="decide" aria-label="Decide">
+        <section class="card" id="decide" data-part="import_decide" aria-label="Decide">
             <div class="ch">
                 <h2>"2 Decide"</h2>
                 <Show when=move || choices.is_changed()>

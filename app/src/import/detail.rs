@@ -13,12 +13,13 @@ use super::{
     api::view_import,
     chain::Chain,
     choices::{Choices, Kept},
-    decide::Decide,
+    decide::DecideProps,
     discard::DiscardButton,
     found::Found,
-    newer::FollowUpload,
-    plan::Rehearse,
-    proof::ProofCard,
+    newer::FollowUploadProps,
+    parts::{Before, before, newer as newer_part, proven as proven_part},
+    plan::RehearseProps,
+    proof::ProofCardProps,
     sheet::{Look, Sheet},
     start::{Ask, FinishButton, StartButton},
     state::state_words,
@@ -30,7 +31,7 @@ use crate::{
     live::use_live,
     rpc::ApiError,
     session::use_may,
-    ui::{Ago, Badge, Load, PageHead},
+    ui::{Ago, Badge, Load, PageHead, in_part},
 };
 
 /// One import, in the order of its chain; the verdict comes first once there is one.
@@ -111,12 +112,27 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
     let decided = looks_back.then(|| {
         let tables = view! { <TablesCard id=import.id tables open no_such_table choices /> };
         match state {
-            ImportState::Ready => view! {
-                <Decide import=import.clone() choices />
-                {tables}
-                <Rehearse import=import.clone() plan revision choices going_on may reload />
+            ImportState::Ready => {
+                let decide = Before::Decide(DecideProps {
+                    import: import.clone(),
+                    choices,
+                });
+                let rehearse = Before::Rehearse(Box::new(RehearseProps {
+                    import: import.clone(),
+                    plan,
+                    revision,
+                    choices,
+                    going_on,
+                    may,
+                    reload,
+                }));
+                view! {
+                    {in_part(before(decide))}
+                    {tables}
+                    {in_part(before(rehearse))}
+                }
+                .into_any()
             }
-            .into_any(),
             ImportState::Inspecting => ().into_any(),
             ImportState::Loading | ImportState::Done => tables.into_any(),
         }
@@ -126,7 +142,12 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
         let (mut follow, mut again) = (None, None);
         match newer.filter(|_| may) {
             Some(newer) => {
-                again = Some(view! { <FollowUpload import=import.clone() newer going_on reload /> });
+                again = Some(in_part(newer_part(Box::new(FollowUploadProps {
+                    import: import.clone(),
+                    newer,
+                    going_on,
+                    reload,
+                }))));
             }
             None if may && following => {
                 follow = Some(view! {
@@ -137,7 +158,13 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
             None => {}
         }
         let (follow, again) = (follow.into_any(), again.into_any());
-        view! { <ProofCard import=import.clone() proof items follow again /> }
+        in_part(proven_part(Box::new(ProofCardProps {
+            import: import.clone(),
+            proof,
+            items,
+            follow,
+            again,
+        })))
     });
     let interrupted = (may && state == ImportState::Loading).then(|| {
         let (import, schema) = (

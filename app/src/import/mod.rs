@@ -22,6 +22,7 @@ mod list;
 mod newer;
 mod options;
 mod page;
+pub(crate) mod parts;
 mod pick;
 mod plan;
 mod proof;

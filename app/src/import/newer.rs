@@ -92,7 +92,7 @@ pub fn FollowUpload(
         }
     });
     view! {
-        <div class="ch">
+        <div class="ch" data-part="import_newer">
             <h3>"Followed"</h3>
             <span class="muted">{hint}</span>
         </div>

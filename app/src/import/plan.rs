@@ -107,7 +107,7 @@ pub fn Rehearse(
         .into_any(),
     };
     view! {
-        <section class="card" id="rehearse" aria-label="Rehearse">
+        <section class="card" id="rehearse" data-part="import_decide" aria-label="Rehearse">
             <div class="ch">
                 <h2>"3 Rehearse"</h2>
                 <span class="sp"></span>

@@ -87,7 +87,7 @@ pub fn ProofCard(
         }
     });
     view! {
-        <section class="card" id="proof" aria-label="Proof">
+        <section class="card" id="proof" data-part="import_proof" aria-label="Proof">
             <div class="ch">
                 <h2>"5 Proof"</h2>
                 <span class="muted">{format!("schema {schema} of {}", import.target)}</span>

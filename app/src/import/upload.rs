@@ -13,6 +13,9 @@ use super::{
 };
 use crate::ui::use_toasts;
 #[cfg(feature = "hydrate")]
+use wasm_split_helpers::{SplitLoaderError, wasm_split};
+
+#[cfg(feature = "hydrate")]
 use crate::{import::api::begin_upload, rpc::ApiError};
 
 /// Where an upload of this tab is.
@@ -186,9 +189,7 @@ impl Upload {
     /// Goes on, for the managed database that it was begun for.
     #[cfg(feature = "hydrate")]
     pub fn run(self) {
-        use std::cell::Cell;
-
-        use super::send::{Stop, now_ms, send};
+        use super::send::Stop;
 
         let Ok(stop) = Stop::new() else { return };
         let turn = self.turn.get_value().wrapping_add(1);
@@ -203,69 +204,24 @@ impl Upload {
         focus(move || self.pause_button.try_get_untracked().flatten().map(Into::into));
         let (begun, chosen) = (self.view.get_untracked(), self.chosen.get_untracked());
         let handles = self.handles.get_value();
+        let run = Run {
+            upload: self,
+            turn,
+            stop,
+            begun,
+            chosen,
+            handles,
+        };
         leptos::task::spawn_local(async move {
-            let outcome: Result<Option<UploadView>, Fault> = async {
-                let mut view = match (begun, chosen) {
-                    (Some(view), _) => view,
-                    (None, Some(new)) => begin_upload(new).await.map_err(|ApiError(fault)| fault)?,
-                    (None, None) => return Ok(None),
-                };
-                if counts() {
-                    self.view.set(Some(view.clone()));
-                }
-                let from = Cell::new((now_ms(), received(&view)));
-                let told = |view: &UploadView, why: Option<&str>| {
-                    if !counts() {
-                        return;
-                    }
-                    self.view.set(Some(view.clone()));
-                    self.why.set(why.map(str::to_owned));
-                    self.going
-                        .set(if why.is_some() { Going::Waiting } else { Going::On });
-                    let (since, before) = from.get();
-                    let seconds = (now_ms() - since) / 1000.0;
-                    if why.is_some() {
-                        // What was waited for says nothing of the pace.
-                        from.set((now_ms(), received(view)));
-                        self.pace.set(None);
-                    } else if seconds > 0.5 {
-                        self.pace.set(Some((received(view) - before) as f64 / seconds));
-                    }
-                };
-                let [database, wal] = handles;
-                if let Some(file) = database {
-                    send(&file, false, &mut view, &stop, &told).await?;
-                }
-                if let Some(file) = wal {
-                    send(&file, true, &mut view, &stop, &told).await?;
-                }
-                Ok(Some(view))
-            }
-            .await;
-            if !counts() {
-                return;
-            }
-            self.why.set(None);
-            match outcome {
-                Err(fault) => {
-                    self.fault.set(Some(fault));
-                    self.going.set(Going::Failed);
-                }
-                Ok(Some(view)) if view.is_whole() => {
-                    self.going.set(Going::No);
-                    self.chosen.set(None);
-                    self.view.set(None);
-                    self.then.run((self.destination.get_untracked(), view.id));
-                }
-                Ok(Some(_)) if stop.signal().aborted() => self.going.set(Going::Paused),
-                Ok(Some(_)) => {
-                    self.fault.set(Some(
-                        Fault::new(contract::Code::Invalid, "A part of the upload is missing.")
-                            .hint("Choose the database and its -wal together."),
-                    ));
-                    self.going.set(Going::Failed);
-                }
-                Ok(None) => self.going.set(Going::No),
+            if go(Box::new(run)).await.is_err() && counts() {
+                self.fault.set(Some(
+                    Fault::new(
+                        contract::Code::Internal,
+                        "What sends the file did not come from the console.",
+                    )
+                    .hint("The console may have been updated meanwhile: load the page again."),
+                ));
+                self.going.set(Going::Failed);
             }
         });
     }
@@ -295,6 +251,103 @@ impl Upload {
         #[cfg(feature = "hydrate")]
         focus(move || self.file_input.try_get_untracked().flatten().map(Into::into));
     }
+}
+
+/// What a run of an upload needs.
+#[cfg(feature = "hydrate")]
+struct Run {
+    upload: Upload,
+    turn: u32,
+    stop: super::send::Stop,
+    begun: Option<UploadView>,
+    chosen: Option<NewUpload>,
+    handles: Handles,
+}
+
+/// Sends what is left. It comes with the first upload, not with the page.
+#[cfg(feature = "hydrate")]
+#[wasm_split(upload, fallible)]
+fn go(run: Box<Run>) -> Result<(), SplitLoaderError> {
+    use std::cell::Cell;
+
+    use super::send::{now_ms, send};
+
+    let Run {
+        upload,
+        turn,
+        stop,
+        begun,
+        chosen,
+        handles,
+    } = *run;
+    let counts = move || upload.turn.try_get_value() == Some(turn);
+    leptos::task::spawn_local(async move {
+        let outcome: Result<Option<UploadView>, Fault> = async {
+            let mut view = match (begun, chosen) {
+                (Some(view), _) => view,
+                (None, Some(new)) => begin_upload(new).await.map_err(|ApiError(fault)| fault)?,
+                (None, None) => return Ok(None),
+            };
+            if counts() {
+                upload.view.set(Some(view.clone()));
+            }
+            let from = Cell::new((now_ms(), received(&view)));
+            let told = |view: &UploadView, why: Option<&str>| {
+                if !counts() {
+                    return;
+                }
+                upload.view.set(Some(view.clone()));
+                upload.why.set(why.map(str::to_owned));
+                upload
+                    .going
+                    .set(if why.is_some() { Going::Waiting } else { Going::On });
+                let (since, before) = from.get();
+                let seconds = (now_ms() - since) / 1000.0;
+                if why.is_some() {
+                    // What was waited for says nothing of the pace.
+                    from.set((now_ms(), received(view)));
+                    upload.pace.set(None);
+                } else if seconds > 0.5 {
+                    upload.pace.set(Some((received(view) - before) as f64 / seconds));
+                }
+            };
+            let [database, wal] = handles;
+            if let Some(file) = database {
+                send(&file, false, &mut view, &stop, &told).await?;
+            }
+            if let Some(file) = wal {
+                send(&file, true, &mut view, &stop, &told).await?;
+            }
+            Ok(Some(view))
+        }
+        .await;
+        if !counts() {
+            return;
+        }
+        upload.why.set(None);
+        match outcome {
+            Err(fault) => {
+                upload.fault.set(Some(fault));
+                upload.going.set(Going::Failed);
+            }
+            Ok(Some(view)) if view.is_whole() => {
+                upload.going.set(Going::No);
+                upload.chosen.set(None);
+                upload.view.set(None);
+                upload.then.run((upload.destination.get_untracked(), view.id));
+            }
+            Ok(Some(_)) if stop.signal().aborted() => upload.going.set(Going::Paused),
+            Ok(Some(_)) => {
+                upload.fault.set(Some(
+                    Fault::new(contract::Code::Invalid, "A part of the upload is missing.")
+                        .hint("Choose the database and its -wal together."),
+                ));
+                upload.going.set(Going::Failed);
+            }
+            Ok(None) => upload.going.set(Going::No),
+        }
+    });
+    Ok(())
 }
 
 /// Moves the focus to an element that is hidden until the page is drawn anew.

@@ -15,13 +15,12 @@
     const name = (kept.getAttribute("aria-label") || kept.textContent).trim();
     release();
     if (!word) {
-      const place = document.createElement("div");
-      place.className = "toasts";
+      const place = document.getElementById("stuck");
+      place.hidden = false;
       word = document.createElement("div");
       word.className = "toast bad";
       word.setAttribute("role", "alert");
       place.append(word);
-      document.body.append(place);
     }
     const again = document.createElement("a");
     again.className = "btn sm";

@@ -22,8 +22,10 @@ pub struct Site {
 #[derive(Deserialize)]
 struct Names {
     js: String,
+    link: String,
     wasm: String,
     css: String,
+    parts: HashMap<String, Vec<String>>,
 }
 
 impl Site {
@@ -32,16 +34,29 @@ impl Site {
     /// # Errors
     /// When a file cannot be read, or `assets.json` is not what the build writes.
     pub fn read(root: &Path) -> io::Result<Self> {
-        let Names { js, wasm, css } = serde_json::from_slice(&std::fs::read(root.join("assets.json"))?)?;
+        let Names {
+            js,
+            link,
+            wasm,
+            css,
+            parts,
+        } = serde_json::from_slice(&std::fs::read(root.join("assets.json"))?)?;
         let mut files = HashMap::new();
         collect(&root.join("pkg"), "", &mut files)?;
         let at = |name: String| format!("/pkg/{name}");
         let font = files.keys().find(|name| name.starts_with("inter.")).cloned();
         let assets = Assets {
             js: at(js),
+            link: at(link),
             wasm: at(wasm),
             css: at(css),
             font: font.map(at),
+            parts: Arc::new(
+                parts
+                    .into_iter()
+                    .map(|(area, files)| (area, files.into_iter().map(at).collect()))
+                    .collect(),
+            ),
         };
         Ok(Self {
             assets,

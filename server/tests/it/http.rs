@@ -459,6 +459,32 @@ async fn files_come_compressed_and_may_be_kept_for_ever() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_no_more_is_no_page() {
+    let console = Console::start().await;
+    let answer = console.send(get("/pkg/jobs.0123456789abcdef.wasm")).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(!answer.header("content-type").contains("html"));
+    assert!(!answer.header("cache-control").contains("immutable"));
+}
+
+#[tokio::test]
+async fn a_page_asks_ahead_for_its_own_part_alone() {
+    let console = Console::start().await;
+    let page = console.send(get("/login")).await.text();
+    for file in ["/pkg/a.wasm", "/pkg/shared.wasm", "/pkg/login.wasm"] {
+        let link = format!("<link rel=\"preload\" href=\"{file}\" as=\"fetch\"");
+        assert!(page.contains(&link), "{file}: {page}");
+    }
+    for file in ["/pkg/a.js", "/pkg/b.js"] {
+        assert!(
+            page.contains(&format!("<link rel=\"modulepreload\" href=\"{file}\"")),
+            "{file}: {page}"
+        );
+    }
+    assert!(!page.contains("jobs.wasm"), "{page}");
+}
+
+#[tokio::test]
 async fn a_body_that_hides_its_length_is_cut_off() {
     let console = Console::start().await;
     let viewer = console.log_in_as(Role::Viewer).await;

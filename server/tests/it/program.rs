@@ -44,7 +44,7 @@ impl Home {
         std::fs::create_dir_all(site.join("pkg")).unwrap();
         std::fs::write(
             site.join("assets.json"),
-            r#"{"js":"a.js","wasm":"a.wasm","css":"a.css"}"#,
+            r#"{"js":"a.js","link":"b.js","wasm":"a.wasm","css":"a.css","parts":{}}"#,
         )
         .unwrap();
         let home = Self {

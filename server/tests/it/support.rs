@@ -66,7 +66,7 @@ impl Console {
         }
         std::fs::write(
             site.join("assets.json"),
-            r#"{"js":"a.js","wasm":"a.wasm","css":"a.css"}"#,
+            r#"{"js":"a.js","link":"b.js","wasm":"a.wasm","css":"a.css","parts":{"login":["shared.wasm","login.wasm"],"jobs":["jobs.wasm"]}}"#,
         )
         .unwrap();
         std::fs::create_dir(folder.path().join("imports")).unwrap();
