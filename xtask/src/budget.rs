@@ -2,6 +2,7 @@
 
 use crate::assets::Names;
 use crate::site::Mode;
+use crate::split::OPENED;
 use crate::{Result, compress};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,9 +11,6 @@ use std::path::Path;
 const FIRST_LOAD: u64 = 350_000;
 /// The most bytes that one file besides the main module may have after brotli.
 const PART: u64 = 120_000;
-
-/// Comes when it is opened, with no page.
-const PALETTE: &str = "palette";
 
 /// Prints what each area's first page loads, and what is over its budget.
 ///
@@ -41,13 +39,14 @@ pub fn tell(site: &Path, names: &Names, mode: Mode) -> Result<()> {
         let all: BTreeSet<&String> = files.iter().chain(page.into_iter().flatten()).collect();
         let all = main + scripts + all.into_iter().map(|file| size(file)).sum::<Result<u64>>()?;
         let each: Vec<String> = own.iter().copied().map(kilo).collect();
-        let first = if name == PALETTE {
+        let first = if OPENED.contains(&name.as_str()) {
             String::new()
         } else {
             format!("first load {:>9}, of it ", kilo(all))
         };
         eprintln!("  {name:<14} {first}{}", each.join(" and "));
-        let over = name != PALETTE && all > FIRST_LOAD || own.iter().any(|size| *size > PART);
+        let over =
+            !OPENED.contains(&name.as_str()) && all > FIRST_LOAD || own.iter().any(|size| *size > PART);
         // A miss is told here and in docs/performance.md; it is no reason to have no console at all.
         if mode == Mode::Release && over {
             eprintln!(

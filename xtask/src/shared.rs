@@ -10,11 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 pub type Areas = BTreeSet<String>;
 
 /// What one request less is worth, in thousandths of a byte after brotli.
-const REQUEST: i64 = 1_500_000;
+const REQUEST: i64 = 3_000_000;
 /// What a byte of code adds to the main module, in thousandths of a byte after brotli, as measured.
 const IN_MAIN: i64 = 140;
 /// The same for a module of its own.
-const APART: i64 = 300;
+const APART: i64 = 450;
+
+/// How much it counts what an area loads.
+type Weights = BTreeMap<String, i64>;
+
+/// A page with less code of its own than this has room for what others share.
+const LITTLE: i64 = 40_000;
 
 /// Which sets of areas are put together.
 pub struct Arrangement {
@@ -23,9 +29,19 @@ pub struct Arrangement {
 }
 
 impl Arrangement {
-    /// Arranges sets with the bytes of their code, beside a main module of that many bytes.
-    pub fn new(sets: &BTreeMap<Areas, i64>, main: i64) -> Self {
+    /// Arranges sets with the bytes of their code, beside a main module of that many bytes. `later` says of an area that it
+    /// comes after its page, or with some states of it alone.
+    pub fn new(sets: &BTreeMap<Areas, i64>, main: i64, later: impl Fn(&str) -> bool) -> Self {
         let all: Areas = sets.keys().flatten().cloned().collect();
+        let weight = |area: &String| {
+            let own = sets.get(&Areas::from([area.clone()])).copied().unwrap_or(0);
+            match () {
+                () if later(area) => 2,
+                () if own < LITTLE => 3,
+                () => 10,
+            }
+        };
+        let weights: Weights = all.iter().map(|area| (area.clone(), weight(area))).collect();
         let mut groups: Vec<Group> = sets
             .iter()
             .filter(|(areas, _)| areas.len() > 1)
@@ -42,7 +58,7 @@ impl Arrangement {
             main: true,
             sets: Vec::new(),
         });
-        while let Some((one, other)) = cheapest(&groups) {
+        while let Some((one, other)) = cheapest(&groups, &weights) {
             let taken = groups.swap_remove(one.max(other));
             let group = &mut groups[one.min(other)];
             group.areas.extend(taken.areas);
@@ -80,23 +96,26 @@ struct Group {
 }
 
 /// The two groups that are put together next, if any should be.
-fn cheapest(groups: &[Group]) -> Option<(usize, usize)> {
+fn cheapest(groups: &[Group], weights: &Weights) -> Option<(usize, usize)> {
     let pairs = (0..groups.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
     pairs
-        .map(|(one, other)| (cost(&groups[one], &groups[other]), (one, other)))
+        .map(|(one, other)| (cost(&groups[one], &groups[other], weights), (one, other)))
         .min()
         .filter(|(cost, _)| *cost < 0)
         .map(|(_, pair)| pair)
 }
 
 /// What all pages load more, less what they save: code in the main module compresses better, and each request has its price.
-fn cost(one: &Group, other: &Group) -> i64 {
-    let count = |areas: usize| i64::try_from(areas).unwrap_or(i64::MAX);
-    let missing =
-        |group: &Group, other: &Group| count(other.areas.difference(&group.areas).count()) * group.size;
-    let requests = count(one.areas.intersection(&other.areas).count()) * REQUEST;
+fn cost(one: &Group, other: &Group, weights: &Weights) -> i64 {
+    let weigh = |area: &String| weights.get(area).copied().unwrap_or(1);
+    let missing = |group: &Group, other: &Group| {
+        let areas = other.areas.difference(&group.areas);
+        areas.map(weigh).sum::<i64>() * group.size
+    };
+    let requests = one.areas.intersection(&other.areas).map(weigh).sum::<i64>() * REQUEST;
     let apart = |group: &Group, main: &Group| {
-        missing(group, main) * IN_MAIN - count(group.areas.len()) * group.size * (APART - IN_MAIN)
+        let saved = group.areas.iter().map(weigh).sum::<i64>() * group.size * (APART - IN_MAIN);
+        missing(group, main) * IN_MAIN - saved
     };
     let more = match (one.main, other.main) {
         (true, _) => apart(other, one),
@@ -120,24 +139,27 @@ mod tests {
             (areas("audit jobs"), 90_000),
             (areas("audit jobs stats"), 100),
             (areas("audit backup jobs stats"), 80_000),
-            (areas("backup login"), 300_000),
+            (areas("backup palette"), 300_000),
+            (areas("audit"), 50_000),
+            (areas("backup"), 50_000),
+            (areas("jobs"), 50_000),
             (areas("login"), 4_000),
+            (areas("stats"), 50_000),
         ];
-        let arranged = Arrangement::new(&sets.into(), 1_000_000);
+        let arranged = Arrangement::new(&sets.into(), 1_000_000, |area| area == "palette");
         assert!(
             arranged.in_main(&areas("audit backup jobs stats")),
-            "one page alone does without"
+            "only little is loaded in vain"
         );
         assert!(
             arranged.in_main(&areas("audit jobs stats")),
             "it is worth no request"
         );
         assert!(
-            !arranged.in_main(&areas("backup login")),
-            "three pages do without"
+            !arranged.in_main(&areas("backup palette")),
+            "three heavy pages do without"
         );
-        assert_eq!(arranged.group(&areas("backup login")), areas("backup login"));
-        assert_eq!(arranged.group(&areas("audit jobs")), areas("audit jobs"));
+        assert_eq!(arranged.group(&areas("backup palette")), areas("backup palette"));
         assert_eq!(
             arranged.group(&areas("jobs login")),
             areas("jobs login"),

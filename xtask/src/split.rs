@@ -42,7 +42,7 @@ pub fn split(module: &[u8], work: &Path) -> Result<Split> {
     for chunk in &first.chunks {
         *sizes.entry(chunk.areas.clone()).or_default() += code_size(&chunk.module)?;
     }
-    let arranged = Arrangement::new(&sizes, code_size(&first.main)?);
+    let arranged = Arrangement::new(&sizes, code_size(&first.main)?, comes_later);
     let mut kept: HashSet<&str> = HashSet::new();
     for chunk in &first.chunks {
         if arranged.in_main(&chunk.areas) {
@@ -64,6 +64,14 @@ fn code_size(module: &[u8]) -> Result<i64> {
     let sections = sections::read(module)?;
     let code = sections.iter().find(|section| section.id == CODE);
     code.map_or(Ok(0), |code| i64::try_from(code.contents.len()).map_err(failed))
+}
+
+/// What comes when it is opened, with no page.
+pub const OPENED: [&str; 2] = ["palette", "upload"];
+
+/// Whether a part comes after its page, or with some states of it alone.
+fn comes_later(area: &str) -> bool {
+    OPENED.contains(&area) || page_of(area).is_some()
 }
 
 /// The area whose page a card is of, when it is one: `import` for `import_proof`.

@@ -44,7 +44,8 @@ pub fn Palette() -> impl IntoView {
     let toasts = use_toasts();
     let wanted = RwSignal::new(false);
     Effect::new(move || {
-        if open.get() {
+        // Once alone: told again, it would be made anew.
+        if open.get() && !wanted.get_untracked() {
             wanted.set(true);
         }
     });

@@ -18,8 +18,8 @@ const FIRST_LOAD: u64 = 350_000;
 /// Bytes of one part besides the main one, compressed.
 const PART: u64 = 120_000;
 
-/// Comes when it is opened, with no page.
-const PALETTE: &str = "palette";
+/// What comes when it is opened, with no page.
+const OPENED: [&str; 2] = ["palette", "upload"];
 
 #[derive(Deserialize)]
 struct Names {
@@ -47,7 +47,7 @@ pub fn size(site: &Path) -> Result<Section> {
     };
     let main = bytes(&js)? + bytes(&link)? + bytes(&wasm)?;
     let mut loads = Vec::new();
-    for (name, files) in parts.iter().filter(|(name, _)| *name != PALETTE) {
+    for (name, files) in parts.iter().filter(|(name, _)| !OPENED.contains(&name.as_str())) {
         // A card that only some states of a page show is named after its page.
         let page = name.split_once('_').and_then(|(page, _)| parts.get(page));
         let all: BTreeSet<&String> = files.iter().chain(page.into_iter().flatten()).collect();
