@@ -112,8 +112,7 @@ pub fn with_exports(module: &[u8], kept: impl Fn(&str) -> bool, more: &[(String,
         for export in old {
             let export = export.map_err(failed)?;
             if kept(export.name) {
-                let kind =
-                    wasm_encoder::ExportKind::try_from(export.kind).map_err(|e| failed(format!("{e:?}")))?;
+                let kind = wasm_encoder::ExportKind::from(export.kind);
                 exports.export(export.name, kind, export.index);
             }
         }

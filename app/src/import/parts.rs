@@ -1,5 +1,9 @@
 //! What the page of an import shows in some of its states only: each in a part of the WebAssembly of its own. Its element says
 //! `data-part`, so that the browser fetches it before it takes over a page that shows it.
+#![expect(
+    clippy::boxed_local,
+    reason = "what crosses from one part into another is a pointer"
+)]
 
 use leptos::prelude::*;
 use wasm_split_helpers::{SplitLoaderError, wasm_split};

@@ -35,7 +35,7 @@ pub fn CancelJob(
     });
     let stopping = move || job.with(|job| job.state == JobState::Cancelling);
     view! {
-        <button class="btn dan" type="button" disabled=move || stopping() on:click=move |_| open.set(true)>
+        <button class="btn dan" type="button" disabled=stopping on:click=move |_| open.set(true)>
             {move || if stopping() { "Cancelling…" } else { "Cancel job…" }}
         </button>
         <ConfirmDialog
