@@ -112,8 +112,7 @@ pub fn with_exports(module: &[u8], kept: impl Fn(&str) -> bool, more: &[(String,
         for export in old {
             let export = export.map_err(failed)?;
             if kept(export.name) {
-                let kind = wasm_encoder::ExportKind::from(export.kind);
-                exports.export(export.name, kind, export.index);
+                exports.export(export.name, export.kind.into(), export.index);
             }
         }
         for (name, function) in more {

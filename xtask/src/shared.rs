@@ -14,10 +14,7 @@ const REQUEST: i64 = 3_000_000;
 /// What a byte of code adds to the main module, in thousandths of a byte after brotli, as measured.
 const IN_MAIN: i64 = 140;
 /// The same for a module of its own.
-const APART: i64 = 450;
-
-/// How much it counts what an area loads.
-type Weights = BTreeMap<String, i64>;
+const APART: i64 = 250;
 
 /// A page with less code of its own than this has room for what others share.
 const LITTLE: i64 = 40_000;
@@ -41,19 +38,23 @@ impl Arrangement {
                 () => 10,
             }
         };
-        let weights: Weights = all.iter().map(|area| (area.clone(), weight(area))).collect();
+        let weights: Vec<i64> = all.iter().map(weight).collect();
+        let mask = |areas: &Areas| {
+            let places = all.iter().enumerate().filter(|(_, area)| areas.contains(*area));
+            places.fold(0, |mask, (place, _)| mask | 1_u128 << place)
+        };
         let mut groups: Vec<Group> = sets
             .iter()
             .filter(|(areas, _)| areas.len() > 1)
             .map(|(areas, size)| Group {
-                areas: areas.clone(),
+                mask: mask(areas),
                 size: *size,
                 main: false,
                 sets: vec![areas.clone()],
             })
             .collect();
         groups.push(Group {
-            areas: all.clone(),
+            mask: mask(&all),
             size: main,
             main: true,
             sets: Vec::new(),
@@ -61,16 +62,21 @@ impl Arrangement {
         while let Some((one, other)) = cheapest(&groups, &weights) {
             let taken = groups.swap_remove(one.max(other));
             let group = &mut groups[one.min(other)];
-            group.areas.extend(taken.areas);
+            group.mask |= taken.mask;
             group.size += taken.size;
             group.main |= taken.main;
             group.sets.extend(taken.sets);
         }
-        let groups = groups
-            .into_iter()
-            .flat_map(|group| group.sets.into_iter().map(move |set| (set, group.areas.clone())))
-            .collect();
-        Self { all, groups }
+        let mut of_set = BTreeMap::new();
+        for group in groups {
+            let areas = if group.main {
+                all.clone()
+            } else {
+                group.sets.iter().flatten().cloned().collect()
+            };
+            of_set.extend(group.sets.into_iter().map(|set| (set, areas.clone())));
+        }
+        Self { all, groups: of_set }
     }
 
     /// Whether what these areas share is in the main module.
@@ -89,14 +95,15 @@ impl Arrangement {
 }
 
 struct Group {
-    areas: Areas,
+    /// Its areas, a bit for each.
+    mask: u128,
     size: i64,
     main: bool,
     sets: Vec<Areas>,
 }
 
 /// The two groups that are put together next, if any should be.
-fn cheapest(groups: &[Group], weights: &Weights) -> Option<(usize, usize)> {
+fn cheapest(groups: &[Group], weights: &[i64]) -> Option<(usize, usize)> {
     let pairs = (0..groups.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
     pairs
         .map(|(one, other)| (cost(&groups[one], &groups[other], weights), (one, other)))
@@ -106,16 +113,11 @@ fn cheapest(groups: &[Group], weights: &Weights) -> Option<(usize, usize)> {
 }
 
 /// What all pages load more, less what they save: code in the main module compresses better, and each request has its price.
-fn cost(one: &Group, other: &Group, weights: &Weights) -> i64 {
-    let weigh = |area: &String| weights.get(area).copied().unwrap_or(1);
-    let missing = |group: &Group, other: &Group| {
-        let areas = other.areas.difference(&group.areas);
-        areas.map(weigh).sum::<i64>() * group.size
-    };
-    let requests = one.areas.intersection(&other.areas).map(weigh).sum::<i64>() * REQUEST;
+fn cost(one: &Group, other: &Group, weights: &[i64]) -> i64 {
+    let requests = weigh(one.mask & other.mask, weights) * REQUEST;
+    let missing = |group: &Group, other: &Group| weigh(other.mask & !group.mask, weights) * group.size;
     let apart = |group: &Group, main: &Group| {
-        let saved = group.areas.iter().map(weigh).sum::<i64>() * group.size * (APART - IN_MAIN);
-        missing(group, main) * IN_MAIN - saved
+        missing(group, main) * IN_MAIN - weigh(group.mask, weights) * group.size * (APART - IN_MAIN)
     };
     let more = match (one.main, other.main) {
         (true, _) => apart(other, one),
@@ -123,6 +125,16 @@ fn cost(one: &Group, other: &Group, weights: &Weights) -> i64 {
         _ => (missing(one, other) + missing(other, one)) * APART,
     };
     more - requests
+}
+
+/// How much some areas count.
+fn weigh(mask: u128, weights: &[i64]) -> i64 {
+    weights
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| mask >> place & 1 == 1)
+        .map(|(_, weight)| weight)
+        .sum()
 }
 
 #[cfg(test)]
