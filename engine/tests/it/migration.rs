@@ -533,7 +533,9 @@ async fn a_cancelled_migration_is_rolled_back() {
     world.until(id, |job| job.progress.phase == Phase::Applying).await;
     let asleep =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+    let begun = Instant::now();
     while world.number(asleep).await == 0 {
+        assert!(begun.elapsed() < PATIENCE, "the migration does not sleep");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     world.cancel(id).await;

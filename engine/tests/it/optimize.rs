@@ -329,6 +329,7 @@ async fn a_cancelled_build_leaves_no_invalid_index() {
     let (snapshot, pid) = world.old_snapshot().await;
     // It is named once it is a second old.
     let named = format!("pid {pid}: reader, idle in transaction, for ");
+    let begun = std::time::Instant::now();
     while !world
         .plan()
         .await
@@ -336,6 +337,7 @@ async fn a_cancelled_build_leaves_no_invalid_index() {
         .iter()
         .any(|it| it.starts_with(&named))
     {
+        assert!(begun.elapsed() < PATIENCE, "{named}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let id = world.optimize(only_indexes()).await;

@@ -106,6 +106,7 @@ async fn a_backup_that_is_downloaded_cannot_be_deleted() {
     assert_eq!(world.list().await.backups.len(), 1);
     drop(download);
     // A file of the runtime is closed a moment after it is dropped.
+    let begun = std::time::Instant::now();
     while let Err(error) = world
         .engine
         .backup()
@@ -113,6 +114,7 @@ async fn a_backup_that_is_downloaded_cannot_be_deleted() {
         .await
     {
         assert!(error.fault().message.contains("downloaded"), "{error}");
+        assert!(begun.elapsed() < crate::work::PATIENCE, "the download never ends");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let audit = world
