@@ -54,6 +54,23 @@ use leptos_router::{
 #[cfg(feature = "ssr")]
 pub use document::{Assets, shell};
 
+/// What the browser's tab says on a page. leptos writes it into the document as it is, so that on the server, and there
+/// alone, it becomes HTML here: names in it are any text.
+fn tab_title(page: String) -> String {
+    let title = match page.as_str() {
+        "" => "pgsteward".to_owned(),
+        page => format!("{page} · pgsteward"),
+    };
+    if cfg!(feature = "ssr") {
+        title
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+    } else {
+        title
+    }
+}
+
 /// The whole application: every route. It also runs without a request, when the routes are listed.
 ///
 /// Every page lies below [`frame::Gate`], which lets nobody through without a session; `/login` alone does not.
@@ -63,7 +80,7 @@ pub fn App() -> impl IntoView {
     clock::provide();
     ui::tell_ready();
     view! {
-        <Title formatter=|page: String| if page.is_empty() { "pgsteward".to_owned() } else { format!("{page} · pgsteward") } />
+        <Title formatter=tab_title />
         <Router>
             <Routes fallback=frame::NotFound>
                 <Route path=path!("/login") view={Lazy::<parts::LoginPage>::new()} ssr=SsrMode::Async />

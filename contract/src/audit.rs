@@ -153,3 +153,77 @@ pub struct AuditPage {
     /// Users that occur, for the filter.
     pub users: Vec<String>,
 }
+
+/// A place in the chain over the console's log, to be noted where the store's owner cannot change it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainHead {
+    /// The link's number.
+    pub link: i64,
+    /// Its hash, in hexadecimal digits.
+    pub hash: String,
+}
+
+impl std::fmt::Display for ChainHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.link, self.hash)
+    }
+}
+
+impl std::str::FromStr for ChainHead {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = || {
+            let (link, hash) = text.trim().split_once(':')?;
+            let hash = hash.to_ascii_lowercase();
+            let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let link = link.parse().ok().filter(|link| *link >= 0)?;
+            is_hash.then_some(Self { link, hash })
+        };
+        read().ok_or_else(|| "a head is a link's number and its hash, as `audit verify` prints it".to_owned())
+    }
+}
+
+/// What a check of the chain found, as far as it got.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditCheck {
+    /// Links that were looked at now.
+    pub checked: i64,
+    /// The chain's last link when the check began.
+    pub last: i64,
+    /// The link after which to go on; `None` when the check is over.
+    pub next: Option<i64>,
+    /// When the chain began: entries from before are counted, and not proven.
+    pub begun: Option<Instant>,
+    /// How many entries are from before.
+    pub before: i64,
+    /// The end of the chain, once all of it was looked at.
+    pub head: Option<ChainHead>,
+    /// The first thing that is wrong.
+    pub broken: Option<BrokenAudit>,
+}
+
+/// Where the console's log is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenAudit {
+    /// The link, where one is concerned.
+    pub link: Option<i64>,
+    /// The entry's number, where one is concerned.
+    pub entry: Option<i64>,
+    /// What was found.
+    pub what: String,
+    /// What it means.
+    pub means: String,
+}
+
+/// An entry with its place in the chain, as an export holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainedEntry {
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: AuditEntry,
+    /// Its link; `None` for entries from before the chain, and for those that were slipped in.
+    pub link: Option<i64>,
+    /// The link's hash, in hexadecimal digits.
+    pub hash: Option<String>,
+}

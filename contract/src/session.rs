@@ -136,7 +136,8 @@ pub struct Identity {
     pub name: String,
     /// The role at this moment.
     pub role: Role,
-    /// Whether the password must be changed before anything else (the one-time password of the first start).
+    /// Whether the password must be changed before anything else (the one-time password of the first start, and one that an
+    /// administrator set).
     pub must_change_password: bool,
 }
 
@@ -183,6 +184,13 @@ pub struct NewUser {
     pub role: Role,
     /// The password: 8–128 characters.
     pub password: String,
+    /// Whether the user must choose another one at the first log-in, since whoever adds them knows this one.
+    #[serde(default = "must_change_password")]
+    pub must_change_password: bool,
+}
+
+const fn must_change_password() -> bool {
+    true
 }
 
 /// A change of a user by an administrator; `None` leaves a part as it is.

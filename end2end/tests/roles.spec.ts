@@ -5,6 +5,7 @@ import { expect, open, takenOver, test, type Listener } from './quiet';
 import { ADMINISTRATOR, signIn } from './session';
 
 const FIRST = 'a sentence nobody guesses';
+const CHOSEN = 'one that she chose herself';
 const SECOND = 'another one nobody guesses';
 const OWN = 'and this one is my own';
 
@@ -51,8 +52,17 @@ test('a viewer sees all and is offered no act, and is refused the acts all the s
   await signIn(page, viewer(), 'not her password');
   await expect(page.getByRole('alert')).toHaveText('The name or the password is wrong, or the user is disabled.');
   await expect(page).toHaveURL(/\/login\?refused=unauthenticated&next=%2Fsettings$/);
+  // The first password is known to whoever gave it: it opens the settings alone.
   await signIn(page, viewer(), FIRST);
   await expect(page).toHaveURL('/settings');
+  await page.goto('/jobs');
+  await expect(page).toHaveURL('/settings');
+  await page.getByLabel('Current password').fill(FIRST);
+  await page.getByLabel('New password', { exact: true }).fill(CHOSEN);
+  await page.getByLabel('New password again').fill(CHOSEN);
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await expect(page).toHaveURL('/');
+  await open(page, '/settings');
   await expect(page.getByRole('heading', { name: 'Users' })).toHaveCount(0);
   for (const [path, shows] of [
     ['', 'Healthy'], ['migrations', 'Up to date'], ['optimize', 'All there'], ['backups', 'L1 · read back whole'], ['tables', 'ari_snapshots'],
@@ -79,7 +89,7 @@ test('a new role, a new password and a closed door take effect at once', async (
   // Their streams and pages are refused as soon as their sessions end.
   listener.expect(/status of 401/);
   await theirs.goto('/jobs');
-  await signIn(theirs, viewer(), FIRST);
+  await signIn(theirs, viewer(), CHOSEN);
   await takenOver(theirs);
 
   await open(page, '/settings');

@@ -6,7 +6,10 @@ use contract::{
 };
 use uuid::Uuid;
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    audit::{Refusal, Refusals},
+};
 
 /// A proven caller. It can be built only by `session` (from a verified token and a live session row, or for the
 /// command line, whose user can read the data folder) so that forgetting the check hardly compiles.
@@ -15,32 +18,46 @@ pub struct Caller {
     identity: Identity,
     session: Option<Uuid>,
     address: Option<String>,
+    refusals: Refusals,
 }
 
 impl Caller {
     /// Only for `session`.
-    pub(crate) fn new(identity: Identity, session: Option<Uuid>, address: Option<String>) -> Self {
+    pub(crate) fn new(
+        identity: Identity,
+        session: Option<Uuid>,
+        address: Option<String>,
+        refusals: Refusals,
+    ) -> Self {
         Self {
             identity,
             session,
             address,
+            refusals,
         }
     }
 
-    /// Asks for a permission; the first line of every operation.
+    /// Asks for a permission; the first line of every operation. That a role does not have it is written into the audit
+    /// log.
     ///
     /// # Errors
     /// `Forbidden`, naming the permission and the weakest role that has it.
     pub fn permit(&self, permission: Permission) -> Result<()> {
         if self.identity.must_change_password && permission != Permission::OwnAccount {
             return Err(Error::Refused(
-                Fault::new(Code::Forbidden, "Change the one-time password first.")
-                    .hint("Open Settings and choose a password of your own."),
+                Fault::new(Code::Forbidden, "Choose a password of your own first.")
+                    .hint("Open Settings, and change the one that was given to you."),
             ));
         }
         if self.identity.role.may(permission) {
             return Ok(());
         }
+        self.refusals.tell(Refusal {
+            user: self.identity.name.clone(),
+            address: self.address.clone(),
+            permission: permission.name(),
+            role: self.identity.role.name(),
+        });
         Err(Error::Refused(
             Fault::new(
                 Code::Forbidden,

@@ -106,6 +106,11 @@ impl Error {
                 Fault::new(Code::Busy, "The console's own database has no free connection.")
                     .hint("Wait a few seconds and try again.")
             }
+            Self::Store(source) if holds_unknown_character(source) => Fault::new(
+                Code::Invalid,
+                "A text holds a character that the console's database cannot store.",
+            )
+            .hint("Remove what cannot be seen in it, such as a NUL character."),
             Self::Store(_) => Fault::new(
                 Code::Internal,
                 "The console's own database did not answer as it should.",
@@ -144,7 +149,11 @@ impl Error {
 
     /// Whether the cause belongs into the console's error log, because a person must look.
     pub fn is_internal(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Io { .. } | Self::Internal { .. })
+        match self {
+            Self::Store(source) => !holds_unknown_character(source),
+            Self::Io { .. } | Self::Internal { .. } => true,
+            _ => false,
+        }
     }
 
     /// The chain of causes in one line, for the log.
@@ -177,6 +186,13 @@ impl From<sqlx::Error> for Error {
     fn from(source: sqlx::Error) -> Self {
         Self::Store(source)
     }
+}
+
+/// Whether a server refused a text because of a character: NUL in any encoding (`22021`, in JSON `22P05`), or one that
+/// its encoding has not. Only a caller's own text can bring one, so that this is the one place to say so.
+fn holds_unknown_character(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("22021" | "22P05"))
 }
 
 fn io_words(error: &std::io::Error) -> &'static str {

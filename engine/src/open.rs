@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Error, Result,
+    audit::Refusals,
     config::EngineConfig,
     events::Events,
     jobs::Runner,
@@ -33,6 +34,7 @@ struct Inner {
     events: Events,
     runner: Runner,
     session: crate::session::Keys,
+    refusals: Refusals,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -67,10 +69,12 @@ impl Engine {
             .iter()
             .map(|target| Target::new(target.clone(), config.query_log))
             .collect();
+        let (refusals, refused) = Refusals::new();
         let engine = Self(Arc::new(Inner {
             events: Events::new(),
             runner: Runner::new(),
             session,
+            refusals,
             store,
             targets,
             config,
@@ -78,6 +82,8 @@ impl Engine {
             tasks: TaskTracker::new(),
         }));
         engine.start();
+        engine.spawn(crate::audit::write_refusals(engine.clone(), refused));
+        engine.spawn(crate::audit::keep_settling(engine.clone()));
         Ok(engine)
     }
 
@@ -124,6 +130,11 @@ impl Engine {
 
     pub(crate) fn store(&self) -> &PgPool {
         &self.0.store
+    }
+
+    /// Where callers tell of acts that their role does not allow.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     pub(crate) fn runner(&self) -> &Runner {

@@ -39,7 +39,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 7] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 40] = [
+const FUNCTIONS: [(&str, Option<Permission>); 41] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -59,6 +59,7 @@ const FUNCTIONS: [(&str, Option<Permission>); 40] = [
     ("/rpc/cancel_job", Some(Permission::CancelJob)),
     ("/rpc/list_audit", Some(Permission::ViewAudit)),
     ("/rpc/export_audit", Some(Permission::ViewAudit)),
+    ("/rpc/verify_audit", Some(Permission::ViewAudit)),
     ("/rpc/view_migrations", Some(Permission::ViewTarget)),
     ("/rpc/plan_migrations", Some(Permission::ViewTarget)),
     ("/rpc/start_migrations", Some(Permission::Migrate)),

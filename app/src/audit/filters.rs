@@ -2,10 +2,10 @@
 
 use contract::audit::{AuditPage as Page, Severity};
 use leptos::prelude::*;
-use leptos_router::{components::Form, hooks::use_query_map};
+use leptos_router::components::Form;
 
 use super::severity_word;
-use crate::{frame::use_fleet, rpc::ApiError};
+use crate::{address::use_pairs, frame::use_fleet, rpc::ApiError};
 
 /// The form. It is sent by its button, also without JavaScript; what is chosen begins at the newest entry again.
 #[component]
@@ -15,7 +15,7 @@ pub fn Filters(
     /// Whether the log is a managed database's.
     of_target: Memo<bool>,
 ) -> impl IntoView {
-    let query = use_query_map();
+    let query = use_pairs();
     let value = move |key: &'static str| move || query.with(|query| query.get(key).unwrap_or_default());
     let names = move |of: fn(&Page) -> &Vec<String>| {
         move || {

@@ -1,6 +1,7 @@
 //! Who did what: the console's own log, and the table `audit_logs` of a managed database.
 
 pub mod api;
+mod chain;
 mod entries;
 mod filters;
 mod page;

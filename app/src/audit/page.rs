@@ -5,16 +5,16 @@ use contract::{
     format,
 };
 use leptos::prelude::*;
-use leptos_router::{hooks::use_query_map, location::Url};
 
 use super::{
     api::{export_audit, list_audit},
+    chain::{Check, CheckButton, Verdict},
     entries::Entries,
     filters::Filters,
     query,
 };
 use crate::{
-    address::use_here,
+    address::{escape, use_here, use_pairs},
     frame::use_current_target,
     rpc::ApiError,
     ui::{CsvLoadButton, EmptyState, Load, PageHead, Tab, Tabs},
@@ -38,7 +38,7 @@ const COLUMNS: [&str; 11] = [
 /// Who did what, when, and what came of it: the console's own acts, and what a managed database's application wrote.
 #[component]
 pub fn AuditPage() -> impl IntoView {
-    let url = use_query_map();
+    let url = use_pairs();
     let asked = Memo::new(move |_| url.with(query::read));
     let page = Resource::new(
         move || asked.get(),
@@ -52,10 +52,17 @@ pub fn AuditPage() -> impl IntoView {
             Ok(entries.iter().map(csv_row).collect())
         }) as _
     });
+    let check = Check::new();
     view! {
         <PageHead title="Audit" facts=|| "Who did what, when, and what came of it. Entries are added and never changed.">
             <CsvLoadButton file=Signal::derive(move || if of_target.get() { "audit_logs.csv" } else { "audit.csv" }.to_owned()) columns=&COLUMNS load=export />
+            <Show when=move || !of_target.get()>
+                <CheckButton check />
+            </Show>
         </PageHead>
+        <Show when=move || !of_target.get()>
+            <Verdict check />
+        </Show>
         <section class="card">
             <Transition fallback=|| ()>
                 <Logs of_target />
@@ -86,7 +93,7 @@ pub fn AuditPage() -> impl IntoView {
 #[component]
 fn Logs(of_target: Memo<bool>) -> impl IntoView {
     let current = use_current_target();
-    let query = use_query_map();
+    let query = use_pairs();
     let tabs = move || {
         // The log of the database that one came from, or is looking at.
         let target = query
@@ -101,7 +108,7 @@ fn Logs(of_target: Memo<bool>) -> impl IntoView {
         };
         let other = target.map(|target| Tab {
             name: format!("audit_logs of {target}"),
-            href: format!("/audit?source=target&target={}", Url::escape(&target)),
+            href: format!("/audit?source=target&target={}", escape(&target)),
             current: of_target.get(),
             count: None,
         });
@@ -127,7 +134,7 @@ fn nothing(asked: &AuditQuery) -> AnyView {
         return view! { <EmptyState title="No entry yet" hint /> }.into_any();
     }
     let href = match (&asked.source, &asked.target) {
-        (AuditSource::Target, Some(target)) => format!("/audit?source=target&target={}", Url::escape(target)),
+        (AuditSource::Target, Some(target)) => format!("/audit?source=target&target={}", escape(target)),
         _ => "/audit".to_owned(),
     };
     view! {

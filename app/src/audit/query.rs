@@ -4,14 +4,15 @@ use contract::{
     Code, Fault, Instant,
     audit::{AuditQuery, AuditSource},
 };
-use leptos_router::params::ParamsMap;
+
+use crate::address::Query;
 
 /// Reads the query of the URL. A value that is none is a fault and not ignored: the list would show more than was asked
 /// for, and look as if it did not.
 ///
 /// # Errors
 /// `Invalid`, with the name of the value.
-pub fn read(url: &ParamsMap) -> Result<AuditQuery, Fault> {
+pub fn read(url: &Query) -> Result<AuditQuery, Fault> {
     let text = |key: &str| {
         url.get(key)
             .map(|value| value.trim().to_owned())
@@ -33,7 +34,8 @@ pub fn read(url: &ParamsMap) -> Result<AuditQuery, Fault> {
     };
     Ok(AuditQuery {
         source,
-        target: text("target"),
+        // A name, which may begin or end with a blank.
+        target: url.get("target").filter(|name| !name.is_empty()),
         user: text("user"),
         event_type: text("type"),
         severity: severity.transpose()?,
@@ -69,11 +71,11 @@ fn wrong(field: &'static str, value: &str, hint: &str) -> Fault {
 mod tests {
     use super::*;
 
-    fn url(pairs: &[(&'static str, &str)]) -> ParamsMap {
-        pairs
+    fn url(pairs: &[(&'static str, &str)]) -> Query {
+        let pairs = pairs
             .iter()
-            .map(|(key, value)| (*key, (*value).to_owned()))
-            .collect()
+            .map(|(key, value)| format!("{key}={}", crate::address::escape(value)));
+        Query::read(&pairs.collect::<Vec<_>>().join("&"))
     }
 
     #[test]

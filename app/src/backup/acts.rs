@@ -2,10 +2,10 @@
 
 use contract::{backup::BackupView, session::Permission};
 use leptos::prelude::*;
-use leptos_router::location::Url;
 
 use super::{api::verify_backup, delete::DeleteBackupButton};
 use crate::{
+    address::segment,
     jobs::Work,
     rpc::ApiError,
     session::use_may,
@@ -26,7 +26,7 @@ pub fn Acts(
 ) -> impl IntoView {
     let toasts = use_toasts();
     let (target, id) = (backup.target.clone(), backup.id);
-    let href = format!("/download/{}/{id}", Url::escape(&target));
+    let href = format!("/download/{}/{id}", segment(&target));
     let target = StoredValue::new(target);
     let verify = Action::new(move |()| verify_backup(target.get_value(), id));
     Effect::new(move || match verify.value().get() {

@@ -6,11 +6,10 @@ use contract::{
     session::Permission,
 };
 use leptos::prelude::*;
-use leptos_router::location::Url;
 
 use super::acts::Acts;
 use crate::{
-    address::job_link,
+    address::{job_link, segment},
     jobs::Work,
     session::use_may,
     ui::{Ago, At, Badge, Bytes, CopyButton, Count, CsvButton, Duration, Tone},
@@ -153,7 +152,7 @@ fn ProofBadge(proof: Proof, damaged: bool) -> impl IntoView {
 fn Facts(backup: BackupView) -> impl IntoView {
     let sha = StoredValue::new(backup.sha256.clone());
     let globals = use_may(Permission::DownloadBackup)
-        .then(|| format!("/download/{}/{}/globals", Url::escape(&backup.target), backup.id));
+        .then(|| format!("/download/{}/{}/globals", segment(&backup.target), backup.id));
     view! {
         <details class="more small">
             <summary>"Facts"</summary>

@@ -33,10 +33,10 @@ pub fn Gate() -> impl IntoView {
     let path = location.pathname.get_untracked();
     match me {
         None => {
-            let next = format!(
-                "{path}{}",
-                location.query.with_untracked(|query| query.to_query_string())
-            );
+            let next = match location.search.get_untracked().as_str() {
+                "" => path,
+                search => format!("{path}?{search}"),
+            };
             EitherOf3::A(view! { <Redirect path=login_link(&next) /> })
         }
         Some(me) if me.must_change_password && path != "/settings" => {

@@ -11,7 +11,7 @@ use web_sys::{FocusOptions, HtmlElement};
 
 use super::{Mark, fleet::Fleet};
 use crate::{
-    address::{link, use_query},
+    address::{link, name_of, use_query},
     live::use_live,
     ui::{Icon, icons},
 };
@@ -168,7 +168,7 @@ pub fn use_current_target() -> Memo<Option<String>> {
 /// The managed database in a page's path. The frame reads it there, because it lies above the route that names it.
 fn target_of(path: &str) -> Option<String> {
     let name = path.strip_prefix("/db/")?.split('/').next()?;
-    Some(Url::unescape(name)).filter(|name| !name.is_empty())
+    Some(name_of(&Url::unescape(name))).filter(|name| !name.is_empty())
 }
 
 /// The navigation.
@@ -370,6 +370,7 @@ mod tests {
     #[test]
     fn the_database_at_hand_is_the_one_in_the_path() {
         assert_eq!(target_of("/db/my%20db/tables").as_deref(), Some("my db"));
+        assert_eq!(target_of("/db/my~20~2Fdb/tables").as_deref(), Some("my /db"));
         assert_eq!(target_of("/db/"), None);
         assert_eq!(target_of("/jobs"), None);
     }

@@ -7,7 +7,7 @@ use contract::{
     session::Permission,
 };
 use leptos::prelude::*;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 
 use super::{
     api::view_import,
@@ -26,7 +26,7 @@ use super::{
     tables::TablesCard,
 };
 use crate::{
-    address::link,
+    address::{Query, link, use_pairs},
     jobs::job_card,
     live::use_live,
     rpc::ApiError,
@@ -38,7 +38,7 @@ use crate::{
 #[component]
 pub fn ImportPage() -> impl IntoView {
     let params = use_params_map();
-    let query = use_query_map();
+    let query = use_pairs();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let look = Memo::new(move |_| query.with(look));
     let sheet = Resource::new(
@@ -64,7 +64,7 @@ pub fn ImportPage() -> impl IntoView {
 }
 
 /// What the URL asks for.
-fn look(query: &leptos_router::params::ParamsMap) -> Look {
+fn look(query: &Query) -> Look {
     let text = |key: &str| query.get(key).filter(|value| !value.trim().is_empty());
     let page = |key: &str| text(key).and_then(|page| page.parse().ok()).unwrap_or(1);
     Look {
@@ -331,12 +331,10 @@ mod tests {
     #[test]
     fn a_url_that_makes_no_sense_shows_the_beginning() {
         let query = |pairs: &[(&'static str, &str)]| {
-            look(
-                &pairs
-                    .iter()
-                    .map(|(key, value)| (*key, (*value).to_owned()))
-                    .collect(),
-            )
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| format!("{key}={}", crate::address::escape(value)));
+            look(&Query::read(&pairs.collect::<Vec<_>>().join("&")))
         };
         let first = Look {
             page: 1,

@@ -23,7 +23,7 @@ pub fn SettingsPage() -> impl IntoView {
                     <div class="banner warn" role="status">
                         <span class="dot warn"></span>
                         "Choose a password of your own"
-                        <span>"The one-time password of the first start opens nothing but this page."</span>
+                        <span>"The password that somebody else chose for you opens nothing but this page."</span>
                     </div>
                 }
             })}

@@ -38,7 +38,7 @@ pub fn AddUser(
             open.set(false);
             name.set(String::new());
             password.set(String::new());
-            toasts.ok(format!("{} can sign in.", user.name));
+            toasts.ok(format!("{} can sign in, and chooses a password then.", user.name));
             added.run(());
         }
     });
@@ -48,7 +48,7 @@ pub fn AddUser(
                 class="form"
                 on:submit=move |event| {
                     event.prevent_default();
-                    add.dispatch(NewUser { name: name.get_untracked(), role: role.get_untracked(), password: password.get_untracked() });
+                    add.dispatch(NewUser { name: name.get_untracked(), role: role.get_untracked(), password: password.get_untracked(), must_change_password: true });
                 }
             >
                 <Field name="name" label="Name" value=name help="Letters, digits and . _ - @, up to 64." fault />

@@ -5,7 +5,6 @@ use contract::{
     stats::{ColumnView, ConstraintView, IndexStat, TableDetail, TableStat},
 };
 use leptos::{either::Either, prelude::*};
-use leptos_router::hooks::use_params_map;
 
 use super::{
     api::view_table,
@@ -14,7 +13,7 @@ use super::{
     spoken_name,
 };
 use crate::{
-    address::{link, use_target},
+    address::{link, use_name, use_target},
     ui::{Badge, Count, EmptyState, Load, PageHead, SizeBar, Tone},
 };
 
@@ -22,9 +21,8 @@ use crate::{
 #[component]
 pub fn TablePage() -> impl IntoView {
     let target = use_target();
-    let params = use_params_map();
-    let part = move |key: &'static str| params.with(|params| params.get(key).unwrap_or_default());
-    let named = Memo::new(move |_| (target.get(), part("schema"), part("name")));
+    let (schema, name) = (use_name("schema"), use_name("name"));
+    let named = Memo::new(move |_| (target.get(), schema.get(), name.get()));
     let detail = Resource::new(
         move || named.get(),
         |(target, schema, name)| view_table(target, schema, name),

@@ -10,14 +10,11 @@ pub use list::TablesPage;
 
 use contract::stats::TableStat;
 
+use crate::address::segment;
+
 /// A table's link: its page below `/db/{target}/tables/`.
 fn table_link(target: &str, schema: &str, name: &str) -> String {
-    use leptos_router::location::Url;
-
-    crate::address::link(
-        target,
-        &format!("tables/{}/{}", Url::escape(schema), Url::escape(name)),
-    )
+    crate::address::link(target, &format!("tables/{}/{}", segment(schema), segment(name)))
 }
 
 /// A table's name as people say it: the schema only where it is not `public`.

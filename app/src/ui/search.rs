@@ -1,9 +1,9 @@
 //! Filters above a table, in the URL.
 
 use leptos::prelude::*;
-use leptos_router::{components::Form, hooks::use_query_map};
+use leptos_router::components::Form;
 
-use crate::address::{use_change_query, use_query};
+use crate::address::{use_change_query, use_pairs, use_query};
 
 /// A row of filters: a search box for `?q=`, and what `children` adds (such as [`FilterSelect`]). With JavaScript it
 /// filters while one types; without, by its button. Other values of the URL's query stay, but for the page.
@@ -29,7 +29,7 @@ pub fn SearchBox(
     children: Option<Children>,
 ) -> impl IntoView {
     let search = use_query(key);
-    let query = use_query_map();
+    let query = use_pairs();
     let change = use_change_query();
     let hydrated = super::use_hydrated();
     let pending = StoredValue::new(None::<leptos::leptos_dom::helpers::TimeoutHandle>);
@@ -45,10 +45,9 @@ pub fn SearchBox(
     let kept = move || {
         query.with(|query| {
             query
-                .clone()
-                .into_iter()
-                .filter(|(other, _)| other != key && other != page_key && !own.contains(&other.as_ref()))
-                .map(|(key, value)| view! { <input type="hidden" name=key.into_owned() value=value /> })
+                .pairs()
+                .filter(|(other, _)| *other != key && *other != page_key && !own.contains(other))
+                .map(|(key, value)| view! { <input type="hidden" name=key.to_owned() value=value.to_owned() /> })
                 .collect_view()
         })
     };

@@ -1,7 +1,10 @@
 //! The audit logs: the console's own, and the table `audit_logs` of a managed database.
 
+mod chain;
 mod cursor;
 mod managed;
+mod refusals;
+mod repeats;
 mod store;
 
 use chrono::Datelike;
@@ -13,6 +16,9 @@ use contract::{
 };
 use cursor::Cursor;
 use sqlx::PgConnection;
+
+pub(crate) use refusals::{Refusal, Refusals, write as write_refusals};
+pub(crate) use repeats::{keep_settling, record_or_count};
 
 use crate::{Caller, Engine, Error, Result};
 

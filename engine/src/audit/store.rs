@@ -2,13 +2,19 @@
 
 use contract::{
     Instant,
-    audit::{AuditEntry, AuditQuery, Outcome, Severity},
+    audit::{AuditEntry, AuditQuery, ChainedEntry, Outcome, Severity},
     jobs::JobId,
 };
+use futures::{Stream, TryStreamExt};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{Entry, MOST_NAMES, cursor::Cursor};
+use super::{
+    Entry, MOST_NAMES,
+    chain::Link,
+    cursor::Cursor,
+    repeats::{INTERVAL, MOST_KINDS},
+};
 
 pub(super) async fn insert(connection: &mut PgConnection, entry: Entry<'_>) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
@@ -168,4 +174,215 @@ pub(super) async fn users(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
     )
     .fetch_all(pool)
     .await
+}
+
+/// Counts a refusal under its key; true when it is the first, which is to be written as an entry.
+pub(super) async fn count_repeat(
+    connection: &mut PgConnection,
+    key: &str,
+    entry: &Entry<'_>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"with
+           -- A flood of ever new keys is counted as one.
+           counted as (
+               select case
+                          when exists (select from audit_repeats where event_type = $1 and key = $2)
+                              or (select count(*) from audit_repeats where event_type = $1) < $3
+                          then $2
+                          else ''
+                      end as key
+           )
+           insert into audit_repeats (event_type, key, user_name, address, object)
+           select $1,
+                  key,
+                  case when key <> '' then $4 end,
+                  case when key <> '' then $5 end,
+                  case when key <> '' then $6 end
+             from counted
+           on conflict (event_type, key) do update set more = audit_repeats.more + 1
+           returning more = 0 as "first!""#,
+        entry.event_type,
+        key,
+        MOST_KINDS,
+        entry.user,
+        entry.address,
+        entry.object,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// A count of refusals whose time is over.
+pub(super) struct Repeat {
+    pub(super) event_type: String,
+    pub(super) user_name: Option<String>,
+    pub(super) address: Option<String>,
+    pub(super) object: Option<String>,
+    pub(super) since: Instant,
+    pub(super) more: i64,
+}
+
+/// Takes the counts whose time is over.
+pub(super) async fn take_repeats(connection: &mut PgConnection) -> Result<Vec<Repeat>, sqlx::Error> {
+    sqlx::query_as!(
+        Repeat,
+        "with
+         -- What another process takes at this moment is its own.
+         over as (
+             select event_type, key
+               from audit_repeats
+              where since < clock_timestamp() - make_interval(secs => $1)
+              order by since
+                for update skip locked
+         )
+         delete from audit_repeats
+          using over
+          where audit_repeats.event_type = over.event_type
+            and audit_repeats.key = over.key
+         returning audit_repeats.event_type, user_name, address, object, since, more",
+        INTERVAL.as_secs_f64(),
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Where the chain begins.
+pub(super) struct Beginning {
+    pub(super) at: Instant,
+    pub(super) entries: i64,
+    pub(super) last: i64,
+}
+
+pub(super) async fn chain_begin(pool: &PgPool) -> Result<Option<Beginning>, sqlx::Error> {
+    sqlx::query_as!(Beginning, "select at, entries, last from audit_chain_begin")
+        .fetch_optional(pool)
+        .await
+}
+
+pub(super) async fn last_link(pool: &PgPool) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!("select max(link) from audit_chain")
+        .fetch_one(pool)
+        .await
+}
+
+pub(super) async fn hash_of(pool: &PgPool, link: i64) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar!("select hash from audit_chain where link = $1", link)
+        .fetch_optional(pool)
+        .await
+}
+
+/// The links after one, with their entries, as they come from the server.
+pub(super) fn links(
+    pool: &PgPool,
+    after: i64,
+    limit: i64,
+) -> impl Stream<Item = Result<Link, sqlx::Error>> + Send + Unpin {
+    Box::pin(
+        sqlx::query!(
+            r#"select link,
+                      entry,
+                      hash,
+                      id as "id?",
+                      at as "at?",
+                      severity as "severity?",
+                      event_type as "event_type?",
+                      user_name,
+                      address,
+                      target,
+                      object,
+                      outcome as "outcome?",
+                      detail,
+                      job
+                 from audit_chain
+                 left join audit_log on id = entry
+                where link > $1
+                order by link
+                limit $2"#,
+            after,
+            limit,
+        )
+        .fetch(pool)
+        .map_ok(|row| Link {
+            link: row.link,
+            number: row.entry,
+            hash: row.hash,
+            entry: row.id.zip(row.at).map(|(id, at)| {
+                AuditEntry::from(EntryRow {
+                    id,
+                    at,
+                    severity: row.severity.unwrap_or_default(),
+                    event_type: row.event_type.unwrap_or_default(),
+                    user_name: row.user_name,
+                    address: row.address,
+                    target: row.target,
+                    object: row.object,
+                    outcome: row.outcome.unwrap_or_default(),
+                    detail: row.detail,
+                    job: row.job,
+                })
+            }),
+        }),
+    )
+}
+
+/// The first entry that has no link and should.
+pub(super) async fn unlinked(pool: &PgPool, last_before: i64) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select id
+           from audit_log
+          where id > $1
+            and not exists (select from audit_chain where entry = id)
+          order by id
+          limit 1",
+        last_before,
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Entries up to a number that have no link.
+pub(super) async fn entries_until(pool: &PgPool, last: i64) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from audit_log where id <= $1"#,
+        last
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// The entries after a number with their links, oldest first.
+pub(super) async fn chained(pool: &PgPool, after: i64, limit: i64) -> Result<Vec<ChainedEntry>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id, at, severity, event_type, user_name, address, target, object, outcome, detail, job,
+                  link as "link?",
+                  hash as "hash?"
+             from audit_log
+             left join audit_chain on entry = id
+            where id > $1
+            order by id
+            limit $2"#,
+        after,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    let chained = rows.into_iter().map(|row| ChainedEntry {
+        link: row.link,
+        hash: row.hash.map(hex::encode),
+        entry: AuditEntry::from(EntryRow {
+            id: row.id,
+            at: row.at,
+            severity: row.severity,
+            event_type: row.event_type,
+            user_name: row.user_name,
+            address: row.address,
+            target: row.target,
+            object: row.object,
+            outcome: row.outcome,
+            detail: row.detail,
+            job: row.job,
+        }),
+    });
+    Ok(chained.collect())
 }

@@ -20,7 +20,7 @@ use sqlite::header::MAGIC;
 
 use super::{
     Import,
-    uploads::{self, Folder},
+    uploads::{self, Folder, is_of},
 };
 use crate::{Caller, Engine, EngineConfig, Error, Result};
 
@@ -32,7 +32,8 @@ const DEPTH: usize = 8;
 const LOOKED_AT: usize = 50_000;
 
 impl Import<'_> {
-    /// The files that can be imported from the browser: those below the allowed folder, and uploads. Uploads that
+    /// The files that can be imported from the browser: those below the allowed folder, and the caller's own uploads
+    /// (an administrator's: all). Uploads that
     /// nobody wants any more are removed first. An allowed folder that cannot be read is no reason to show no uploads; its
     /// fault is among the answer.
     ///
@@ -42,6 +43,7 @@ impl Import<'_> {
         caller.permit(Permission::Import)?;
         uploads::sweep(self.0).await?;
         let config = self.0.config().clone();
+        let owner = caller.clone();
         uploads::blocking(move || {
             let listed = match Allowed::of(&config) {
                 Ok(allowed) => Ok(allowed.map(|allowed| allowed.list()).unwrap_or_default()),
@@ -50,6 +52,8 @@ impl Import<'_> {
                     Err(error.fault())
                 }
             };
+            let mut own = Folder::new(&config.data_dir).views()?;
+            own.retain(|upload| is_of(&owner, &upload.created_by));
             let folder_fault = listed.as_ref().err().cloned();
             let (server, server_cut) = listed.unwrap_or_default();
             Ok(ImportFiles {
@@ -60,7 +64,7 @@ impl Import<'_> {
                 folder_fault,
                 server,
                 server_cut,
-                uploads: Folder::new(&config.data_dir).views()?,
+                uploads: own,
                 upload_limit: config.upload_limit,
             })
         })

@@ -102,11 +102,14 @@ impl Import<'_> {
     /// `NotFound` and `Invalid` when there is no such file; the store's failures.
     pub async fn create(&self, caller: &Caller, new: NewImport) -> Result<ImportView> {
         caller.permit(Permission::Import)?;
-        let (path, name) = files::path_of(self.0, &new.file)?;
         let upload = match new.file {
             contract::import::ImportFile::Upload(id) => Some(id),
             contract::import::ImportFile::Server(_) => None,
         };
+        if let Some(id) = upload {
+            uploads::owned(uploads::Folder::new(&self.0.config().data_dir), caller, id).await?;
+        }
+        let (path, name) = files::path_of(self.0, &new.file)?;
         self.begin(caller, &new.target, &path, &name, upload, Mapping::default())
             .await
     }
@@ -199,7 +202,7 @@ impl Import<'_> {
                     };
                     let again =
                         job.is_some_and(|job| job.state.is_final() && job.state != JobState::Succeeded);
-                    Some(uploads::newer(self.0.config(), upload, again).await?)
+                    Some(uploads::newer(self.0.config(), caller, upload, again).await?)
                 }
                 None => None,
             },
@@ -315,7 +318,7 @@ impl Import<'_> {
         let upload = upload.filter(|upload| record.upload != Some(*upload));
         if let Some(upload) = upload {
             match record.upload.filter(|_| view.state == ImportState::Done) {
-                Some(before) => uploads::check_newer(self.0.config(), before, upload).await?,
+                Some(before) => uploads::check_newer(self.0.config(), caller, before, upload).await?,
                 None => return Err(reads_its_own()),
             }
         }

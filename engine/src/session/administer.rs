@@ -28,7 +28,7 @@ impl Session<'_> {
         Ok(users::views(self.0.store(), None).await?)
     }
 
-    /// Adds a user.
+    /// Adds a user, who must choose a password of their own at the first log-in unless `new` says otherwise.
     ///
     /// # Errors
     /// `Invalid` at `name` or `password`; `Conflict` when there is one of this name in any case; `Forbidden`; the
@@ -43,8 +43,9 @@ impl Session<'_> {
             name: new.name,
             role: new.role,
             password_hash: self.0.keys().hasher.hash(password).await?,
-            must_change_password: false,
+            must_change_password: new.must_change_password,
             disabled: false,
+            password_expires_at: None,
         };
         let mut transaction = self.0.store().begin().await?;
         users::insert(&mut transaction, &user)
@@ -118,6 +119,8 @@ impl Session<'_> {
             role: change.role.unwrap_or(before.role),
             must_change_password: with_password || before.must_change_password,
             disabled: change.disabled.unwrap_or(before.disabled),
+            // What an administrator has just set is good; whatever else is changed leaves the password as it was.
+            password_expires_at: before.password_expires_at.filter(|_| !with_password),
             password_hash: hash.unwrap_or_else(|| before.password_hash.clone()),
         };
         if rules(&before) && !rules(&after) && users::enabled_administrators(&mut transaction).await? == 1 {

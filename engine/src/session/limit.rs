@@ -46,30 +46,28 @@ pub(super) async fn admit(
         transaction.commit().await?;
         return Ok(Attempt(id));
     };
-    // Whoever hammers on gets one entry a minute, not one per try.
-    if !attempts::was_denied_lately(&mut transaction, &account, network.as_deref()).await? {
-        attempts::insert(&mut transaction, &account, network.as_deref(), "denied").await?;
-        let user = users::by_name(&mut *transaction, &account)
-            .await?
-            .map(|user| user.name);
-        let address = address.map(|address| address.to_string());
-        let detail = format!("Too many tries; refused for {}.", wait_words(seconds));
-        audit::record(
-            &mut transaction,
-            audit::Entry {
-                event_type: act,
-                severity: Severity::Warning,
-                outcome: Outcome::Denied,
-                user: user.as_deref(),
-                address: address.as_deref(),
-                target: None,
-                object: None,
-                detail: Some(&detail),
-                job: None,
-            },
-        )
-        .await?;
-    }
+    // Whoever hammers on is counted, with whatever names; only an account that is there has an entry of its own.
+    let user = users::by_name(&mut *transaction, &account)
+        .await?
+        .map(|user| user.name);
+    let address = address.map(|address| address.to_string());
+    let detail = format!("Too many tries; refused for {}.", wait_words(seconds));
+    audit::record_or_count(
+        &mut transaction,
+        &key(user.as_deref(), network.as_deref()),
+        audit::Entry {
+            event_type: act,
+            severity: Severity::Warning,
+            outcome: Outcome::Denied,
+            user: user.as_deref(),
+            address: address.as_deref(),
+            target: None,
+            object: None,
+            detail: Some(&detail),
+            job: None,
+        },
+    )
+    .await?;
     transaction.commit().await?;
     Err(Error::Refused(
         Fault::new(Code::Busy, "Too many tries with this name or from this address.")
@@ -94,6 +92,11 @@ impl Attempt {
     }
 }
 
+/// The key under which refusals are counted as one. Names that no user has are one, however many there are.
+pub(super) fn key(user: Option<&str>, network: Option<&str>) -> String {
+    format!("{} {}", user.unwrap_or_default(), network.unwrap_or_default())
+}
+
 /// The key under which tries are counted. Text that no user's name can hold is replaced: it must neither reach the
 /// database as it is, nor tell apart who exists.
 pub(super) fn account(name: &str) -> String {
@@ -105,7 +108,7 @@ pub(super) fn account(name: &str) -> String {
 }
 
 /// Who is counted as one: an address, or the /64 that one IPv6 client has to itself.
-fn network(address: IpAddr) -> String {
+pub(super) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

@@ -43,6 +43,7 @@ impl Session<'_> {
                 return Err(error);
             }
         };
+        let network = address.map(limit::network);
         let address = address.map(|address| address.to_canonical().to_string());
         let mut transaction = self.0.store().begin().await?;
         // Asked again inside the transaction: the user may have been disabled while the hash was computed.
@@ -53,11 +54,21 @@ impl Session<'_> {
                 let reason = match &user {
                     None => "There is no such user.",
                     Some(user) if user.disabled => "The user is disabled.",
+                    Some(user) if right && user.has_ended(Utc::now()) => {
+                        "The password was right and has ended, because it was not used in time."
+                    }
                     Some(_) if right => "The user was changed at this moment.",
                     Some(_) => "The password is wrong.",
                 };
                 let entry = entry(user.as_ref(), address.as_deref(), Outcome::Failure, Some(reason));
-                audit::record(&mut transaction, entry).await?;
+                match &user {
+                    Some(_) => drop(audit::record(&mut transaction, entry).await?),
+                    // Names can be made up without end; tries for a user that is there are limited by themselves.
+                    None => {
+                        let key = limit::key(None, network.as_deref());
+                        audit::record_or_count(&mut transaction, &key, entry).await?;
+                    }
+                }
                 transaction.commit().await?;
                 return Err(wrong());
             }

@@ -76,6 +76,7 @@ impl Session<'_> {
             identity,
             Some(proof.session),
             address.map(|address| address.to_canonical().to_string()),
+            self.0.refusals().clone(),
         ))
     }
 
@@ -108,7 +109,7 @@ impl Session<'_> {
             role: Role::Administrator,
             must_change_password: false,
         };
-        Caller::new(identity, None, None)
+        Caller::new(identity, None, None, self.0.refusals().clone())
     }
 
     /// How many password hashes this process has computed, for its metrics.

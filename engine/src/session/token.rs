@@ -84,7 +84,11 @@ impl Keys {
             .accepted()
             .find_map(|key| jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).ok())?
             .claims;
-        (claims.purpose == PURPOSE).then_some(Proof {
+        // None of ours is good for longer: one that is was not made by this console, whoever has the key.
+        let longest = claims.iat.checked_add(ACCESS.num_seconds());
+        let bounded = longest.is_some_and(|longest| claims.exp <= longest)
+            && claims.iat <= Utc::now().timestamp() + LEEWAY as i64;
+        (bounded && claims.purpose == PURPOSE).then_some(Proof {
             user: claims.sub,
             session: claims.jti,
         })

@@ -3,11 +3,14 @@
 /// Fewer bytes than HMAC-SHA256 puts out weaken it (RFC 7518, section 3.2).
 const SHORTEST: usize = 32;
 
-/// What must be left of a key after its filler words, and the shortest unit that a key may repeat.
+/// What must be left of a key after its filler words.
 const OWN: usize = 16;
 
 /// Words that examples, templates and tutorials fill their keys with; longer ones first, because they hold others.
-const FILLER: [&str; 44] = [
+const FILLER: [&str; 47] = [
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
     "pgsteward",
     "characters",
     "production",
@@ -62,8 +65,11 @@ pub(super) fn weakness(key: &[u8]) -> Option<String> {
             key.len()
         ));
     }
-    if period(key) < OWN {
+    if period(key) < SHORTEST {
         return Some("it repeats a short text".to_owned());
+    }
+    if counts(key) {
+        return Some("it counts through the alphabet".to_owned());
     }
     if own_part(key) < OWN {
         return Some("it is an example that everyone knows".to_owned());
@@ -76,6 +82,16 @@ fn period(key: &[u8]) -> usize {
     (1..key.len())
         .find(|&shift| key[shift..] == key[..key.len() - shift])
         .unwrap_or(key.len())
+}
+
+/// Whether most characters are the neighbours of those before them, as in `abcdef…` and `98765…`. Of random hexadecimal
+/// digits, one in five is.
+fn counts(key: &[u8]) -> bool {
+    let near = key
+        .windows(2)
+        .filter(|pair| pair[0].abs_diff(pair[1]) <= 1)
+        .count();
+    near * 2 > key.len()
 }
 
 /// How many letters and digits stay when the filler words are taken out.
@@ -110,6 +126,12 @@ mod tests {
             "a-string-secret-at-least-256-bits-long",
             "please_change_me_in_production_to_a_secure_random_string",
             "Change-This-Default-JWT-Signing-Key!",
+            "0123456789abcdef0123456789abcdef",
+            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            "0123456789abcdefghijklmnopqrstuv",
+            "zyxwvutsrqponmlkjihgfedcba987654",
+            "qwertyuiopasdfghjklzxcvbnm123456",
+            "                                ",
         ] {
             assert!(weakness(key.as_bytes()).is_some(), "{key}");
         }

@@ -54,6 +54,9 @@ pub(super) enum Command {
     /// Bring in data from elsewhere
     #[command(subcommand)]
     Import(Import),
+    /// Check and export the console's own audit log
+    #[command(subcommand)]
+    Audit(Audit),
     /// Keep the console's users
     #[command(subcommand)]
     User(User),
@@ -232,6 +235,22 @@ pub(super) enum TextName {
 }
 
 #[derive(Subcommand)]
+pub(super) enum Audit {
+    /// Check that every entry is what was written, and that none is missing
+    Verify {
+        /// A head that an earlier check printed: the log must still go through it
+        #[arg(long, value_name = "LINK:HASH")]
+        head: Option<contract::audit::ChainHead>,
+    },
+    /// Write every entry with its place in the chain, oldest first, as one JSON value a line
+    Export {
+        /// The file to write, instead of standard output; it must not exist
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
 pub(super) enum User {
     /// Add a user; asks for the password
     Add {
@@ -243,6 +262,9 @@ pub(super) enum User {
         /// Read the password from standard input instead of asking for it
         #[arg(long)]
         password_stdin: bool,
+        /// Let the user keep this password, instead of choosing another one at the first log-in
+        #[arg(long)]
+        keep_password: bool,
     },
     /// List the users
     List,
@@ -301,7 +323,8 @@ impl Command {
     pub fn open_files(&self) -> Result<Files, Failure> {
         let mut files = Files::default();
         match self {
-            Self::Backup(Backup::Download { output, .. }) => files.out = Some(new_file(output)?),
+            Self::Backup(Backup::Download { output, .. })
+            | Self::Audit(Audit::Export { output: Some(output) }) => files.out = Some(new_file(output)?),
             Self::Import(Import::Sqlite(sqlite)) => {
                 if let Some(path) = &sqlite.mapping {
                     let text = std::fs::read_to_string(path).map_err(|error| {

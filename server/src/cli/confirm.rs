@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use super::{Session, failure::Failure, job};
+use super::{Session, failure::Failure, job, plain};
 
 /// Asks a question on a terminal; without one, or with `--yes`, the command itself is the answer.
 ///
@@ -33,7 +33,7 @@ pub(super) async fn ask_after_job(session: &Session<'_>, question: String) -> Re
 fn answer(question: &str) -> Result<(), Failure> {
     let mut line = String::new();
     let mut terminal = std::io::stderr().lock();
-    let asked = write!(terminal, "{question} [y/N] ").and_then(|()| terminal.flush());
+    let asked = write!(terminal, "{} [y/N] ", plain::lines(question)).and_then(|()| terminal.flush());
     drop(terminal);
     asked
         .and_then(|()| std::io::stdin().lock().read_line(&mut line))

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use contract::Fault;
 
+use super::plain;
 use crate::config::ConfigError;
 
 /// Why a command failed, and with which exit code the process ends.
@@ -51,9 +52,11 @@ impl Failure {
 
     /// Prints the failure on standard error; gives the exit code.
     pub fn report(&self) -> ExitCode {
-        eprintln!("error: {}", self.message.trim_end_matches('.'));
+        // A line of a database's message must not look like one of ours.
+        let shown = |text: &str| plain::lines(text).replace('\n', "\n  ");
+        eprintln!("error: {}", shown(self.message.trim_end_matches('.')));
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+            eprintln!("hint: {}", shown(hint));
         }
         ExitCode::from(self.code)
     }

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Session, failure::Failure};
+use super::{Session, failure::Failure, plain};
 use crate::console::Console;
 
 /// Between two looks at the job when no value comes by itself.
@@ -161,7 +161,7 @@ impl Shown {
             .unwrap_or_default();
         let what = match job.state {
             JobState::Queued => "Waiting for its turn".to_owned(),
-            _ => format!("{}{detail}", progress.phase.label()),
+            _ => format!("{}{}", progress.phase.label(), plain::line(&detail)),
         };
         if let Some(bar) = &self.bar {
             let eta = progress
@@ -183,8 +183,8 @@ impl Shown {
 
     fn note(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.println(plain::lines(text)),
+            None => eprintln!("{}", plain::lines(text)),
         }
     }
 

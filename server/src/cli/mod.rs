@@ -5,6 +5,7 @@
 //! settings and arguments, 130 after Ctrl-C, 1 for the rest.
 
 mod arguments;
+mod audit;
 mod backup;
 mod check;
 mod confirm;
@@ -16,6 +17,7 @@ mod migrate;
 mod optimize;
 mod out;
 mod password;
+mod plain;
 mod routes;
 mod serve;
 mod session;
@@ -135,6 +137,7 @@ async fn with_console(
         Command::Backup(what) => backup::run(session, console, what, opened.out).await,
         Command::Import(what) => import::run(session, console, what, opened).await,
         Command::Stats => stats::run(session, console).await,
+        Command::Audit(what) => audit::run(session, console, what, opened).await,
         Command::User(what) => self::session::run(session, console, what).await,
         Command::Serve { .. } | Command::Routes | Command::Config(_) => Ok(()),
     }
@@ -148,7 +151,7 @@ impl Session<'_> {
     /// Says something to a person beside the result.
     fn note(&self, text: &str) {
         if !self.out.is_json() {
-            eprintln!("{text}");
+            eprintln!("{}", plain::lines(text));
         }
     }
 

@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
+use super::plain;
+
 /// Where results go.
 #[derive(Clone, Copy)]
 pub(super) struct Out {
@@ -29,17 +31,22 @@ impl Out {
     pub fn show<T: Serialize + ?Sized>(self, value: &T, words: impl FnOnce() -> String) {
         let text = if self.json {
             // These are plain values with text keys: nothing in them can fail to become JSON.
-            serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned())
+            plain::json(&serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned()))
         } else {
-            words()
+            plain::lines(&words())
         };
         write(&text);
+    }
+
+    /// Writes one line of JSON of many, also without `--json`; false when nobody reads any more.
+    pub fn line(self, text: &str) -> bool {
+        writeln!(std::io::stdout().lock(), "{}", plain::json(text)).is_ok()
     }
 
     /// Says something to a person; silent when the result is asked for as JSON.
     pub fn say(self, text: &str) {
         if !self.json {
-            write(text);
+            write(&plain::lines(text));
         }
     }
 }

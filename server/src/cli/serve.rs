@@ -47,10 +47,11 @@ pub(super) async fn run(session: Session<'_>, site: Site, with_demo: bool) -> Re
     };
     greet(&session, addr, &first);
     let web = Web::new(console.engine.clone(), site, settings.trusted_proxies.clone());
-    let closing = web.closing.clone();
+    let (closing, trusted) = (web.closing.clone(), web.trusted_proxies.clone());
     let serving = tokio::spawn(http::connection::serve(
         listener,
         http::router(web),
+        trusted,
         closing.clone(),
     ));
     if with_demo {
@@ -101,9 +102,20 @@ fn greet(session: &Session<'_>, addr: SocketAddr, first: &FirstAdministrator) {
         FirstAdministrator::Made { name } => {
             format!("\n  Log in as  {name}\n  Password   the one in PGSTEWARD_ADMIN_PASSWORD\n")
         }
-        FirstAdministrator::MadeWithOneTimePassword { name, password } => format!(
-            "\n  Log in as  {name}\n  Password   {}\n\n  This password is shown only now, and must be changed at the first log-in.\n",
-            password.expose_secret()
+        FirstAdministrator::MadeWithOneTimePassword {
+            name,
+            password,
+            until,
+        } => format!(
+            "\n  Log in as  {name}\n  Password   {}\n\n  This password is shown only now, is good until {}, and must be changed at the \
+             first log-in.\n",
+            password.expose_secret(),
+            contract::format::absolute(*until)
+        ),
+        FirstAdministrator::OneTimePasswordWaits { name, until } => format!(
+            "\n  Log in as  {name}\n  Password   the one-time password that an earlier start showed, good until {}; the first start \
+             after that shows a new one\n",
+            contract::format::absolute(*until)
         ),
     };
     session

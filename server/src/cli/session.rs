@@ -17,17 +17,23 @@ pub(super) async fn run(session: &Session<'_>, console: &Console, what: User) ->
             name,
             role,
             password_stdin,
+            keep_password,
         } => {
             let password = password::read(password_stdin)?;
             let new = NewUser {
                 name,
                 role: role.into(),
                 password: password.expose_secret().to_owned(),
+                must_change_password: !keep_password,
             };
             let user = users.add_user(&caller, new).await?;
-            session
-                .out
-                .show(&user, || format!("Added {} ({}).", user.name, user.role.name()));
+            session.out.show(&user, || {
+                let then = match keep_password {
+                    true => "",
+                    false => " They choose a password of their own at the first log-in.",
+                };
+                format!("Added {} ({}).{then}", user.name, user.role.name())
+            });
         }
         User::List => {
             let list = users.users(&caller).await?;

@@ -1,9 +1,15 @@
 //! Rows for people: columns as wide as their widest cell.
 
+use super::plain;
+
 /// Lays out rows under a head; columns named in `right` are numbers.
 pub(super) fn lay_out(head: &[&str], right: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| plain::line(cell)).collect())
+        .collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -40,5 +46,8 @@ mod tests {
         ];
         let shown = super::lay_out(&["table", "rows"], &["rows"], &rows);
         assert_eq!(shown, "table   rows\ngoals     12\na      1,024");
+        let forged = [vec!["a\nb".to_owned(), "1".to_owned()]];
+        let shown = super::lay_out(&["table", "rows"], &["rows"], &forged);
+        assert_eq!(shown, "table  rows\na\\nb      1");
     }
 }

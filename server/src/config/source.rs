@@ -23,7 +23,7 @@ impl Source {
     /// The given values over those of `<folder>/.env`, which never replaces one. An empty value counts as not set.
     ///
     /// # Errors
-    /// When the `.env` file is there and cannot be read.
+    /// When the `.env` file is there and cannot be read, or a secret is set to blanks.
     pub fn new(environment: BTreeMap<String, String>, folder: &Path) -> Result<Self, ConfigError> {
         let mut values = environment;
         let path = folder.join(".env");
@@ -36,6 +36,14 @@ impl Source {
             }
             Err(error) if error.not_found() => {}
             Err(error) => return Err(in_dotenv(&path, &error)),
+        }
+        // A secret of blanks is a mistake of whoever meant to set one; an empty one is how Compose passes on what is not set.
+        let blank = |setting: &&Setting| {
+            let value = values.get(setting.name);
+            setting.secret && value.is_some_and(|value| !value.is_empty() && value.trim().is_empty())
+        };
+        if let Some(setting) = SETTINGS.iter().find(blank) {
+            return Err(ConfigError::of(setting, "it holds nothing but blanks".to_owned()));
         }
         values.retain(|_, value| !value.trim().is_empty());
         Ok(Self {
@@ -130,7 +138,7 @@ pub(super) fn secret_file(name: &str, path: &Path) -> Result<SecretString, Confi
         )
     })?;
     let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
+    if secret.trim().is_empty() {
         return Err(error(
             format!("{} is empty", path.display()),
             "write the value into the file".to_owned(),

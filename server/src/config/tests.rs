@@ -158,6 +158,19 @@ fn secrets_come_from_files_too() {
             .to_string()
             .contains("PGSTEWARD_ADMIN_PASSWORD_FILE")
     );
+    for blank in ["  ", "\t", "\n"] {
+        let error = read_in(&folder, &[("PGSTEWARD_JWT_SECRET", blank)])
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains("PGSTEWARD_JWT_SECRET"), "{error}");
+    }
+    assert!(
+        read_in(&folder, &[("PGSTEWARD_JWT_SECRET", "")])
+            .unwrap()
+            .jwt_secret
+            .is_none(),
+        "as Compose passes on what is not set"
+    );
     let missing = read_in(&folder, &[("DATABASE_URL_FILE", "none")]).err().unwrap();
     assert!(missing.to_string().contains("DATABASE_URL_FILE"), "{missing}");
 }

@@ -59,6 +59,11 @@ impl Streams {
         self.looks.send_modify(|count| *count += 1);
     }
 
+    /// Told whenever a session may have ended.
+    pub(super) fn looks(&self) -> watch::Receiver<u64> {
+        self.looks.subscribe()
+    }
+
     /// How many streams are open.
     pub fn count(&self) -> usize {
         self.lock().values().sum()
@@ -131,7 +136,7 @@ fn messages(
     async_stream::stream! {
         let _place = place;
         let mut values = std::pin::pin!(values);
-        let mut looks = web.streams.looks.subscribe();
+        let mut looks = web.streams.looks();
         let mut recheck = tokio::time::interval_at(Instant::now() + web.recheck, web.recheck);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut waiting = Waiting::default();

@@ -69,21 +69,29 @@ fn of(
     }
     let tls = text("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
     let host = text("x-forwarded-host").map_or(host, str::to_ascii_lowercase);
-    // Each proxy adds the address it saw at the end: the last one that is no proxy of ours is the client.
-    let named = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let chain: Vec<IpAddr> = named
-        .flat_map(|value| value.split(','))
-        .filter_map(|address| address.trim().parse().ok())
+    // Each proxy adds the address it saw at the end: the last one that is no proxy of ours is the client. What stands
+    // before an entry that cannot be read is the client's own word, and counts no more than the entry.
+    let named = headers.get_all("x-forwarded-for").iter();
+    let chain: Vec<Option<IpAddr>> = named
+        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
+        .map(forwarded)
         .collect();
     let client = chain
-        .iter()
+        .into_iter()
         .rev()
-        .map(IpAddr::to_canonical)
-        .find(|address| !trusted.contains(address));
+        .find(|address| address.is_none_or(|address| !trusted.contains(&address)))
+        .flatten();
     (Origin { tls, host }, client.or(peer))
+}
+
+/// The address in an entry of `X-Forwarded-For`. Some proxies add the port, as Azure's do.
+fn forwarded(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim().trim_matches('"');
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let address = bare.unwrap_or(entry).parse().ok();
+    address
+        .or_else(|| entry.parse::<SocketAddr>().ok().map(|found| found.ip()))
+        .map(|address: IpAddr| address.to_canonical())
 }
 
 /// Whether a `Host` names this machine by loopback: the only hosts for which browsers relax nothing but TLS.
@@ -127,6 +135,27 @@ mod tests {
             "[fe80::1]:3000",
         ] {
             assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_adds_the_port_is_understood_and_what_a_client_wrote_never_counts() {
+        let proxies: Vec<IpAddr> = vec!["10.0.0.5".parse().unwrap()];
+        for (chain, client) in [
+            ("6.6.6.6, 198.51.100.7:52110", "198.51.100.7"),
+            ("6.6.6.6,198.51.100.7:52110, 10.0.0.5:443", "198.51.100.7"),
+            ("6.6.6.6, [2001:db8::7]:52110", "2001:db8::7"),
+            ("6.6.6.6, [2001:db8::7]", "2001:db8::7"),
+            ("6.6.6.6, \"[2001:db8::7]:1\"", "2001:db8::7"),
+            ("6.6.6.6, ::ffff:198.51.100.7", "198.51.100.7"),
+            // An entry that is none: the proxy is all that is known.
+            ("6.6.6.6, unknown", "10.0.0.5"),
+            ("6.6.6.6, ", "10.0.0.5"),
+            ("6.6.6.6, 198.51.100.7:port", "10.0.0.5"),
+        ] {
+            let sent = headers(&[("host", "x"), ("x-forwarded-for", chain)]);
+            let (_, address) = of(&sent, None, proxies.first().copied(), &proxies);
+            assert_eq!(address, client.parse().ok(), "{chain}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! A form's answer leads back to where it came from, and leptos takes that from the `Referer`. Only our own pages count.
 
+use app::address::local_path;
 use axum::{
     extract::Request,
     http::{HeaderValue, header},
@@ -35,10 +36,12 @@ fn path_of(location: &str, own: &Origin) -> Option<String> {
     {
         return None;
     }
-    Some(match url.query() {
+    let path = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
-    })
+    };
+    // What is a path of ours here may be another host once it stands alone: `/.//host` is `//host` by now.
+    local_path(&path).map(str::to_owned)
 }
 
 fn authority(url: &Url) -> Option<(String, u16)> {
@@ -71,8 +74,17 @@ mod tests {
             "http://127.0.0.1:3001/",
             "http://127.0.0.1:3000@evil.example/",
             "javascript:alert(1)",
+            "/.//evil.example/",
+            "/..//evil.example/",
+            "/%2e//evil.example/",
+            "http://127.0.0.1:3000/.//evil.example/",
+            "http://127.0.0.1:3000//evil.example/",
+            ".//evil.example/",
         ] {
-            assert_eq!(path(elsewhere), None, "{elsewhere}");
+            assert!(
+                path(elsewhere).is_none_or(|path| !path.starts_with("//")),
+                "{elsewhere}"
+            );
         }
         let tls = Origin {
             tls: false,

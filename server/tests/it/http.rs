@@ -383,6 +383,7 @@ async fn a_form_leads_only_to_our_own_pages() {
     for (next, lead) in [
         ("/jobs", "/jobs"),
         ("https://evil.example/", "/"),
+        ("/.//evil.example/", "/"),
         ("//evil.example", "/"),
     ] {
         let mut request = log_in("viewer", PASSWORD);

@@ -5,12 +5,15 @@
     reason = "a test waits for another process by sleeping, and starts itself again"
 )]
 
+mod bounds;
 mod cli;
 mod events;
 mod http;
 mod import_command;
 mod matrix;
+mod names;
 mod program;
+mod rights;
 mod routes;
 mod rules;
 mod serve;

@@ -39,6 +39,7 @@ fn well_formed(path: &str) -> Request<Body> {
         "list_jobs" => json!({ "query": { "target": null, "kind": null, "state": null, "before": null } }),
         "view_job" | "cancel_job" => job,
         "list_audit" | "export_audit" => json!({ "query": audit }),
+        "verify_audit" => json!({ "after": 0 }),
         "plan_migrations" | "start_migrations" => migrate,
         "start_optimization" => {
             json!({ "spec": { "target": "main", "constraints": true, "indexes": true, "analyze": false } })

@@ -16,6 +16,7 @@ use engine::{
 use serde_json::Value;
 use server::http::{Site, Web, router};
 use tempfile::TempDir;
+use testkit::Database;
 use tower::ServiceExt;
 
 /// The password of every user that tests add.
@@ -29,6 +30,8 @@ pub struct Console {
     pub engine: Engine,
     /// What its routes know.
     pub web: Web,
+    /// The managed database.
+    pub database: Database,
     router: Router,
     _folder: TempDir,
 }
@@ -104,6 +107,7 @@ impl Console {
             engine,
             router: router(web.clone()),
             web,
+            database: target,
             _folder: folder,
         }
     }
@@ -145,6 +149,7 @@ impl Console {
             name: name.clone(),
             role,
             password: PASSWORD.to_owned(),
+            must_change_password: false,
         };
         // A second log-in of the same role finds the user there.
         self.engine.session().add_user(&administrator, new).await.ok();

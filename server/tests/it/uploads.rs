@@ -73,7 +73,12 @@ async fn serve(console: &Console) -> (SocketAddr, DropGuard) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let here = listener.local_addr().unwrap();
     let closing = CancellationToken::new();
-    tokio::spawn(connection::serve(listener, console.router(), closing.clone()));
+    tokio::spawn(connection::serve(
+        listener,
+        console.router(),
+        console.web.trusted_proxies.clone(),
+        closing.clone(),
+    ));
     (here, closing.drop_guard())
 }
 

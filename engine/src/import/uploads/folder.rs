@@ -12,12 +12,13 @@ use std::{
 use contract::{
     Instant,
     import::{UploadPart, UploadView},
+    session::Role,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::words;
-use crate::{Error, Result};
+use crate::{Caller, Error, Result};
 
 /// What is expected.
 const EXPECTED: &str = "upload.json";
@@ -89,7 +90,16 @@ impl Folder {
         Ok(found)
     }
 
-    /// One upload.
+    /// One upload that is the caller's; another's is not there.
+    pub fn find_for(&self, caller: &Caller, id: Uuid) -> Result<Upload> {
+        self.find(id)
+            .and_then(|upload| match is_of(caller, &upload.expected.created_by) {
+                true => Ok(upload),
+                false => Err(words::no_upload(id)),
+            })
+    }
+
+    /// One upload, whoever's.
     pub fn find(&self, id: Uuid) -> Result<Upload> {
         let reading = Error::io(format!("reading the upload {id}"));
         self.read(id)
@@ -269,6 +279,11 @@ impl Upload {
             Err(error) => Err(Error::io(format!("removing {}", self.path.display()))(error)),
         }
     }
+}
+
+/// Whether an upload is the caller's: what somebody sent is theirs until they import it, and an administrator's to see.
+pub(in crate::import) fn is_of(caller: &Caller, created_by: &str) -> bool {
+    caller.role() == Role::Administrator || caller.name() == created_by
 }
 
 /// Bytes of a part, and how many are there.

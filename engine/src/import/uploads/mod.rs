@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub(super) use self::{
     expiry::sweep,
-    folder::{Expected, Folder},
+    folder::{Expected, Folder, is_of},
     newer::{check_newer, newer, path},
 };
 use self::{folder::Upload, receive::Receiver};
@@ -77,7 +77,7 @@ impl Import<'_> {
     /// and removed.
     ///
     /// # Errors
-    /// `NotFound`; `Busy` while another request writes this part; `Conflict` with the field `offset` when `offset` is not
+    /// `NotFound`, also for another user's; `Busy` while another request writes this part; `Conflict` with the field `offset` when `offset` is not
     /// what is there or `data` breaks off, with how much is there; `Conflict` without it when the disk is full; `Invalid`
     /// for more bytes than were announced, and for what is no SQLite database; `Io`; the store's failures.
     pub async fn upload<E: std::fmt::Display>(
@@ -90,7 +90,7 @@ impl Import<'_> {
     ) -> Result<UploadView> {
         caller.permit(Permission::Import)?;
         let folder = Folder::new(&self.0.config().data_dir);
-        let upload = blocking(move || folder.find(id)).await?;
+        let upload = owned(folder, caller, id).await?;
         let receiver = Receiver::open(&upload, part, offset).await?;
         let (send, chunks) = mpsc::channel(WAITING);
         // A task of its own: it brings to disk what has come even when the request is dropped in the middle.
@@ -124,22 +124,22 @@ impl Import<'_> {
     /// An upload with what is there of it.
     ///
     /// # Errors
-    /// `NotFound`; `Io`.
+    /// `NotFound`, also for another user's; `Io`.
     pub async fn find_upload(&self, caller: &Caller, id: Uuid) -> Result<UploadView> {
         caller.permit(Permission::Import)?;
         let folder = Folder::new(&self.0.config().data_dir);
-        blocking(move || folder.find(id).map(|upload| upload.view())).await
+        Ok(owned(folder, caller, id).await?.view())
     }
 
     /// Deletes an upload, whole or not.
     ///
     /// # Errors
-    /// `NotFound`; `Busy` while it is being sent or read; `Conflict` while an import needs it, which is then named; `Io`;
+    /// `NotFound`, also for another user's; `Busy` while it is being sent or read; `Conflict` while an import needs it, which is then named; `Io`;
     /// the store's failures.
     pub async fn delete_upload(&self, caller: &Caller, id: Uuid) -> Result<()> {
         caller.permit(Permission::Import)?;
         let folder = Folder::new(&self.0.config().data_dir);
-        let upload = blocking(move || folder.find(id)).await?;
+        let upload = owned(folder, caller, id).await?;
         // A browser that breaks an upload off and deletes it is faster than the request's end.
         let _alone = receive::lock_all(&upload).await?;
         if let Some(import) = store::needing(self.0.store(), id).await? {
@@ -148,6 +148,12 @@ impl Import<'_> {
         record(self.0, &upload, Act::Deleted(Some(caller), None)).await?;
         blocking(move || upload.remove()).await
     }
+}
+
+/// An upload of the caller's.
+pub(super) async fn owned(folder: Folder, caller: &Caller, id: Uuid) -> Result<Upload> {
+    let caller = caller.clone();
+    blocking(move || folder.find_for(&caller, id)).await
 }
 
 /// What a new upload will hold.

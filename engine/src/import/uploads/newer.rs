@@ -8,16 +8,25 @@ use contract::{
 };
 use uuid::Uuid;
 
-use super::{blocking, folder::Folder};
-use crate::{Error, Result, config::EngineConfig};
+use super::{
+    blocking,
+    folder::{Folder, is_of},
+};
+use crate::{Caller, Error, Result, config::EngineConfig};
 
 /// Whole uploads that may be a file as it is now, newest first: none that was begun before the upload that was read last, or
 /// written to before it. With `again` the one that was read last is among them: it was not brought over to its end.
 ///
 /// # Errors
 /// `Io`.
-pub(in crate::import) async fn newer(config: &EngineConfig, last: Uuid, again: bool) -> Result<NewerUploads> {
+pub(in crate::import) async fn newer(
+    config: &EngineConfig,
+    caller: &Caller,
+    last: Uuid,
+    again: bool,
+) -> Result<NewerUploads> {
     let (folder, upload_limit) = (Folder::new(&config.data_dir), config.upload_limit);
+    let caller = caller.clone();
     blocking(move || {
         let mut uploads = folder.views()?;
         let known = uploads.iter().find(|view| view.id == last).cloned();
@@ -25,7 +34,13 @@ pub(in crate::import) async fn newer(config: &EngineConfig, last: Uuid, again: b
             let later = known
                 .as_ref()
                 .is_none_or(|last| view.created_at > last.created_at && !is_before(view, written(last)));
-            view.is_whole() && if view.id == last { again } else { later }
+            // The one that was read last belongs to the import by now.
+            view.is_whole()
+                && if view.id == last {
+                    again
+                } else {
+                    later && is_of(&caller, &view.created_by)
+                }
         });
         Ok(NewerUploads {
             uploads,
@@ -38,11 +53,17 @@ pub(in crate::import) async fn newer(config: &EngineConfig, last: Uuid, again: b
 /// Refuses an upload that cannot be the file of the one that was read last, as it is later.
 ///
 /// # Errors
-/// `NotFound`; `Conflict` for one that is not whole or was written to before the other; `Io`.
-pub(in crate::import) async fn check_newer(config: &EngineConfig, last: Uuid, upload: Uuid) -> Result<()> {
+/// `NotFound`, also for another user's; `Conflict` for one that is not whole or was written to before the other; `Io`.
+pub(in crate::import) async fn check_newer(
+    config: &EngineConfig,
+    caller: &Caller,
+    last: Uuid,
+    upload: Uuid,
+) -> Result<()> {
     let folder = Folder::new(&config.data_dir);
+    let caller = caller.clone();
     blocking(move || {
-        let found = folder.find(upload)?;
+        let found = folder.find_for(&caller, upload)?;
         found.to_open()?;
         let view = found.view();
         // The last one is kept as long as it is followed; if it is gone all the same, its time is not known any more.

@@ -93,28 +93,6 @@ pub(in crate::session) async fn insert(
     .await
 }
 
-/// Whether a refusal of this account from this network was written down within the last minute.
-pub(in crate::session) async fn was_denied_lately(
-    connection: &mut PgConnection,
-    account: &str,
-    network: Option<&str>,
-) -> Result<bool> {
-    sqlx::query_scalar!(
-        r#"select exists (
-               select
-               from login_attempts
-               where account = $1
-                   and network is not distinct from $2
-                   and outcome = 'denied'
-                   and at > clock_timestamp() - interval '1 minute'
-           ) as "denied!""#,
-        account,
-        network,
-    )
-    .fetch_one(connection)
-    .await
-}
-
 pub(in crate::session) async fn settle(connection: &mut PgConnection, id: i64, outcome: &str) -> Result<()> {
     sqlx::query!(
         "update login_attempts set outcome = $2 where id = $1",

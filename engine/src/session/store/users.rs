@@ -1,6 +1,9 @@
 //! The table of users.
 
-use contract::session::{Role, UserView};
+use contract::{
+    Instant,
+    session::{Role, UserView},
+};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -14,6 +17,15 @@ pub(in crate::session) struct User {
     pub(in crate::session) password_hash: String,
     pub(in crate::session) must_change_password: bool,
     pub(in crate::session) disabled: bool,
+    /// When a password that is not the user's own choice opens nothing any more.
+    pub(in crate::session) password_expires_at: Option<Instant>,
+}
+
+impl User {
+    /// Whether the password opens nothing any more.
+    pub(in crate::session) fn has_ended(&self, now: Instant) -> bool {
+        self.password_expires_at.is_some_and(|end| end <= now)
+    }
 }
 
 /// The store knows roles by their names; its constraint lets no other in.
@@ -24,7 +36,7 @@ pub(in crate::session) fn role(name: &str) -> Result<Role> {
 
 pub(in crate::session) async fn by_name(executor: impl PgExecutor<'_>, name: &str) -> Result<Option<User>> {
     let row = sqlx::query!(
-        "select id, name, role, password_hash, must_change_password, disabled
+        "select id, name, role, password_hash, must_change_password, disabled, password_expires_at
          from users
          where lower(name) = lower($1)",
         name,
@@ -39,6 +51,7 @@ pub(in crate::session) async fn by_name(executor: impl PgExecutor<'_>, name: &st
             password_hash: row.password_hash,
             must_change_password: row.must_change_password,
             disabled: row.disabled,
+            password_expires_at: row.password_expires_at,
         })
     })
     .transpose()
@@ -60,14 +73,15 @@ pub(in crate::session) async fn lock(connection: &mut PgConnection) -> Result<()
 
 pub(in crate::session) async fn insert(connection: &mut PgConnection, user: &User) -> Result<()> {
     sqlx::query!(
-        "insert into users (id, name, role, password_hash, must_change_password, disabled)
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into users (id, name, role, password_hash, must_change_password, disabled, password_expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
         user.id,
         user.name,
         user.role.name(),
         user.password_hash,
         user.must_change_password,
         user.disabled,
+        user.password_expires_at,
     )
     .execute(connection)
     .await?;
@@ -77,13 +91,14 @@ pub(in crate::session) async fn insert(connection: &mut PgConnection, user: &Use
 pub(in crate::session) async fn update(connection: &mut PgConnection, user: &User) -> Result<()> {
     sqlx::query!(
         "update users
-         set role = $2, password_hash = $3, must_change_password = $4, disabled = $5
+         set role = $2, password_hash = $3, must_change_password = $4, disabled = $5, password_expires_at = $6
          where id = $1",
         user.id,
         user.role.name(),
         user.password_hash,
         user.must_change_password,
         user.disabled,
+        user.password_expires_at,
     )
     .execute(connection)
     .await?;
@@ -105,7 +120,10 @@ pub(in crate::session) async fn note_log_in(connection: &mut PgConnection, user:
     let noted = sqlx::query!(
         "update users
          set last_login_at = now()
-         where id = $1 and not disabled and password_hash = $2",
+         where id = $1
+             and not disabled
+             and password_hash = $2
+             and (password_expires_at is null or password_expires_at > clock_timestamp())",
         user.id,
         user.password_hash,
     )
@@ -123,7 +141,7 @@ pub(in crate::session) async fn replace_password(
 ) -> Result<bool> {
     let replaced = sqlx::query!(
         "update users
-         set password_hash = $3, must_change_password = false
+         set password_hash = $3, must_change_password = false, password_expires_at = null
          where id = $1 and not disabled and password_hash = $2",
         id,
         old,

@@ -89,6 +89,25 @@ fn a_wrong_claim_is_refused() {
 }
 
 #[test]
+fn a_token_is_good_for_no_longer_than_the_console_makes_them() {
+    let (now, ten_years) = (Utc::now().timestamp(), 10 * 365 * 86_400);
+    let longest = ACCESS.num_seconds();
+    for (iat, exp, good) in [
+        (now, now + longest, true),
+        (now, now + longest + 1, false),
+        (now, now + ten_years, false),
+        // Nor by saying that it is made later.
+        (now + ten_years - 60, now + ten_years, false),
+        (i64::MAX, i64::MAX, false),
+    ] {
+        let mut claims = claims();
+        claims["iat"] = json!(iat);
+        claims["exp"] = json!(exp);
+        assert_eq!(accepted(&claims), good, "iat {iat}, exp {exp}");
+    }
+}
+
+#[test]
 fn clocks_may_differ_by_a_few_seconds_only() {
     let now = Utc::now().timestamp();
     for (name, value, good) in [

@@ -632,6 +632,71 @@ async fn an_upload_stays_while_an_import_needs_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_is_its_senders_and_an_administrators_and_nobody_elses() {
+    let world = World::new().await;
+    let bytes = database(&world, 10);
+    let root = world.console.session().command_line("test");
+    let operator = async |name: &str| {
+        let session = world.console.session();
+        let new = contract::session::NewUser {
+            name: name.to_owned(),
+            role: Role::Operator,
+            password: crate::support::PASSWORD.to_owned(),
+            must_change_password: false,
+        };
+        session.add_user(&root, new).await.unwrap();
+        let tokens = session
+            .log_in(name, crate::support::PASSWORD, None)
+            .await
+            .unwrap();
+        session
+            .authenticate(secrecy::ExposeSecret::expose_secret(&tokens.access), None)
+            .await
+            .unwrap()
+    };
+    let (ada, bob) = (operator("ada").await, operator("bob").await);
+    let import = world.console.import();
+    let id = import
+        .begin_upload(&ada, new("ada.db", bytes.len()))
+        .await
+        .unwrap()
+        .id;
+    let create = |caller| {
+        let new = NewImport {
+            target: "main".to_owned(),
+            file: ImportFile::Upload(id),
+        };
+        import.create(caller, new)
+    };
+    let refused = [
+        import.find_upload(&bob, id).await.err(),
+        import
+            .upload(&bob, id, UploadPart::Database, 0, pieces(&bytes))
+            .await
+            .err(),
+        import.delete_upload(&bob, id).await.err(),
+        create(&bob).await.err(),
+    ];
+    for error in refused {
+        assert_eq!(
+            error.unwrap().fault().code,
+            Code::NotFound,
+            "as if it were not there"
+        );
+    }
+    assert!(import.files(&bob).await.unwrap().uploads.is_empty());
+    assert_eq!(import.find_upload(&ada, id).await.unwrap().received, 0);
+    assert_eq!(import.files(&ada).await.unwrap().uploads.len(), 1);
+    assert_eq!(import.files(&root).await.unwrap().uploads.len(), 1);
+    import
+        .upload(&ada, id, UploadPart::Database, 0, pieces(&bytes))
+        .await
+        .unwrap();
+    assert_eq!(create(&bob).await.unwrap_err().fault().code, Code::NotFound);
+    import.delete_upload(&root, id).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_may_not_upload() {
     let world = World::new().await;
     let bytes = database(&world, 10);

@@ -52,6 +52,7 @@ impl Test {
             name: name.to_owned(),
             role,
             password: PASSWORD.to_owned(),
+            must_change_password: false,
         };
         self.console
             .session()

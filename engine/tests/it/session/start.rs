@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use contract::{Code, session::Role};
+use chrono::TimeDelta;
+use contract::{
+    Code,
+    session::{PasswordChange, Role},
+};
 use engine::{Engine, EngineConfig, session::FirstAdministrator};
 use secrecy::ExposeSecret;
 
@@ -23,8 +27,8 @@ async fn of_two_first_starts_one_makes_the_administrator() {
     let mut made = Vec::new();
     for outcome in [one.unwrap(), two.unwrap()] {
         match outcome {
-            FirstAdministrator::MadeWithOneTimePassword { name, password } => made.push((name, password)),
-            FirstAdministrator::NotNeeded => {}
+            FirstAdministrator::MadeWithOneTimePassword { name, password, .. } => made.push((name, password)),
+            FirstAdministrator::NotNeeded | FirstAdministrator::OneTimePasswordWaits { .. } => {}
             FirstAdministrator::Made { .. } => panic!("no password was given"),
         }
     }
@@ -45,6 +49,54 @@ async fn of_two_first_starts_one_makes_the_administrator() {
     );
     assert_eq!(test.number("select count(*) from users").await, 1);
     second_process.close().await;
+}
+
+#[tokio::test]
+async fn a_one_time_password_ends_unused_after_a_day_and_the_next_start_makes_another() {
+    let test = console().await;
+    let session = test.console.session();
+    let one_time = async || match session.ensure_first_administrator(None).await.unwrap() {
+        FirstAdministrator::MadeWithOneTimePassword { password, until, .. } => {
+            let left = until - chrono::Utc::now();
+            assert!(
+                left <= TimeDelta::hours(24) && left > TimeDelta::hours(23),
+                "{left}"
+            );
+            password.expose_secret().to_owned()
+        }
+        other => panic!("{other:?}"),
+    };
+    let first = one_time().await;
+    let again = session.ensure_first_administrator(None).await.unwrap();
+    assert!(
+        matches!(again, FirstAdministrator::OneTimePasswordWaits { .. }),
+        "a restart leaves a password that is still good: {again:?}"
+    );
+    test.sql("update users set password_expires_at = now() - interval '1 second'")
+        .await;
+    assert_eq!(
+        super::code(test.try_log_in("admin", &first).await),
+        Some(Code::Unauthenticated)
+    );
+    let second = one_time().await;
+    assert_eq!(
+        super::code(test.try_log_in("admin", &first).await),
+        Some(Code::Unauthenticated)
+    );
+    let tokens = session.log_in("admin", &second, None).await.unwrap();
+    let admin = test.proven(&tokens).await.unwrap();
+    assert!(admin.identity().must_change_password);
+    // Once it was used for what it is for, it is a password like any other.
+    let change = PasswordChange {
+        current: second,
+        new: PASSWORD.to_owned(),
+    };
+    session.change_password(&admin, change).await.unwrap();
+    test.sql("update users set last_login_at = now() - interval '2 days'")
+        .await;
+    let later = session.ensure_first_administrator(None).await.unwrap();
+    assert!(matches!(later, FirstAdministrator::NotNeeded), "{later:?}");
+    assert_eq!(test.try_log_in("admin", PASSWORD).await, None);
 }
 
 #[tokio::test]

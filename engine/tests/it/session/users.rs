@@ -159,6 +159,7 @@ async fn only_administrators_keep_the_users() {
             name: "eve".to_owned(),
             role: Role::Administrator,
             password: PASSWORD.to_owned(),
+            must_change_password: false,
         };
         assert_eq!(
             code(refusal(session.users(&someone).await)),
@@ -199,6 +200,7 @@ async fn a_new_user_needs_a_free_name_and_a_good_password() {
             name: name.to_owned(),
             role: Role::Viewer,
             password: password.to_owned(),
+            must_change_password: false,
         };
         let fault = refusal(test.console.session().add_user(&root(&test.console), new).await).unwrap();
         assert_eq!(

@@ -104,6 +104,7 @@ pub async fn caller(engine: &Engine, role: Role) -> Caller {
             name: role.name().to_owned(),
             role,
             password: PASSWORD.to_owned(),
+            must_change_password: false,
         };
         session.add_user(&administrator, new).await.unwrap();
     }
