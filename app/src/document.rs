@@ -10,7 +10,7 @@ use leptos_meta::MetaTags;
 use crate::{
     App,
     parts::{Card, Part},
-    ui::{KEEP, WITHOUT_SCRIPT},
+    ui::{KEEP, MENUS, WITHOUT_SCRIPT},
 };
 
 /// The paths of the browser's files, whose names carry the hash of their content.
@@ -95,6 +95,7 @@ pub fn shell(assets: Assets) -> impl IntoView {
                 <meta name="color-scheme" content="light dark" />
                 <script nonce=nonce.clone()>{THEME}</script>
                 <script nonce=nonce.clone()>{KEEP}</script>
+                <script nonce=nonce.clone()>{MENUS}</script>
                 <noscript>
                     <style nonce=nonce.clone()>{WITHOUT_SCRIPT}</style>
                 </noscript>

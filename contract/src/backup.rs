@@ -16,11 +16,11 @@ pub enum Proof {
 }
 
 impl Proof {
-    /// The short name and what it means.
+    /// What was done to prove it.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Hash => "L0 · hash",
-            Self::ReadBack => "L1 · read back whole",
+            Self::Hash => "Hash only",
+            Self::ReadBack => "Read back whole",
         }
     }
 }

@@ -1,66 +1,104 @@
 //! What can be done with one backup.
 
-use contract::{backup::BackupView, session::Permission};
+use contract::{
+    backup::{BackupList, BackupView},
+    format,
+    session::Permission,
+};
 use leptos::prelude::*;
 
-use super::{api::verify_backup, delete::DeleteBackupButton};
+use super::{api::verify_backup, delete::DeleteBackup};
 use crate::{
     address::segment,
     jobs::Work,
     rpc::ApiError,
     session::use_may,
-    ui::{Icon, icons, needs_script, use_toasts},
+    ui::{CopyCommand, Icon, Menu, command, icons, needs_script, use_toasts},
 };
 
-/// Download, verify, delete; what the role may not do is left out.
+/// Download, verify, delete, in a menu; what the role may not do is left out.
 #[component]
 pub fn Acts(
     /// The backup.
-    backup: BackupView,
+    backup: Memo<BackupView>,
     /// Every stored one, newest first.
-    all: StoredValue<Vec<BackupView>>,
+    list: Signal<BackupList>,
+    /// The managed database.
+    target: Memo<String>,
     /// What the page and its job tell each other.
     work: Work,
     /// Called when it was deleted.
     changed: Callback<()>,
 ) -> impl IntoView {
     let toasts = use_toasts();
-    let (target, id) = (backup.target.clone(), backup.id);
-    let href = format!("/download/{}/{id}", segment(&target));
-    let target = StoredValue::new(target);
-    let verify = Action::new(move |()| verify_backup(target.get_value(), id));
+    let (id, taken_at, of) =
+        backup.with_untracked(|backup| (backup.id, backup.taken_at, backup.target.clone()));
+    let href = format!("/download/{}/{id}", segment(&of));
+    let deleting = RwSignal::new(false);
+    let verify = Action::new(move |()| verify_backup(target.get_untracked(), id));
     Effect::new(move || match verify.value().get() {
         Some(Ok(_)) => work.begin(),
-        Some(Err(ApiError(fault))) => {
-            toasts.bad(format!("{} {}", fault.message, fault.hint.unwrap_or_default()))
-        }
+        Some(Err(ApiError(fault))) => toasts.fault(&fault),
         None => {}
     });
     let download = use_may(Permission::DownloadBackup).then(|| {
         view! {
-            <a class="btn sm" href=href rel="external" download>
+            <a class="menu-item" href=href rel="external" download>
                 <Icon icon=icons::Download />
                 "Download"
             </a>
         }
     });
-    let verify = use_may(Permission::BackUp).then(|| {
+    let may_verify = use_may(Permission::BackUp);
+    let verify = may_verify.then(|| {
         needs_script("Verify");
+        let command = Signal::derive(move || command(&["backup", "verify", &id.to_string()], &target.get()));
         view! {
             <button
-                class="btn sm"
+                class="menu-item"
                 type="button"
                 title="reads the stored archive back whole"
-                disabled=move || verify.pending().get()
+                aria-disabled=move || verify.pending().get().then_some("true")
                 on:click=move |_| {
                     verify.dispatch(());
                 }
             >
+                <Icon icon=icons::Again />
                 "Verify"
+            </button>
+            <CopyCommand command />
+        }
+    });
+    let may_delete = use_may(Permission::DeleteBackup);
+    let label = format!("Delete the backup of {}", format::absolute(taken_at));
+    let delete = may_delete.then(|| {
+        needs_script("Delete…");
+        let label = label.clone();
+        view! {
+            <hr class="menu-sep" />
+            <button class="menu-item bad-text" type="button" aria-label=label on:click=move |_| deleting.set(true)>
+                <Icon icon=icons::Close />
+                "Delete…"
             </button>
         }
     });
-    let delete =
-        use_may(Permission::DeleteBackup).then(|| view! { <DeleteBackupButton backup all changed /> });
-    view! { <div class="row end">{download} {verify} {delete}</div> }.into_any()
+    let any = download.is_some() || may_verify || may_delete;
+    let menu = any.then(|| {
+        view! {
+            <Menu
+                id=format!("acts-{id}")
+                label=format!("Actions for the backup of {}", format::absolute(taken_at))
+                button=|| view! { <Icon icon=icons::More /> }
+            >
+                {download}
+                {verify}
+                {delete}
+            </Menu>
+        }
+    });
+    view! {
+        {menu}
+        {may_delete.then(|| view! { <DeleteBackup open=deleting backup list changed /> })}
+    }
+    .into_any()
 }

@@ -1,7 +1,7 @@
 //! Deleting a backup.
 
 use contract::{
-    backup::{BackupView, DeleteBackup},
+    backup::{BackupList, BackupView, DeleteBackup as Request},
     format,
 };
 use leptos::prelude::*;
@@ -9,26 +9,32 @@ use leptos::prelude::*;
 use super::api::delete_backup;
 use crate::{
     rpc::ApiError,
-    ui::{ConfirmDialog, needs_script, use_toasts},
+    ui::{ConfirmDialog, use_toasts},
 };
 
-/// A button that says what will be lost and asks for the database's name.
+/// The question before a backup is deleted: says what will be lost and asks for the database's name.
 #[component]
-pub fn DeleteBackupButton(
+pub fn DeleteBackup(
+    /// Whether it is open.
+    open: RwSignal<bool>,
     /// The backup.
-    backup: BackupView,
+    backup: Memo<BackupView>,
     /// Every stored one, newest first.
-    all: StoredValue<Vec<BackupView>>,
+    list: Signal<BackupList>,
     /// Called when it was deleted.
     changed: Callback<()>,
 ) -> impl IntoView {
-    needs_script("Delete…");
     let toasts = use_toasts();
-    let open = RwSignal::new(false);
-    let delete = Action::new(|request: &DeleteBackup| delete_backup(request.clone()));
+    let delete = Action::new(|request: &Request| delete_backup(request.clone()));
     let fault = Signal::derive(move || match delete.value().get() {
         Some(Err(ApiError(fault))) => Some(fault),
         _ => None,
+    });
+    Effect::new(move || {
+        // What an earlier try was refused for is no news.
+        if open.get() {
+            delete.value().set(None);
+        }
     });
     Effect::new(move || {
         if let Some(Ok(())) = delete.value().get() {
@@ -37,22 +43,10 @@ pub fn DeleteBackupButton(
             changed.run(());
         }
     });
-    let label = format!("Delete the backup of {}", format::absolute(backup.taken_at));
-    let title = format!("{label}?");
-    let name = backup.database.clone();
-    let backup = StoredValue::new(backup);
+    let title = backup
+        .with_untracked(|backup| format!("Delete the backup of {}?", format::absolute(backup.taken_at)));
+    let name = backup.with_untracked(|backup| backup.database.clone());
     view! {
-        <button
-            class="btn sm dan"
-            type="button"
-            aria-label=label
-            on:click=move |_| {
-                delete.value().set(None);
-                open.set(true);
-            }
-        >
-            "Delete…"
-        </button>
         <ConfirmDialog
             open
             title=Signal::stored(title)
@@ -62,11 +56,11 @@ pub fn DeleteBackupButton(
             fault
             on_confirm=Callback::new(move |confirm: String| {
                 let request = backup
-                    .with_value(|backup| DeleteBackup { target: backup.target.clone(), id: backup.id, confirm });
+                    .with_untracked(|backup| Request { target: backup.target.clone(), id: backup.id, confirm });
                 delete.dispatch(request);
             })
         >
-            <p>{move || backup.with_value(|backup| all.with_value(|all| consequence(backup, all)))}</p>
+            <p>{move || backup.with(|backup| list.with(|list| consequence(backup, &list.backups)))}</p>
             <p>"This cannot be undone."</p>
         </ConfirmDialog>
     }

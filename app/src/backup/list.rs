@@ -1,7 +1,7 @@
 //! Stored backups as a table.
 
 use contract::{
-    backup::{BackupView, Proof},
+    backup::{BackupList, BackupView, Proof},
     format,
     session::Permission,
 };
@@ -33,21 +33,20 @@ const COLUMNS: [&str; 14] = [
     "created_by",
 ];
 
-/// The card's head, and one backup a row, newest first.
+/// The card's head, and one backup a row, newest first. A row stays the same one when others come and go.
 #[component]
 pub fn Rows(
     /// The backups.
-    backups: Vec<BackupView>,
+    list: Signal<BackupList>,
+    /// The managed database.
+    target: Memo<String>,
     /// What the page and its job tell each other.
     work: Work,
     /// Called when a backup was deleted.
     changed: Callback<()>,
 ) -> impl IntoView {
-    let all = StoredValue::new(backups.clone());
-    let rows = Callback::new(move |()| all.with_value(|all| all.iter().map(csv_row).collect()));
-    let body = backups
-        .into_iter()
-        .map(|backup| view! { <Row backup all work changed /> });
+    let rows =
+        Callback::new(move |()| list.with_untracked(|list| list.backups.iter().map(csv_row).collect()));
     view! {
         <div class="ch">
             <h2>"Stored"</h2>
@@ -70,11 +69,22 @@ pub fn Rows(
                             "By"
                         </th>
                         <th scope="col">
-                            <span class="sr-only">"Acts"</span>
+                            <span class="sr-only">"Actions"</span>
                         </th>
                     </tr>
                 </thead>
-                <tbody>{body.collect_view()}</tbody>
+                <tbody>
+                    // Identifiers of two databases never meet: a page that changes its database makes its rows anew.
+                    <For each=move || list.get().backups key=|backup| backup.id let:first>
+                        {
+                            let id = first.id;
+                            let backup = Memo::new(move |_| {
+                                list.with(|list| list.backups.iter().find(|backup| backup.id == id).cloned()).unwrap_or_else(|| first.clone())
+                            });
+                            view! { <Row backup list target work changed /> }
+                        }
+                    </For>
+                </tbody>
             </table>
         </div>
     }
@@ -83,37 +93,49 @@ pub fn Rows(
 
 #[component]
 fn Row(
-    backup: BackupView,
-    all: StoredValue<Vec<BackupView>>,
+    backup: Memo<BackupView>,
+    list: Signal<BackupList>,
+    target: Memo<String>,
     work: Work,
     changed: Callback<()>,
 ) -> impl IntoView {
-    let damage = backup.damage.clone();
+    // What never changes of a backup.
+    let BackupView {
+        taken_at,
+        bytes,
+        rows,
+        tables,
+        created_by,
+        ..
+    } = backup.get_untracked();
+    let damage = Memo::new(move |_| backup.with(|backup| backup.damage.clone()));
+    let proof = Memo::new(move |_| backup.with(|backup| backup.proof));
+    let proven_at = Signal::derive(move || backup.with(|backup| backup.proven_at));
     view! {
         <tr>
             <td class="wrap">
                 <span class="strong">
-                    <Ago at=backup.taken_at />
+                    <Ago at=taken_at />
                 </span>
-                {damage.map(|damage| view! { <div class="bad-text small">{damage}</div> })}
-                <Facts backup=backup.clone() />
+                {move || damage.get().map(|damage| view! { <div class="bad-text small">{damage}</div> })}
+                <Facts backup=backup.get_untracked() />
             </td>
             <td>
-                <ProofBadge proof=backup.proof damaged=backup.damage.is_some() />
+                {move || view! { <ProofBadge proof=proof.get() damaged=damage.with(Option::is_some) /> }}
                 <div class="muted small hide-s">
-                    <Ago at=backup.proven_at />
+                    <Ago at=proven_at />
                 </div>
             </td>
             <td class="num">
-                <Bytes value=backup.bytes />
+                <Bytes value=bytes />
             </td>
             <td class="num hide-s">
-                <Count value=backup.rows />
-                <div class="muted small">{format!("{} tables", format::exact(backup.tables))}</div>
+                <Count value=rows />
+                <div class="muted small">{format!("{} tables", format::exact(tables))}</div>
             </td>
-            <td class="hide-s">{backup.created_by.clone()}</td>
+            <td class="hide-s">{created_by}</td>
             <td class="acts">
-                <Acts backup all work changed />
+                <Acts backup list target work changed />
             </td>
         </tr>
     }
@@ -192,7 +214,7 @@ fn Facts(backup: BackupView) -> impl IntoView {
                             <dt>"Job"</dt>
                             <dd>
                                 <a class="link" href=job_link(job)>
-                                    "Its job and log"
+                                    "Job and log"
                                 </a>
                             </dd>
                         }

@@ -6,7 +6,7 @@ use contract::{
     jobs::{JobKind, JobView},
     session::Permission,
 };
-use leptos::prelude::*;
+use leptos::{either::Either, prelude::*};
 
 use super::{
     api::{list_backups, start_backup},
@@ -18,7 +18,10 @@ use crate::{
     live::use_live,
     rpc::ApiError,
     session::use_may,
-    ui::{Bytes, Duration, EmptyState, Load, PageHead, needs_script, use_toasts},
+    ui::{
+        Bytes, CopyCommand, Duration, EmptyState, Icon, Keep, Menu, PageHead, command, icons, needs_script,
+        use_toasts,
+    },
 };
 
 /// Every stored backup with its proof; taking one; what became of other attempts.
@@ -38,12 +41,21 @@ pub fn BackupsPage() -> impl IntoView {
     };
     view! {
         <PageHead title="Backups" tab=Signal::derive(move || format!("Backups of {}", target.get())) facts>
-            {may.then(|| view! { <BackUpButton target work /> })}
+            {may
+                .then(|| {
+                    let command = Signal::derive(move || command(&["backup", "create"], &target.get()));
+                    view! {
+                        <BackUpButton target work />
+                        <Menu id="acts" label="More" class="btn icon" button=|| view! { <Icon icon=icons::More /> }>
+                            <CopyCommand command />
+                        </Menu>
+                    }
+                })}
         </PageHead>
         <CurrentJob target kinds=&[JobKind::Backup, JobKind::VerifyBackup] work ended=changed />
-        <Load resource=list main=true let:list>
-            <Stored list may work changed />
-        </Load>
+        <Keep resource=list main=true let:list>
+            <Stored list target may work changed />
+        </Keep>
     }
     .into_any()
 }
@@ -71,16 +83,14 @@ fn BackUpButton(#[prop(into)] target: Signal<String>, work: Work) -> impl IntoVi
     });
     Effect::new(move || match start.value().get() {
         Some(Ok(_)) => work.begin(),
-        Some(Err(ApiError(fault))) => {
-            toasts.bad(format!("{} {}", fault.message, fault.hint.unwrap_or_default()))
-        }
+        Some(Err(ApiError(fault))) => toasts.fault(&fault),
         None => {}
     });
     view! {
         <button
             class="btn pri"
             type="button"
-            disabled=move || work.is_busy() || start.pending().get()
+            aria-disabled=move || (work.is_busy() || start.pending().get()).then_some("true")
             aria-busy=move || start.pending().get().to_string()
             on:click=move |_| {
                 start.dispatch(target.get_untracked());
@@ -92,45 +102,60 @@ fn BackUpButton(#[prop(into)] target: Signal<String>, work: Work) -> impl IntoVi
 }
 
 #[component]
-fn Stored(list: BackupList, may: bool, work: Work, changed: Callback<()>) -> impl IntoView {
-    let BackupList {
-        backups,
-        attempts,
-        warning,
-        free_bytes,
-        expected_bytes,
-        ..
-    } = list;
-    let warning = warning.map(|text| {
-        view! {
-            <div class="banner warn" role="status">
-                <span class="dot warn"></span>
-                "Client tools"
-                <span>{text}</span>
-            </div>
-        }
+fn Stored(
+    list: Signal<BackupList>,
+    target: Memo<String>,
+    may: bool,
+    work: Work,
+    changed: Callback<()>,
+) -> impl IntoView {
+    let warning = Memo::new(move |_| list.with(|list| list.warning.clone()));
+    let room = Memo::new(move |_| list.with(|list| list.expected_bytes.zip(list.free_bytes)));
+    let empty = Memo::new(move |_| list.with(|list| list.backups.is_empty()));
+    // The ones going on are shown above.
+    let attempts = Memo::new(move |_| {
+        list.with(|list| {
+            let over = list.attempts.iter().filter(|job| job.state.is_final());
+            over.cloned().collect::<Vec<JobView>>()
+        })
     });
-    let tight = match (free_bytes, expected_bytes) {
-        (Some(free), Some(expected)) if expected > free => Some(view! {
-            <div class="banner bad" role="status">
-                <span class="dot bad"></span>
-                "Not enough room"
-                <span>
-                    {format!(
-                        "The next backup needs about {}, and {} are free. Delete an old one, or point PGSTEWARD_BACKUP_URL elsewhere.",
-                        format::bytes(expected),
-                        format::bytes(free),
-                    )}
-                </span>
-            </div>
-        }),
-        _ => None,
+    let warning = move || {
+        warning.get().map(|text| {
+            view! {
+                <div class="banner warn" role="status">
+                    <span class="dot warn"></span>
+                    "Client tools"
+                    <span>{text}</span>
+                </div>
+            }
+        })
     };
-    let stored = if backups.is_empty() {
-        let hint = if may {
-            "If this database died now, nothing could be restored. “Back up” above takes a copy while everyone goes on working."
-        } else {
-            "If this database died now, nothing could be restored. An operator can take one."
+    let tight = move || {
+        room.get().filter(|(expected, free)| expected > free).map(|(expected, free)| {
+            view! {
+                <div class="banner bad" role="status">
+                    <span class="dot bad"></span>
+                    "Not enough room"
+                    <span>
+                        {format!(
+                            "The next backup needs about {}, and {} are free. Delete an old one, or point PGSTEWARD_BACKUP_URL elsewhere.",
+                            format::bytes(expected),
+                            format::bytes(free),
+                        )}
+                    </span>
+                </div>
+            }
+        })
+    };
+    let none = move || {
+        let hint = match (work.is_busy(), may) {
+            (true, _) => "The first one is listed here once it was read back.",
+            (false, true) => {
+                "If this database died now, nothing could be restored. “Back up” above takes a copy while everyone goes on working."
+            }
+            (false, false) => {
+                "If this database died now, nothing could be restored. An operator can take one."
+            }
         };
         view! {
             <div class="ch">
@@ -138,18 +163,17 @@ fn Stored(list: BackupList, may: bool, work: Work, changed: Callback<()>) -> imp
             </div>
             <EmptyState title="No backup yet" hint />
         }
-        .into_any()
-    } else {
-        view! { <Rows backups work changed /> }.into_any()
     };
-    // The ones going on are shown above.
-    let attempts: Vec<JobView> = attempts.into_iter().filter(|job| job.state.is_final()).collect();
-    let failed = (!attempts.is_empty()).then(|| view! { <Attempts attempts /> });
     view! {
         {warning}
         {tight}
-        <section class="card">{stored}</section>
-        {failed}
+        <section class="card">
+            {move || if empty.get() { Either::Left(none()) } else { Either::Right(view! { <Rows list target work changed /> }) }}
+        </section>
+        {move || {
+            let attempts = attempts.get();
+            (!attempts.is_empty()).then(|| view! { <Attempts attempts /> })
+        }}
     }
     .into_any()
 }

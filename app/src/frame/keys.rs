@@ -21,7 +21,7 @@ pub fn Keys() -> impl IntoView {
                     " "
                     <kbd>"K"</kbd>
                 </dt>
-                <dd>"Go to a page, database or job"</dd>
+                <dd>"Go to a page, table or job, or do an act"</dd>
                 <dt>
                     <kbd>"/"</kbd>
                 </dt>

@@ -13,7 +13,7 @@ use super::{Mark, fleet::Fleet};
 use crate::{
     address::{link, name_of, use_query},
     live::use_live,
-    ui::{Icon, icons},
+    ui::{Icon, Menu, icons},
 };
 
 /// Where an area stands in the navigation.
@@ -178,8 +178,8 @@ pub fn Side(
     locked: bool,
 ) -> impl IntoView {
     let location = use_location();
-    // A navigation without page load leaves the drawer of narrow screens open and the focus on a link that has done its
-    // work: close the one, and put the other where a new page begins.
+    // A navigation without page load leaves the drawer of narrow screens and the menus open, and the focus on a link that has
+    // done its work: close the ones, and put the other where a new page begins.
     #[cfg(feature = "hydrate")]
     Effect::new(move |before: Option<()>| {
         location.pathname.track();
@@ -197,11 +197,7 @@ pub fn Side(
                 options
             });
         }
-        if let Some(side) = document().get_element_by_id("side")
-            && side.class_list().contains("side")
-        {
-            hide_popover(&side);
-        }
+        hide_popovers();
     });
     #[cfg(not(feature = "hydrate"))]
     let _ = location;
@@ -217,16 +213,23 @@ pub fn Side(
     .into_any()
 }
 
-/// Closes the drawer; the method is called by name because web-sys keeps popovers behind its unstable interface.
+/// Closes the drawer and every menu; the method is called by name because web-sys keeps popovers behind its unstable
+/// interface.
 #[cfg(feature = "hydrate")]
-fn hide_popover(side: &web_sys::Element) {
+fn hide_popovers() {
     use wasm_bindgen::JsValue;
 
-    if let Ok(hide) = js_sys::Reflect::get(side, &JsValue::from_str("hidePopover"))
-        && let Ok(hide) = hide.dyn_into::<js_sys::Function>()
-    {
-        // Throws when the navigation is not a popover (a wide screen) or not open; both are fine.
-        let _ = hide.call0(side);
+    // Each closes those inside it, so that there are few at most, and none that does not close holds up the page.
+    for _ in 0..4 {
+        let Ok(Some(open)) = document().query_selector(":popover-open") else {
+            return;
+        };
+        if let Ok(hide) = js_sys::Reflect::get(&open, &JsValue::from_str("hidePopover"))
+            && let Ok(hide) = hide.dyn_into::<js_sys::Function>()
+        {
+            // Throws when it has closed meanwhile, which is as good.
+            let _ = hide.call0(&open);
+        }
     }
 }
 
@@ -258,30 +261,36 @@ fn Switch() -> impl IntoView {
         });
         let items = items.collect_view();
         view! {
-            <details class="menu-pop">
-                <summary class="switch">
-                    <span class="sr-only">"Switch database, now"</span>
-                    {match shown {
-                        Some(target) => {
-                            view! {
-                                <span class=move || target.with(|target| dot_class(&target.state))></span>
-                                <span class="min-w-0 grow truncate">
-                                    {move || target.with(|target| target.name.clone())} <small>{move || target.with(|target| server_words(&target.state))}</small>
-                                </span>
+            <Menu
+                id="databases"
+                class="switch"
+                left=true
+                button=move || {
+                    view! {
+                        <span class="sr-only">"Switch database, now"</span>
+                        {match shown {
+                            Some(target) => {
+                                view! {
+                                    <span class=move || target.with(|target| dot_class(&target.state))></span>
+                                    <span class="min-w-0 grow truncate">
+                                        {move || target.with(|target| target.name.clone())} <small>{move || target.with(|target| server_words(&target.state))}</small>
+                                    </span>
+                                }
+                                    .into_any()
                             }
-                                .into_any()
-                        }
-                        None => view! { <span class="dot off"></span><span class="grow">"No database" <small>"choose one"</small></span> }.into_any(),
-                    }}
-                    <Icon icon=icons::Switch />
-                </summary>
-                <div class="menu-list left">
-                    {items} <hr class="menu-sep" /> <a class="menu-item" href="/">
-                        <Icon icon=icons::Fleet />
-                        "All databases"
-                    </a>
-                </div>
-            </details>
+                            None => view! { <span class="dot off"></span><span class="grow">"No database" <small>"choose one"</small></span> }.into_any(),
+                        }}
+                        <Icon icon=icons::Switch />
+                    }
+                }
+            >
+                {items}
+                <hr class="menu-sep" />
+                <a class="menu-item" href="/">
+                    <Icon icon=icons::Fleet />
+                    "All databases"
+                </a>
+            </Menu>
         }
     })
     .into_any()

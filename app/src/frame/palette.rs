@@ -1,6 +1,14 @@
-//! The command palette: type a few letters of a page, a database or a job, and go.
+//! The command palette: type a few letters of a page, a database, a table, a job or an act, and go.
 
-use leptos::{html, prelude::*};
+use std::time::Duration;
+
+use contract::{
+    backup::BackupSpec,
+    format,
+    session::Permission,
+    stats::{TablePage, TableQuery, TableSort},
+};
+use leptos::{html, leptos_dom::helpers::TimeoutHandle, prelude::*};
 use leptos_router::hooks::use_navigate;
 use wasm_split_helpers::{SplitLoaderError, wasm_split};
 
@@ -10,19 +18,42 @@ use super::{
 };
 use crate::{
     address::{job_link, link},
+    backup::api::start_backup,
+    clock::use_clock,
     live::use_live,
+    rpc::ApiError,
+    session::use_may,
+    stats::{api::list_tables, spoken_name, table_link},
     ui::{Icon, icons, use_toasts},
 };
 
 /// The most entries that are shown.
 const SHOWN: usize = 12;
 
+/// The most of them that are tables.
+const TABLES: usize = 8;
+
+/// Letters from which tables are searched.
+const LETTERS: usize = 2;
+
+/// How long one must not type before tables are searched.
+const PAUSE: Duration = Duration::from_millis(200);
+
 #[derive(Clone, PartialEq)]
 struct Entry {
     name: String,
     what: String,
-    href: String,
+    act: Act,
     icon: Glyph,
+}
+
+/// What choosing an entry does.
+#[derive(Clone, PartialEq)]
+enum Act {
+    /// Goes to a page.
+    Go(String),
+    /// Backs up a database, which harms nothing and can be cancelled, and goes to the job.
+    BackUp(String),
 }
 
 /// An icon that can be compared.
@@ -85,22 +116,50 @@ fn Opening() -> impl IntoView {
     let typed = RwSignal::new(String::new());
     let at = RwSignal::new(0usize);
     let entries = use_entries();
+    let current = use_current_target();
+    let tables = Action::new(|query: &TableQuery| {
+        let query = query.clone();
+        async move { (query.search.clone(), list_tables(query).await) }
+    });
+    // What was found for the letters at hand; `None` while it is not known.
+    let searched = Memo::new(move |_| {
+        let wanted = typed.with(|typed| typed.trim().to_owned());
+        if wanted.chars().count() < LETTERS || current.with(Option::is_none) {
+            return Some(Ok(Vec::new()));
+        }
+        let (search, page) = tables.value().get()?;
+        (search.as_deref() == Some(wanted.as_str()))
+            .then(|| page.map(table_entries).map_err(|ApiError(fault)| fault.message))
+    });
+    let pause = StoredValue::new(None::<TimeoutHandle>);
+    Effect::new(move || {
+        let search = typed.with(|typed| typed.trim().to_owned());
+        if let Some(handle) = pause.get_value() {
+            handle.clear();
+        }
+        let Some(target) = current
+            .get()
+            .filter(|_| open.get() && search.chars().count() >= LETTERS)
+        else {
+            return;
+        };
+        let ask = move || {
+            tables.dispatch(TableQuery {
+                target: target.clone(),
+                search: Some(search.clone()),
+                sort: TableSort::Total,
+                descending: true,
+                page: 1,
+            });
+        };
+        pause.set_value(set_timeout_with_handle(ask, PAUSE).ok());
+    });
     let found = Memo::new(move |_| {
         if !open.get() {
             return Vec::new();
         }
-        let words = typed.with(|typed| typed.to_lowercase());
-        let words: Vec<&str> = words.split_whitespace().collect();
-        let fits = |entry: &Entry| {
-            let text = format!("{} {}", entry.name, entry.what).to_lowercase();
-            words.iter().all(|word| text.contains(word))
-        };
-        entries
-            .get()
-            .into_iter()
-            .filter(fits)
-            .take(SHOWN)
-            .collect::<Vec<_>>()
+        let tables = searched.get().and_then(Result::ok).unwrap_or_default();
+        typed.with(|typed| choose(entries.get(), tables, typed))
     });
     Effect::new(move || {
         let Some(element) = dialog.get() else { return };
@@ -114,11 +173,27 @@ fn Opening() -> impl IntoView {
         }
     });
     let navigate = use_navigate();
+    let toasts = use_toasts();
+    let back_up = Action::new(|target: &String| {
+        start_backup(BackupSpec {
+            target: target.clone(),
+        })
+    });
+    let begun = navigate.clone();
+    Effect::new(move || match back_up.value().get() {
+        Some(Ok(job)) => begun(&job_link(job), leptos_router::NavigateOptions::default()),
+        Some(Err(ApiError(fault))) => toasts.fault(&fault),
+        None => {}
+    });
     let go = StoredValue::new(move |index: usize| {
-        let chosen = found.with_untracked(|found| found.get(index).map(|entry| entry.href.clone()));
-        if let Some(href) = chosen {
+        let chosen = found.with_untracked(|found| found.get(index).map(|entry| entry.act.clone()));
+        if chosen.is_some() {
             open.set(false);
-            navigate(&href, leptos_router::NavigateOptions::default());
+        }
+        match chosen {
+            Some(Act::Go(href)) => navigate(&href, leptos_router::NavigateOptions::default()),
+            Some(Act::BackUp(target)) => drop(back_up.dispatch(target)),
+            None => {}
         }
     });
     let key = move |event: leptos::ev::KeyboardEvent| {
@@ -136,14 +211,14 @@ fn Opening() -> impl IntoView {
             <input
                 class="palette-input"
                 role="combobox"
-                aria-label="Page, database or job"
+                aria-label="Page, table, job or act"
                 aria-expanded="true"
                 aria-controls="palette-list"
                 aria-autocomplete="list"
                 aria-activedescendant=move || found.with(|found| (!found.is_empty()).then(|| format!("palette-{}", at.get())))
                 autocomplete="off"
                 spellcheck="false"
-                placeholder="Page, database or job…"
+                placeholder="Page, table, job or act…"
                 prop:value=move || typed.get()
                 on:input=move |event| {
                     typed.set(event_target_value(&event));
@@ -175,19 +250,57 @@ fn Opening() -> impl IntoView {
                         .collect_view()
                 }}
             </ul>
-            <Show when=move || open.get() && found.with(Vec::is_empty)>
-                <div class="empty">"Nothing has this name."</div>
-            </Show>
+            // What could not be searched is not told as not there.
+            {move || match searched.get() {
+                None => Some(view! { <div class="empty" role="status">"Searching the tables…"</div> }.into_any()),
+                Some(Err(why)) => {
+                    Some(view! { <div class="empty" role="status"><b>"The tables could not be searched"</b> {why}</div> }.into_any())
+                }
+                Some(Ok(_)) if open.get() && found.with(Vec::is_empty) => {
+                    Some(view! { <div class="empty" role="status">"Nothing has this name."</div> }.into_any())
+                }
+                Some(Ok(_)) => None,
+            }}
         </dialog>
     }
     .into_any()
 }
 
-/// Pages of the database at hand, then databases, then jobs.
+/// What fits all words that were typed: first what begins with them, then the rest, then tables.
+fn choose(entries: Vec<Entry>, tables: Vec<Entry>, typed: &str) -> Vec<Entry> {
+    let typed = typed.trim().to_lowercase();
+    let words: Vec<&str> = typed.split_whitespace().collect();
+    let fits = |entry: &Entry| {
+        let text = format!("{} {}", entry.name, entry.what).to_lowercase();
+        words.iter().all(|word| text.contains(word))
+    };
+    let (first, rest): (Vec<Entry>, Vec<Entry>) = entries
+        .into_iter()
+        .filter(fits)
+        .partition(|entry| !typed.is_empty() && entry.name.to_lowercase().starts_with(&typed));
+    let room = SHOWN - tables.len().min(TABLES);
+    let named = first.into_iter().chain(rest).take(room);
+    named.chain(tables.into_iter().take(TABLES)).collect()
+}
+
+fn table_entries(page: TablePage) -> Vec<Entry> {
+    let target = page.target;
+    let entry = |table: contract::stats::TableStat| Entry {
+        act: Act::Go(table_link(&target, &table.schema, &table.name)),
+        what: format!("table, {}", format::bytes(table.total_bytes)),
+        name: spoken_name(&table),
+        icon: Glyph(icons::Tables),
+    };
+    page.tables.into_iter().take(TABLES).map(entry).collect()
+}
+
+/// Pages of the database at hand and what can be done with it, then databases, then jobs.
 fn use_entries() -> Memo<Vec<Entry>> {
     let current = use_current_target();
     let names = use_target_names();
     let live = use_live();
+    let clock = use_clock();
+    let may_back_up = use_may(Permission::BackUp);
     Memo::new(move |_| {
         let current = current.get();
         let pages = AREAS
@@ -200,29 +313,86 @@ fn use_entries() -> Memo<Vec<Entry>> {
                 } else {
                     current.clone().unwrap_or_default()
                 },
-                href: area.link(current.as_deref().unwrap_or_default()),
+                act: Act::Go(area.link(current.as_deref().unwrap_or_default())),
                 icon: Glyph(area.icon),
             });
         let mut entries: Vec<Entry> = pages.collect();
         let all = Entry {
             name: "All databases".into(),
             what: String::new(),
-            href: "/".into(),
+            act: Act::Go("/".into()),
             icon: Glyph(icons::Fleet),
         };
         entries.push(all);
+        entries.extend(current.filter(|_| may_back_up).map(|target| Entry {
+            name: format!("Back up {target} now"),
+            what: "starts the job".into(),
+            act: Act::BackUp(target),
+            icon: Glyph(icons::Backups),
+        }));
         entries.extend(names.iter().map(|name| Entry {
-            href: link(name, ""),
+            act: Act::Go(link(name, "")),
             what: "database".into(),
             name: name.clone(),
             icon: Glyph(icons::Database),
         }));
+        let now = clock.now_untracked();
         entries.extend(live.known_jobs().into_iter().map(|job| Entry {
+            what: format!("job, {} · {}", job.state.name(), format::ago(job.created_at, now)),
             name: job.title,
-            what: format!("job, {}", job.state.name()),
-            href: job_link(job.id),
+            act: Act::Go(job_link(job.id)),
             icon: Glyph(icons::Jobs),
         }));
         entries
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, what: &str) -> Entry {
+        Entry {
+            name: name.into(),
+            what: what.into(),
+            act: Act::Go(name.into()),
+            icon: Glyph(icons::Jobs),
+        }
+    }
+
+    #[test]
+    fn what_begins_with_the_words_comes_first_and_tables_keep_their_place() {
+        let all = || {
+            vec![
+                entry("Backups", "shop"),
+                entry("Back up shop now", "starts the job"),
+                entry("Back up shop", "job, succeeded"),
+            ]
+        };
+        let names = |tables: Vec<Entry>, typed: &str| -> Vec<String> {
+            choose(all(), tables, typed)
+                .into_iter()
+                .map(|entry| entry.name)
+                .collect()
+        };
+        assert_eq!(
+            names(vec![], "back up"),
+            ["Back up shop now", "Back up shop", "Backups"]
+        );
+        assert_eq!(names(vec![], "job back"), ["Back up shop now", "Back up shop"]);
+        assert_eq!(names(vec![], "nothing"), [""; 0]);
+        assert_eq!(names(vec![], "").len(), 3);
+        let many: Vec<Entry> = (0..20)
+            .map(|number| entry(&format!("t{number}"), "table"))
+            .collect();
+        let found = choose(
+            (0..20)
+                .map(|number| entry(&format!("back {number}"), ""))
+                .collect(),
+            many,
+            "back",
+        );
+        assert_eq!(found.len(), SHOWN);
+        assert_eq!(found.iter().filter(|entry| entry.what == "table").count(), TABLES);
+    }
 }

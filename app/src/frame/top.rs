@@ -6,7 +6,7 @@ use super::{fleet::Fleet, opened::Opened, theme::ThemeChoice};
 use crate::{
     live::{Connection, use_live},
     session::use_me,
-    ui::{Icon, icons},
+    ui::{Icon, Menu, icons},
 };
 
 /// Menu button, palette, running jobs, whether changes arrive, and the user.
@@ -17,6 +17,7 @@ pub fn Top(
 ) -> impl IntoView {
     let opened = use_context::<Opened>();
     let (name, role) = use_me().map(|me| (me.name, me.role.name())).unwrap_or_default();
+    let shown = name.clone();
     view! {
         <header class="top">
             <button class="menu" type="button" popovertarget="side" aria-label="Menu">
@@ -35,54 +36,58 @@ pub fn Top(
                             }
                         >
                             <Icon icon=icons::Search />
-                            <span class="truncate">"Go to a page, database or job…"</span>
+                            <span class="truncate">"Go to a page, table or job…"</span>
                             <kbd>"Ctrl K"</kbd>
                         </button>
                     }
                 })}
             <span class="sp"></span>
             {(!locked).then(|| view! { <Transition fallback=|| ()><Running /></Transition> <Link /> })}
-            <details class="menu-pop">
-                <summary class="chip" aria-label=format!("{name}, {role}")>
-                    <Icon icon=icons::User />
-                    <span class="hide-s">{role}</span>
-                </summary>
-                <div class="menu-list">
-                    <div class="px-2 py-1">
-                        <b class="strong">{name}</b>
-                        <div class="muted small">{role}</div>
-                    </div>
-                    <hr class="menu-sep" />
-                    <a class="menu-item" href="/settings">
-                        <Icon icon=icons::Settings />
-                        "Settings"
-                    </a>
-                    <button
-                        class="menu-item"
-                        type="button"
-                        on:click=move |_| {
-                            if let Some(opened) = opened {
-                                opened.keys.set(true);
-                            }
-                        }
-                    >
-                        <Icon icon=icons::Keys />
-                        "Keyboard"
-                        <kbd>"?"</kbd>
-                    </button>
-                    <hr class="menu-sep" />
-                    <div class="px-2 py-1">
-                        <ThemeChoice />
-                    </div>
-                    <hr class="menu-sep" />
-                    <form method="post" action="/rpc/log_out">
-                        <button class="menu-item" type="submit">
-                            <Icon icon=icons::LogOut />
-                            "Sign out"
-                        </button>
-                    </form>
+            <Menu
+                id="account"
+                label=format!("{name}, {role}")
+                class="chip"
+                button=move || {
+                    view! {
+                        <Icon icon=icons::User />
+                        <span class="hide-s who">{shown.clone()}</span>
+                    }
+                }
+            >
+                <div class="px-2 py-1">
+                    <b class="strong">{name}</b>
+                    <div class="muted small">{role}</div>
                 </div>
-            </details>
+                <hr class="menu-sep" />
+                <a class="menu-item" href="/settings">
+                    <Icon icon=icons::Settings />
+                    "Your account"
+                </a>
+                <button
+                    class="menu-item"
+                    type="button"
+                    on:click=move |_| {
+                        if let Some(opened) = opened {
+                            opened.keys.set(true);
+                        }
+                    }
+                >
+                    <Icon icon=icons::Keys />
+                    "Keyboard"
+                    <kbd>"?"</kbd>
+                </button>
+                <hr class="menu-sep" />
+                <div class="px-2 py-1">
+                    <ThemeChoice />
+                </div>
+                <hr class="menu-sep" />
+                <form method="post" action="/rpc/log_out">
+                    <button class="menu-item" type="submit">
+                        <Icon icon=icons::LogOut />
+                        "Sign out"
+                    </button>
+                </form>
+            </Menu>
         </header>
     }
     .into_any()

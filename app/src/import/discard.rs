@@ -71,7 +71,7 @@ pub fn DiscardButton(
         <button
             class="btn dan"
             type="button"
-            disabled=move || going_on.get()
+            aria-disabled=move || going_on.get().then_some("true")
             on:click=move |_| {
                 discard.value().set(None);
                 open.set(true);

@@ -156,7 +156,7 @@ fn ByPath(target: Memo<String>, create: Create) -> impl IntoView {
                 spellcheck="false"
                 on:input=move |event| path.set(event_target_value(&event))
             />
-            <button class="btn sm" type="submit" aria-label="Inspect this path" disabled=move || create.pending().get()>
+            <button class="btn sm" type="submit" aria-label="Inspect this path" aria-disabled=move || create.pending().get().then_some("true")>
                 "Inspect"
             </button>
         </form>
@@ -186,7 +186,7 @@ fn Row(file: FileEntry, target: Memo<String>, create: Create, hydrated: ReadSign
                     name="path"
                     value=file.path.clone()
                     aria-label=format!("Inspect {}", file.path)
-                    disabled=move || create.pending().get()
+                    aria-disabled=move || create.pending().get().then_some("true")
                     on:click=move |event| {
                         if hydrated.get_untracked() {
                             event.prevent_default();

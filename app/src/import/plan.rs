@@ -59,7 +59,7 @@ pub fn Rehearse(
         }
         // Someone else decided something: that is shown, and what was decided here is still there.
         Some(Err(ApiError(fault))) if fault.code == Code::Conflict => {
-            toasts.bad(fault.message);
+            toasts.fault(&fault);
             reload.run(());
         }
         _ => {}
@@ -78,7 +78,7 @@ pub fn Rehearse(
             <button
                 class="btn"
                 type="button"
-                disabled=move || !choices.is_open() || going_on.get()
+                aria-disabled=move || (!choices.is_open() || going_on.get()).then_some("true")
                 aria-busy=move || rehearse.pending().get().to_string()
                 on:click=move |_| {
                     rehearse.dispatch(choices.now());

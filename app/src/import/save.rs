@@ -23,7 +23,7 @@ pub fn SaveButton(
     let load = Action::new(move |()| export_import(id, what));
     Effect::new(move || match load.value().get() {
         Some(Ok(text)) => save_file(file, kind, &text),
-        Some(Err(ApiError(fault))) => toasts.bad(fault.message),
+        Some(Err(ApiError(fault))) => toasts.fault(&fault),
         None => {}
     });
     view! {
@@ -31,7 +31,7 @@ pub fn SaveButton(
             class="btn sm"
             type="button"
             aria-label=name
-            disabled=load.pending()
+            aria-disabled=move || load.pending().get().then_some("true")
             aria-busy=move || load.pending().get().to_string()
             on:click=move |_| {
                 load.dispatch(());

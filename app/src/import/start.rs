@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     rpc::ApiError,
-    ui::{ConfirmDialog, FaultNote, needs_script, use_toasts},
+    ui::{ConfirmDialog, FaultNote, needs_script},
 };
 
 type Start = Action<Ask, Result<JobId, ApiError>>;
@@ -40,7 +40,6 @@ fn start_action(
     upload: Signal<Option<Uuid>>,
     reload: Callback<()>,
 ) -> Start {
-    let toasts = use_toasts();
     let start = Action::new(move |ask: &Ask| {
         let (ask, revision, upload) = (*ask, revision.clone(), upload.get_untracked());
         async move {
@@ -53,7 +52,6 @@ fn start_action(
     });
     Effect::new(move || {
         if let Some(Ok(_)) = start.value().get() {
-            toasts.ok("It is under way.");
             // Its progress is shown above everything else.
             #[cfg(feature = "hydrate")]
             window().scroll_to_with_x_and_y(0.0, 0.0);
@@ -110,7 +108,7 @@ pub fn StartPlanned(
             <button
                 class="btn pri whitespace-normal"
                 type="button"
-                disabled=move || !ready || !current.get() || going_on.get()
+                aria-disabled=move || (!ready || !current.get() || going_on.get()).then_some("true")
                 on:click=move |_| {
                     start.value().set(None);
                     open.set(true);
@@ -166,7 +164,7 @@ pub fn FinishButton(
         <button
             class="btn"
             type="button"
-            disabled=move || going_on.get()
+            aria-disabled=move || going_on.get().then_some("true")
             on:click=move |_| {
                 start.value().set(None);
                 open.set(true);
@@ -258,7 +256,7 @@ pub fn StartButton(
         <button
             class=class
             type="button"
-            disabled=move || going_on.get() || start.pending().get()
+            aria-disabled=move || (going_on.get() || start.pending().get()).then_some("true")
             aria-busy=move || start.pending().get().to_string()
             on:click=move |_| {
                 start.dispatch(ask);

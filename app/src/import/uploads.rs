@@ -120,7 +120,7 @@ fn Row(
                     name="upload"
                     value=id.to_string()
                     aria-label=format!("Inspect {}", view.name)
-                    disabled=move || create.pending().get()
+                    aria-disabled=move || create.pending().get().then_some("true")
                     on:click=move |event| {
                         if hydrated.get_untracked() {
                             event.prevent_default();

@@ -14,6 +14,9 @@ use crate::{
 pub fn CancelJob(
     /// The job, live.
     job: Memo<JobView>,
+    /// Whether the button is a small one, for a line.
+    #[prop(optional)]
+    small: bool,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
     needs_script("Cancel job…");
@@ -35,7 +38,7 @@ pub fn CancelJob(
     });
     let stopping = move || job.with(|job| job.state == JobState::Cancelling);
     view! {
-        <button class="btn dan" type="button" disabled=stopping on:click=move |_| open.set(true)>
+        <button class=if small { "btn sm dan" } else { "btn dan" } type="button" aria-disabled=move || stopping().then_some("true") on:click=move |_| open.set(true)>
             {move || if stopping() { "Cancelling…" } else { "Cancel job…" }}
         </button>
         <ConfirmDialog

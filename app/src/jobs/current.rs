@@ -1,7 +1,7 @@
 //! The job that a page is about, shown on that page.
 
 use contract::{
-    jobs::{JobKind, JobQuery, JobState, JobView},
+    jobs::{JobKind, JobQuery, JobView},
     session::Permission,
 };
 use leptos::prelude::*;
@@ -12,7 +12,7 @@ use crate::{
     live::use_live,
     rpc::ApiError,
     session::use_may,
-    ui::{FaultView, JobProgress},
+    ui::{FaultView, JobBrief, retry_on_reconnect},
 };
 
 /// What a page and the job on it tell each other.
@@ -47,8 +47,8 @@ impl Work {
     }
 }
 
-/// The newest job of some kinds on a managed database: while it goes on, when it ended on this page's watch, and when it
-/// ended badly. Nothing otherwise.
+/// The job of some kinds that is going on on a managed database, else the newest: one line in a place of its own, which is there
+/// before anything has run, so that a job that begins or ends moves nothing on the page.
 #[component]
 pub fn CurrentJob(
     /// The managed database.
@@ -71,14 +71,17 @@ pub fn CurrentJob(
         },
     );
     view! {
-        <Transition fallback=|| ()>
+        <Transition fallback=|| place("Loading…".to_owned())>
             {move || Suspend::new(async move {
                 match page.await {
                     Ok(page) => {
                         let jobs = page.jobs.into_iter().filter(|job| kinds.contains(&job.kind)).collect();
                         view! { <Newest loaded=jobs target=target.get_untracked() kinds work ended /> }.into_any()
                     }
-                    Err(ApiError(fault)) => view! { <FaultView fault /> }.into_any(),
+                    Err(ApiError(fault)) => {
+                        retry_on_reconnect(page, fault.code);
+                        place(format!("What runs here is not known. {}", fault.message))
+                    }
                 }
             })}
         </Transition>
@@ -97,9 +100,7 @@ fn Newest(
     let belongs =
         move |job: &JobView| kinds.contains(&job.kind) && job.target.as_deref() == Some(target.as_str());
     let jobs = use_live().jobs(loaded, belongs);
-    let shown = Memo::new(move |before: Option<&Option<JobView>>| {
-        jobs.with(|jobs| choose(jobs, before.and_then(Option::as_ref)).cloned())
-    });
+    let shown = Memo::new(move |_| jobs.with(|jobs| choose(jobs).cloned()));
     let id = Memo::new(move |_| shown.with(|job| job.as_ref().map(|job| job.id)));
     let running = Memo::new(move |_| shown.with(|job| job.as_ref().is_some_and(|job| !job.state.is_final())));
     Effect::new(move |was: Option<bool>| {
@@ -112,49 +113,60 @@ fn Newest(
     });
     let may_cancel = use_may(Permission::CancelJob);
     move || {
-        id.get()?;
-        let first = shown.get_untracked()?;
-        let job = Memo::new(move |_| shown.get().unwrap_or_else(|| first.clone()));
-        Some(job_card(job, may_cancel))
+        id.track();
+        match shown.get_untracked() {
+            Some(first) => {
+                let job = Memo::new(move |_| shown.get().unwrap_or_else(|| first.clone()));
+                job_card(job, may_cancel)
+            }
+            None => place("Nothing has run yet.".to_owned()),
+        }
     }
 }
 
-/// A job as a card: how far it is, a way to cancel it, and the link to all of it.
-pub(crate) fn job_card(job: Memo<JobView>, may_cancel: bool) -> AnyView {
-    let running = Memo::new(move |_| job.with(|job| !job.state.is_final()));
-    let view = view! {
-            <section class="card" aria-label="Job">
-                <div class="ch">
-                    <h2>{move || if running.get() { "Going on" } else { "Last run" }}</h2>
-                    <span class="sp"></span>
-                    <Show when=move || may_cancel && running.get()>
-                        <CancelJob job />
-                    </Show>
-                    <a class="chip" href=move || job.with(|job| job_link(job.id))>
-                        "Job and log"
-                    </a>
-                </div>
-                <JobProgress job />
-            </section>
-    };
-    view.into_any()
+/// The place of a job that is not there.
+fn place(words: String) -> AnyView {
+    view! {
+        <section class="card jobcard" aria-label="Job">
+            <div class="brief">
+                <span class="dot off"></span>
+                <small class="said">{words}</small>
+            </div>
+        </section>
+    }
+    .into_any()
 }
 
-/// The job to show: the one going on, else the one that was shown before, else the newest if it ended badly.
-fn choose<'a>(jobs: &'a [JobView], before: Option<&JobView>) -> Option<&'a JobView> {
-    let badly = |job: &&JobView| matches!(job.state, JobState::Failed | JobState::Interrupted);
-    jobs.iter()
-        .find(|job| !job.state.is_final())
-        .or_else(|| {
-            jobs.first()
-                .filter(|job| before.is_some_and(|before| before.id == job.id))
-        })
-        .or_else(|| jobs.first().filter(badly))
+/// A job as a card: how far it is, a way to cancel it, the link to all of it, and why it failed.
+pub(crate) fn job_card(job: Memo<JobView>, may_cancel: bool) -> AnyView {
+    let running = Memo::new(move |_| job.with(|job| !job.state.is_final()));
+    let fault = Memo::new(move |_| job.with(|job| job.fault.clone()));
+    view! {
+        <section class="card jobcard" aria-label="Job">
+            <h2 class="sr-only">{move || if running.get() { "Running" } else { "Last run" }}</h2>
+            <JobBrief job />
+            <div class="row">
+                <Show when=move || may_cancel && running.get()>
+                    <CancelJob job small=true />
+                </Show>
+                <a class="link" href=move || job.with(|job| job_link(job.id))>
+                    "Job and log"
+                </a>
+            </div>
+            {move || fault.get().map(|fault| view! { <FaultView fault /> })}
+        </section>
+    }
+    .into_any()
+}
+
+/// The job to show: the one going on, else the newest.
+fn choose(jobs: &[JobView]) -> Option<&JobView> {
+    jobs.iter().find(|job| !job.state.is_final()).or(jobs.first())
 }
 
 #[cfg(test)]
 mod tests {
-    use contract::jobs::{JobId, Progress};
+    use contract::jobs::{JobId, JobState, Progress};
 
     use super::*;
 
@@ -177,32 +189,21 @@ mod tests {
     }
 
     #[test]
-    fn a_page_shows_what_goes_on_what_it_saw_end_and_what_went_wrong() {
-        let good = job(1, JobState::Succeeded);
-        assert_eq!(choose(&[], None), None);
-        assert_eq!(
-            choose(std::slice::from_ref(&good), None),
-            None,
-            "an old success is no news"
-        );
-        assert_eq!(
-            choose(std::slice::from_ref(&good), Some(&good)),
-            Some(&good),
-            "one that ended on this page's watch is"
-        );
+    fn a_page_shows_what_goes_on_and_else_what_came_last() {
+        assert_eq!(choose(&[]), None);
         let jobs = [
             job(3, JobState::Succeeded),
             job(2, JobState::Running),
             job(1, JobState::Failed),
         ];
-        assert_eq!(choose(&jobs, Some(&good)), Some(&jobs[1]));
-        let jobs = [job(2, JobState::Failed), job(1, JobState::Succeeded)];
-        assert_eq!(choose(&jobs, None), Some(&jobs[0]));
+        assert_eq!(choose(&jobs), Some(&jobs[1]));
         let jobs = [job(2, JobState::Succeeded), job(1, JobState::Failed)];
         assert_eq!(
-            choose(&jobs, None),
-            None,
+            choose(&jobs),
+            Some(&jobs[0]),
             "a failure that was made good is no news"
         );
+        let jobs = [job(2, JobState::Failed), job(1, JobState::Succeeded)];
+        assert_eq!(choose(&jobs), Some(&jobs[0]));
     }
 }

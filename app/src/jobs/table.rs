@@ -23,7 +23,7 @@ pub fn JobTable(
 ) -> impl IntoView {
     view! {
         <div class="table-wrap" tabindex="0" role="region" aria-label="Jobs">
-            <table class="table">
+            <table class="table fold">
                 <thead>
                     <tr>
                         <th scope="col">"Job"</th>
@@ -78,7 +78,7 @@ fn JobRow(job: Memo<JobView>, narrow: bool) -> impl IntoView {
     view! {
         <tr>
             <td class="wrap">
-                <a class="link strong" href=move || job.with(|job| job_link(job.id))>
+                <a href=move || job.with(|job| job_link(job.id))>
                     {move || job.with(|job| job.title.clone())}
                 </a>
                 {move || below().map(|text| view! { <div class="muted small">{text}</div> })}

@@ -72,7 +72,7 @@ fn Row(
             <button
                 class="btn sm"
                 type="button"
-                disabled=move || work.is_busy()
+                aria-disabled=move || work.is_busy().then_some("true")
                 on:click=move |_| asked.set(Some(Some(version)))
             >
                 "Apply up to here…"

@@ -47,7 +47,7 @@ pub fn MigrationsPage() -> impl IntoView {
                                 class="btn pri"
                                 type="button"
                                 hidden=move || !can_start()
-                                disabled=move || work.is_busy()
+                                aria-disabled=move || work.is_busy().then_some("true")
                                 on:click=move |_| asked.set(Some(None))
                             >
                                 "Migrate…"

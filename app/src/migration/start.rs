@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     jobs::Work,
-    ui::{Dialog, FaultNote, Load, use_toasts},
+    ui::{Dialog, FaultNote, Load},
 };
 
 /// Lists what a run would apply as of now, and starts it.
@@ -25,7 +25,6 @@ pub fn StartDialog(
 ) -> impl IntoView {
     let open = RwSignal::new(false);
     let start = Action::new(|spec: &MigrateSpec| start_migrations(spec.clone()));
-    let toasts = use_toasts();
     // The page sets what is asked, the dialog closes itself.
     Effect::new(move || {
         if asked.with(Option::is_some) {
@@ -42,7 +41,6 @@ pub fn StartDialog(
         if let Some(Ok(_)) = start.value().get() {
             open.set(false);
             work.begin();
-            toasts.ok("The migration is under way.");
         }
     });
     view! {
@@ -80,7 +78,7 @@ fn Question(
                     <button
                         class="btn pri"
                         type="submit"
-                        disabled=move || !plan.with(is_ready) || start.pending().get()
+                        aria-disabled=move || (!plan.with(is_ready) || start.pending().get()).then_some("true")
                         aria-busy=move || start.pending().get().to_string()
                     >
                         "Migrate"

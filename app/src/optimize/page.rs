@@ -57,7 +57,7 @@ fn Acts(
             }))
         }
     };
-    let off = move || work.is_busy();
+    let off = move || work.is_busy().then_some("true");
     // Before the migrations there is nothing to optimize. No memo: that would read the resource outside of the transition.
     let has_tables = move || {
         let has = plan.with(|plan| matches!(plan, Some(Ok(plan)) if plan.items.iter().any(|item| item.state != ItemState::NoTable)));
@@ -71,13 +71,13 @@ fn Acts(
     view! {
         <Transition fallback=|| ()>
             <Show when=has_tables>
-                <button class="btn" type="button" disabled=off on:click=spec(false, false, true)>
+                <button class="btn" type="button" aria-disabled=off on:click=spec(false, false, true)>
                     "Analyze only…"
                 </button>
-                <button class="btn" type="button" disabled=off on:click=spec(false, true, false)>
+                <button class="btn" type="button" aria-disabled=off on:click=spec(false, true, false)>
                     "Create indexes only…"
                 </button>
-                <button class="btn pri" type="button" disabled=off on:click=spec(true, true, true)>
+                <button class="btn pri" type="button" aria-disabled=off on:click=spec(true, true, true)>
                     "Optimize…"
                 </button>
             </Show>

@@ -10,7 +10,7 @@ use super::{api::start_optimization, chosen};
 use crate::{
     jobs::Work,
     rpc::ApiError,
-    ui::{Dialog, FaultNote, Load, use_toasts},
+    ui::{Dialog, FaultNote, Load},
 };
 
 /// Says what a run would do, and starts it.
@@ -24,7 +24,6 @@ pub fn StartDialog(
     work: Work,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
-    let toasts = use_toasts();
     let start = Action::new(|spec: &OptimizeSpec| start_optimization(spec.clone()));
     Effect::new(move || {
         if asked.with(Option::is_some) {
@@ -41,7 +40,6 @@ pub fn StartDialog(
         if let Some(Ok(_)) = start.value().get() {
             open.set(false);
             work.begin();
-            toasts.ok("The optimization is under way.");
         }
     });
     let title = Signal::derive(move || {
@@ -130,7 +128,7 @@ fn Question(
                 <button
                     class="btn pri"
                     type="submit"
-                    disabled=move || nothing || start.pending().get()
+                    aria-disabled=move || (nothing || start.pending().get()).then_some("true")
                     aria-busy=move || start.pending().get().to_string()
                 >
                     {act}

@@ -13,12 +13,12 @@ use contract::stats::TableStat;
 use crate::address::segment;
 
 /// A table's link: its page below `/db/{target}/tables/`.
-fn table_link(target: &str, schema: &str, name: &str) -> String {
+pub(crate) fn table_link(target: &str, schema: &str, name: &str) -> String {
     crate::address::link(target, &format!("tables/{}/{}", segment(schema), segment(name)))
 }
 
 /// A table's name as people say it: the schema only where it is not `public`.
-fn spoken_name(table: &TableStat) -> String {
+pub(crate) fn spoken_name(table: &TableStat) -> String {
     if table.schema == "public" {
         table.name.clone()
     } else {

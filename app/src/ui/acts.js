@@ -1,3 +1,13 @@
+// What cannot be done now keeps the focus, and its place in the order of the Tab key, but does nothing.
+addEventListener(
+  "click",
+  (event) => {
+    if (!(event.target instanceof Element) || !event.target.closest("button[aria-disabled=true]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  },
+  true,
+);
 (() => {
   const root = document.documentElement;
   const act = "button[type=button]:not([popovertarget])";

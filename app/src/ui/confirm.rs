@@ -82,7 +82,8 @@ pub fn ConfirmDialog(
                     <button
                         class=act_class
                         type="submit"
-                        disabled=move || !right() || pending.get()
+                        disabled=move || !right()
+                        aria-disabled=move || pending.get().then_some("true")
                         aria-busy=move || pending.get().to_string()
                     >
                         {move || act.get()}

@@ -14,7 +14,7 @@ pub fn CopyButton(
 ) -> impl IntoView {
     needs_script("Copy");
     let toasts = use_toasts();
-    let copied = move |_| match write(&text) {
+    let copied = move |_| match copy_text(&text) {
         true => toasts.ok(format!("Copied {what}.")),
         false => toasts.bad("This browser does not let pages copy here; select the text and copy it."),
     };
@@ -25,9 +25,9 @@ pub fn CopyButton(
     }
 }
 
-/// Asks the browser; false where it offers no clipboard, as over plain HTTP from another machine.
+/// Puts a text into the clipboard; false where it offers no clipboard, as over plain HTTP from another machine.
 #[cfg(feature = "hydrate")]
-fn write(text: &str) -> bool {
+pub fn copy_text(text: &str) -> bool {
     use wasm_bindgen::{JsCast, JsValue};
 
     // By name, because web-sys keeps a large part of the browser behind the type of the clipboard.
@@ -40,7 +40,8 @@ fn write(text: &str) -> bool {
     }
 }
 
+/// Puts a text into the clipboard; not on the server.
 #[cfg(not(feature = "hydrate"))]
-fn write(_text: &str) -> bool {
+pub fn copy_text(_text: &str) -> bool {
     false
 }

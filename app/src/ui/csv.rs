@@ -54,14 +54,14 @@ pub fn CsvLoadButton(
             "text/csv;charset=utf-8",
             &csv_text(columns, &rows),
         ),
-        Some(Err(ApiError(fault))) => toasts.bad(fault.message),
+        Some(Err(ApiError(fault))) => toasts.fault(&fault),
         None => {}
     });
     view! {
         <button
             class="btn sm"
             type="button"
-            disabled=loading.pending()
+            aria-disabled=move || loading.pending().get().then_some("true")
             aria-busy=move || loading.pending().get().to_string()
             on:click=move |_| {
                 loading.dispatch(());

@@ -4,7 +4,10 @@ use contract::{Code, Fault, Refusal};
 use leptos::{either::Either, prelude::*};
 
 use super::needs_script;
-use crate::rpc::ApiError;
+use crate::{
+    address::{login_link, use_here},
+    rpc::ApiError,
+};
 
 /// A fault in full: its message, what to do next, what the managed database said, and the trace id. Given `retry`, it
 /// offers to try again. When the session has ended, the browser is led to the log-in and back.
@@ -22,10 +25,17 @@ pub fn FaultView(
             crate::session::leave_for_login();
         }
     });
+    // Of a failure of the console itself the kind says nothing, and its own words name it.
+    let (title, message) = match fault.code {
+        Code::Internal => (fault.message.trim_end_matches('.').to_owned(), None),
+        code => (title(code).to_owned(), Some(fault.message)),
+    };
+    let login = ended.then(|| view! { <LoginLink /> });
     view! {
         <section class="fault" role="alert">
-            <h2 class="fault-title">{title(fault.code)}</h2>
-            <p class="fault-message">{fault.message}</p>
+            <h2 class="fault-title">{title}</h2>
+            {message.map(|message| view! { <p class="fault-message">{message}</p> })}
+            {login}
             {fault.hint.map(|hint| view! { <p class="fault-hint">{hint}</p> })}
             {fault.target.map(|refusal| view! { <Said refusal /> })}
             {fault.trace.map(|trace| view! { <code class="fault-trace">"trace " {trace}</code> })}
@@ -43,6 +53,17 @@ pub fn FaultView(
         </section>
     }
     .into_any()
+}
+
+/// The way to the log-in, and back to this page.
+#[component]
+pub fn LoginLink() -> impl IntoView {
+    let here = use_here();
+    view! {
+        <a class="link" rel="external" href=move || login_link(&here.with(&[]))>
+            "Log in again"
+        </a>
+    }
 }
 
 /// The fault of the last act, if it failed; to be put where the act is.

@@ -54,18 +54,67 @@ pub fn JobProgress(
     .into_any()
 }
 
+/// A job in one line, its steps folded behind it, and a bar at the card's edge while it goes on: as high while it goes on as when
+/// it is over. Its beginning and end are told to screen readers; what changes each second is not.
+#[component]
+pub fn JobBrief(
+    /// The job, live.
+    #[prop(into)]
+    job: Signal<JobView>,
+) -> impl IntoView {
+    let clock = use_clock();
+    let steps = Memo::new(move |_| job.with(|job| job.progress.steps.clone()));
+    let has_steps = Memo::new(move |_| steps.with(|steps| !steps.is_empty()));
+    let state = Memo::new(move |_| job.with(|job| job.state));
+    let waits = Memo::new(move |_| job.with(|job| waiting(job)));
+    let fraction = Memo::new(move |_| job.with(fraction));
+    let title = Signal::derive(move || job.with(|job| job.title.clone()));
+    let told = Memo::new(move |_| format!("{}: {}", title.get(), state.get().name()));
+    let ago = move || {
+        job.with(|job| job.finished_at)
+            .map(|at| format!(" · {}", format::ago(at, clock.now())))
+    };
+    let line = move || {
+        view! {
+            <span class=move || dot(state.get())></span>
+            <b>{title}</b>
+            {move || match waits.get() {
+                Some(words) => Either::Left(view! { <small class="said wait">{words}</small> }),
+                None => Either::Right(view! { <small class="said">{move || job.with(|job| below(job, clock.now()))} {ago}</small> }),
+            }}
+            <span class="muted nowrap">{move || job.with(|job| right(job, fraction.get()))}</span>
+        }
+    };
+    view! {
+        {move || {
+            if has_steps.get() {
+                Either::Left(
+                    view! {
+                        <details class="brief">
+                            <summary>{line()}</summary>
+                            <ol class="steps">{move || steps.get().into_iter().map(|step| view! { <StepLine step /> }).collect_view()}</ol>
+                        </details>
+                    },
+                )
+            } else {
+                Either::Right(view! { <div class="brief">{line()}</div> })
+            }
+        }}
+        <span class="sr-only" role="status">
+            {told}
+        </span>
+        <Show when=move || !state.get().is_final()>
+            <ProgressBar fraction label=title tone=Signal::derive(move || tone(state.get())) />
+        </Show>
+    }
+    .into_any()
+}
+
 /// Title, bar and the line below.
 #[component]
 fn JobHead(job: Signal<JobView>) -> impl IntoView {
     let clock = use_clock();
-    let fraction = Memo::new(move |_| {
-        job.with(|job| match job.state {
-            JobState::Succeeded => Some(1.0),
-            JobState::Running | JobState::Cancelling => job.progress.fraction,
-            // What has not begun, or ended early, has no moving bar.
-            _ => Some(job.progress.fraction.unwrap_or(0.0)),
-        })
-    });
+    let fraction = Memo::new(move |_| job.with(fraction));
     view! {
         <div class="r">
             <b>{move || job.with(|job| job.title.clone())}</b>
@@ -77,26 +126,43 @@ fn JobHead(job: Signal<JobView>) -> impl IntoView {
             tone=Signal::derive(move || job.with(|job| tone(job.state)))
         />
         {move || {
-            match job.with(|job| job.progress.waiting.clone().filter(|_| !job.state.is_final())) {
-                Some(waiting) => {
-                    Either::Left(
-                        view! {
-                            <small class="wait">
-                                {format!(
-                                    "Waiting {} for a lock held by pid {} ({})",
-                                    whole_seconds(waiting.seconds * 1000),
-                                    waiting.pid,
-                                    waiting.who,
-                                )}
-                            </small>
-                        },
-                    )
-                }
+            match job.with(waiting) {
+                Some(words) => Either::Left(view! { <small class="wait">{words}</small> }),
                 None => Either::Right(view! { <small>{move || job.with(|job| below(job, clock.now()))}</small> }),
             }
         }}
     }
     .into_any()
+}
+
+/// How full the bar is.
+fn fraction(job: &JobView) -> Option<f64> {
+    match job.state {
+        JobState::Succeeded => Some(1.0),
+        JobState::Running | JobState::Cancelling => job.progress.fraction,
+        // What has not begun, or ended early, has no moving bar.
+        _ => Some(job.progress.fraction.unwrap_or(0.0)),
+    }
+}
+
+/// Whom it waits for, if it does.
+fn waiting(job: &JobView) -> Option<String> {
+    let waiting = job.progress.waiting.as_ref().filter(|_| !job.state.is_final())?;
+    Some(format!(
+        "Waiting {} for a lock held by pid {} ({})",
+        whole_seconds(waiting.seconds * 1000),
+        waiting.pid,
+        waiting.who,
+    ))
+}
+
+fn dot(state: JobState) -> &'static str {
+    match state {
+        JobState::Running | JobState::Cancelling => "dot run",
+        JobState::Failed => "dot bad",
+        JobState::Interrupted => "dot warn",
+        JobState::Queued | JobState::Succeeded | JobState::Cancelled => "dot off",
+    }
 }
 
 fn tone(state: JobState) -> Tone {
@@ -188,7 +254,7 @@ fn step_class(state: StepState) -> &'static str {
 fn step_word(state: StepState) -> &'static str {
     match state {
         StepState::Pending => "not yet begun",
-        StepState::Running => "going on",
+        StepState::Running => "running",
         StepState::Done => "done",
         StepState::Skipped => "nothing to do",
         StepState::Failed => "failed",

@@ -1,7 +1,11 @@
 //! A resource in its states.
 
-use contract::Fault;
-use leptos::{either::Either, prelude::*};
+use contract::{Code, Fault};
+use leptos::{
+    either::Either,
+    prelude::*,
+    tachys::{reactive_graph::OwnedView, view::keyed::keyed},
+};
 use leptos_meta::Title;
 
 use super::FaultView;
@@ -47,6 +51,76 @@ where
     .into_any()
 }
 
+/// As [`Load`], for what holds something open: what `children` makes stays when the list loads again, and the new value comes
+/// through the signal. With `<For key=…>` below, a row keeps its folded facts, its open dialog and the focus as long as it is
+/// there. It reads no other resource.
+///
+/// ```ignore
+/// <Keep resource=backups let:list>
+///     <Rows list />
+/// </Keep>
+/// ```
+#[component]
+pub fn Keep<T, F, V>(
+    /// What is loaded.
+    resource: Resource<Result<T, ApiError>>,
+    /// As with [`Load`].
+    #[prop(optional)]
+    main: bool,
+    /// Makes a view, once.
+    children: F,
+) -> impl IntoView
+where
+    T: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    F: Fn(Signal<T>) -> V + Clone + Send + Sync + 'static,
+    V: IntoView + 'static,
+{
+    let owner = Owner::current().unwrap_or_default();
+    let known = StoredValue::new(None::<RwSignal<T>>);
+    view! {
+        <Transition fallback=Skeleton>
+            {move || {
+                let (children, owner) = (children.clone(), owner.clone());
+                Suspend::new(async move {
+                    match resource.await {
+                        Ok(value) => {
+                            let signal = match known.get_value() {
+                                Some(signal) => {
+                                    signal.set(value);
+                                    signal
+                                }
+                                None => {
+                                    let signal = owner.with(|| RwSignal::new(value));
+                                    known.set_value(Some(signal));
+                                    signal
+                                }
+                            };
+                            Either::Left(once(owner, move || children(signal.into()).into_any()))
+                        }
+                        Err(ApiError(fault)) => Either::Right(view! { <Failed fault main resource /> }),
+                    }
+                })
+            }}
+        </Transition>
+    }
+    .into_any()
+}
+
+/// A view that is made once, however often it is asked for in the same place: a list of one, whose key never changes. It
+/// belongs to an owner that outlives the asking.
+fn once(owner: Owner, make: impl Fn() -> AnyView + Send + 'static) -> AnyView {
+    fn list(owner: Owner, make: Box<dyn Fn() -> AnyView + Send>) -> AnyView {
+        let make = move |_: usize, ()| {
+            let own = owner.with(Owner::new);
+            // What is read while it is made must not make it again.
+            let view = untrack(|| own.with(&make));
+            (|_: usize| (), OwnedView::new_with_owner(view, own))
+        };
+        keyed(std::iter::once(()), |()| (), make).into_any()
+    }
+    list(owner, Box::new(make))
+}
+
 /// What is loaded so far, for a handler of an event: no page is being made that would have to wait for it.
 pub fn at_hand<T>(resource: Resource<Result<T, ApiError>>) -> Option<Result<T, ApiError>>
 where
@@ -65,6 +139,7 @@ where
     if main {
         crate::rpc::set_page_status(fault.code);
     }
+    retry_on_reconnect(resource, fault.code);
     let name = main.then(|| fault.message.trim_end_matches('.').to_owned());
     view! {
         // A page has a heading and a name of its own, also when it could not be loaded.
@@ -72,6 +147,27 @@ where
         <FaultView fault retry=Callback::new(move |()| resource.refetch()) />
     }
     .into_any()
+}
+
+/// Loads again when the console is back, unless the answer would be the same: what failed for want of it must not stay.
+pub fn retry_on_reconnect<T>(resource: Resource<Result<T, ApiError>>, failed: Code)
+where
+    T: Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+{
+    if !matches!(
+        failed,
+        Code::Internal | Code::Busy | Code::TargetUnreachable | Code::TargetTimeout
+    ) {
+        return;
+    }
+    let live = crate::live::use_live();
+    Effect::new(move |before: Option<u32>| {
+        let snapshots = live.snapshots();
+        if before.is_some_and(|before| snapshots > before) {
+            resource.refetch();
+        }
+        snapshots
+    });
 }
 
 /// The shape of what is being loaded.

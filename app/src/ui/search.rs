@@ -1,7 +1,6 @@
 //! Filters above a table, in the URL.
 
 use leptos::prelude::*;
-use leptos_router::components::Form;
 
 use crate::address::{use_change_query, use_pairs, use_query};
 
@@ -53,7 +52,8 @@ pub fn SearchBox(
     };
     let label = placeholder.clone();
     view! {
-        <Form method="get" action="" attr:class="filters" attr:role="search">
+        // With JavaScript the URL holds what was chosen by now, and no empty value.
+        <form method="get" action="" class="filters" role="search" on:submit=|event| event.prevent_default()>
             {text
                 .then(|| {
                     view! {
@@ -74,7 +74,7 @@ pub fn SearchBox(
             <button class="btn sm" type="submit" hidden=move || hydrated.get()>
                 "Apply"
             </button>
-        </Form>
+        </form>
     }
     .into_any()
 }

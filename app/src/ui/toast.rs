@@ -1,8 +1,9 @@
 //! Short notices that something was done.
 
+use contract::{Code, Fault};
 use leptos::prelude::*;
 
-use super::Tone;
+use super::{LoginLink, Tone};
 
 /// The notices on the screen.
 #[derive(Clone, Copy)]
@@ -16,6 +17,8 @@ struct Toast {
     id: u32,
     tone: Tone,
     text: String,
+    /// Whether the way to the log-in stands beside it.
+    login: bool,
 }
 
 impl Toasts {
@@ -39,14 +42,39 @@ impl Toasts {
         self.show(Tone::Bad, text.into());
     }
 
+    /// Says why an act failed and what to do next; with the way to the log-in when the session has ended, for as long as the
+    /// page is there.
+    pub fn fault(self, fault: &Fault) {
+        let hint = fault.hint.as_deref().unwrap_or_default();
+        if fault.code == Code::Unauthenticated {
+            self.add(Tone::Bad, fault.message.clone(), true);
+        } else {
+            self.show(Tone::Bad, format!("{} {hint}", fault.message));
+        }
+    }
+
     fn show(self, tone: Tone, text: String) {
-        let id = self.next.get_value();
-        self.next.set_value(id.wrapping_add(1));
-        self.list.update(|list| list.push(Toast { id, tone, text }));
+        let id = self.add(tone, text, false);
         set_timeout(
             move || self.list.update(|list| list.retain(|toast| toast.id != id)),
             std::time::Duration::from_secs(6),
         );
+    }
+
+    fn add(self, tone: Tone, text: String, login: bool) -> u32 {
+        let id = self.next.get_value();
+        self.next.set_value(id.wrapping_add(1));
+        self.list.update(|list| {
+            // One way to the log-in is enough.
+            list.retain(|toast| !(login && toast.login));
+            list.push(Toast {
+                id,
+                tone,
+                text,
+                login,
+            });
+        });
+        id
     }
 }
 
@@ -65,7 +93,10 @@ pub fn ToastList() -> impl IntoView {
     view! {
         <div class="toasts" role="status" aria-live="polite">
             <For each=move || toasts.list.get() key=|toast| toast.id let:toast>
-                <div class=toast_class(toast.tone)>{toast.text}</div>
+                <div class=toast_class(toast.tone)>
+                    <span>{toast.text}</span>
+                    {toast.login.then(|| view! { <LoginLink /> })}
+                </div>
             </For>
         </div>
     }

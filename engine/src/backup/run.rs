@@ -65,7 +65,7 @@ impl Job for TakeBackup {
             format::duration(manifest.duration_ms),
             format::exact(i64::try_from(manifest.tables.len()).unwrap_or(i64::MAX)),
             format::exact(manifest.rows()),
-            manifest.proof.label(),
+            manifest.proof.label().to_lowercase(),
         );
         Ok(outcome)
     }

@@ -29,7 +29,7 @@ async fn a_good_backup_is_proven_again_with_the_time() {
     let backup = world.backup().await;
     let job = world.verified(&backup).await;
     assert_eq!(job.state, JobState::Succeeded, "{:?}", job.fault);
-    assert!(job.outcome.unwrap().starts_with("L1"));
+    assert!(job.outcome.unwrap().starts_with("Read back whole"));
     let listed = &world.list().await.backups[0];
     assert!(listed.proven_at > backup.proven_at);
     assert_eq!(listed.damage, None);

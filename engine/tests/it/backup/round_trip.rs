@@ -236,7 +236,7 @@ async fn the_page_sees_each_part_go_by_and_the_list_knows_what_the_next_one_take
     );
     let outcome = job.outcome.unwrap();
     assert!(
-        outcome.contains("7 tables, 2,382 rows") && outcome.contains("L1"),
+        outcome.contains("7 tables, 2,382 rows") && outcome.contains("read back whole"),
         "{outcome}"
     );
     let list = world.list().await;
