@@ -101,6 +101,9 @@ pub struct AuditQuery {
     pub user: Option<String>,
     /// Only of this type.
     pub event_type: Option<String>,
+    /// Only from this address; with `Console` alone.
+    #[serde(default)]
+    pub address: Option<String>,
     /// Only this severity.
     pub severity: Option<Severity>,
     /// Only at or after.
@@ -139,6 +142,9 @@ pub struct AuditEntry {
     pub detail: Option<String>,
     /// The job that carried it out.
     pub job: Option<JobId>,
+    /// When the act began, where this entry stands for its beginning and its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Instant>,
 }
 
 /// A page of entries, newest first.

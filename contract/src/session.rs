@@ -158,11 +158,15 @@ pub struct UserView {
     pub last_login_at: Option<Instant>,
     /// Live sessions at this moment.
     pub sessions: i64,
+    /// Whether the password must be changed at the next log-in.
+    pub must_change_password: bool,
 }
 
 /// One of the reader's own live sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionView {
+    /// The session.
+    pub id: Uuid,
     /// When it began.
     pub created_at: Instant,
     /// The last request, to the minute.
@@ -171,6 +175,8 @@ pub struct SessionView {
     pub expires_at: Instant,
     /// Where it was logged in from.
     pub address: Option<String>,
+    /// What it was logged in with, such as `Firefox 140 on Linux`, as far as it said so.
+    pub browser: Option<String>,
     /// Whether it is the one that asks.
     pub current: bool,
 }

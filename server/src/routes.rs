@@ -45,6 +45,7 @@ const FUNCTIONS: [(&str, Option<Permission>); 41] = [
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
     ("/rpc/change_password", Some(Permission::OwnAccount)),
     ("/rpc/list_sessions", Some(Permission::OwnAccount)),
+    ("/rpc/end_session", Some(Permission::OwnAccount)),
     ("/rpc/end_sessions", Some(Permission::OwnAccount)),
     ("/rpc/list_users", Some(Permission::ManageUsers)),
     ("/rpc/add_user", Some(Permission::ManageUsers)),

@@ -1,18 +1,18 @@
 //! Entries as a table.
 
-use contract::audit::AuditEntry;
-use leptos::prelude::*;
+use contract::audit::{AuditEntry, Outcome, Severity};
+use leptos::{either::Either, prelude::*};
 
-use super::{outcome_tone, outcome_word, severity_tone, severity_word};
+use super::{act_words, outcome_tone, outcome_word, severity_tone, severity_word};
 use crate::{
-    address::job_link,
-    ui::{Ago, Badge},
+    address::{job_link, use_here},
+    ui::{Ago, Badge, Duration},
 };
 
 /// A detail that is longer is folded away.
 const SHORT: usize = 140;
 
-/// One entry a row, newest first.
+/// One entry a row, newest first; its user and address lead to the entries that share them.
 #[component]
 pub fn Entries(
     /// The entries.
@@ -30,9 +30,6 @@ pub fn Entries(
                         <th scope="col">"Outcome"</th>
                         <th scope="col">"Who"</th>
                         {(!of_target).then(|| view! { <th scope="col" class="hide-s">"Database"</th> })}
-                        <th scope="col" class="hide-s">
-                            "Severity"
-                        </th>
                     </tr>
                 </thead>
                 <tbody>
@@ -46,21 +43,64 @@ pub fn Entries(
 
 #[component]
 fn Row(entry: AuditEntry, of_target: bool) -> impl IntoView {
+    let here = use_here();
     let job = entry.job.map(|job| {
         view! {
-            <a class="chip" href=job_link(job)>
-                "its job"
+            <a class="quiet muted" href=job_link(job)>
+                "job"
             </a>
         }
+    });
+    let filter = move |key: &'static str, value: String| {
+        let here = here.clone();
+        move || here.with(&[(key, Some(value.clone())), ("after", None)])
+    };
+    let took = entry.began_at.map(|began| {
+        let ms = (entry.at - began).num_milliseconds();
+        view! { <div class="muted small">"after " <Duration ms /></div> }
+    });
+    // What went as it should needs no second look, however much it changed.
+    let severity = match entry.severity {
+        Severity::Debug | Severity::Info => None,
+        Severity::Warning if entry.outcome == Outcome::Success => None,
+        severity => Some(view! { <Badge tone=severity_tone(severity) text=severity_word(severity) /> }),
+    };
+    let user = match entry.user {
+        Some(user) => {
+            let href = filter("user", user.clone());
+            view! {
+                <a class="quiet" href=href title="only this user">
+                    {user}
+                </a>
+            }
+            .into_any()
+        }
+        None => view! { <span class="muted">"nobody"</span> }.into_any(),
+    };
+    let address = entry.address.map(|address| {
+        let href = filter("address", address.clone());
+        let address = if of_target {
+            Either::Left(address)
+        } else {
+            Either::Right(view! {
+                <a class="quiet" href=href title="only from this address">
+                    {address}
+                </a>
+            })
+        };
+        view! { <div class="muted small mono hide-s">{address}</div> }
     });
     view! {
         <tr>
             <td>
                 <Ago at=entry.at />
+                {took}
             </td>
             <td class="wrap">
                 <div class="row">
-                    <b class="mono">{entry.event_type}</b>
+                    <span class="strong" title=entry.event_type.clone()>
+                        {act_words(&entry.event_type).to_owned()}
+                    </span>
                     {entry.object.map(|object| view! { <span>{object}</span> })}
                     {job}
                 </div>
@@ -68,20 +108,14 @@ fn Row(entry: AuditEntry, of_target: bool) -> impl IntoView {
             </td>
             <td>
                 <Badge tone=outcome_tone(entry.outcome) text=outcome_word(entry.outcome) />
+                " "
+                {severity}
             </td>
-            <td>
-                {match entry.user {
-                    Some(user) => view! { <span>{user}</span> }.into_any(),
-                    None => view! { <span class="muted">"nobody"</span> }.into_any(),
-                }}
-                {entry.address.map(|address| view! { <div class="muted small mono hide-s">{address}</div> })}
-            </td>
+            <td>{user} {address}</td>
             {(!of_target).then(|| view! { <td class="hide-s">{entry.target}</td> })}
-            <td class="hide-s">
-                <Badge tone=severity_tone(entry.severity) text=severity_word(entry.severity) />
-            </td>
         </tr>
     }
+    .into_any()
 }
 
 /// More about an entry, folded away when it is long.

@@ -48,3 +48,29 @@ fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Denied => "Denied",
     }
 }
+
+/// What kind of act it is, in words; a name that is not the console's own is shown as it is.
+fn act_words(event_type: &str) -> &str {
+    match event_type {
+        "backup.create" => "Back up",
+        "backup.delete" => "Delete backup",
+        "backup.download" => "Download backup",
+        "backup.verify" => "Verify backup",
+        "import.discard" => "Discard import",
+        "import.inspect" => "Look at file",
+        "import.load" => "Import",
+        "import.rehearse" => "Rehearse import",
+        "job.cancel" => "Cancel job",
+        "migration.apply" => "Apply migrations",
+        "optimize.run" => "Optimize",
+        "session.add_user" => "Add user",
+        "session.change_password" => "Change own password",
+        "session.change_user" => "Change user",
+        "session.end_session" => "End own session",
+        "session.end_sessions" => "End own other sessions",
+        "session.log_in" => "Sign in",
+        "session.log_out" => "Sign out",
+        "session.refresh" => "Go on with a session",
+        other => other,
+    }
+}

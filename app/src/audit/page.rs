@@ -1,6 +1,7 @@
 //! The audit page: one log at a time, its filters in the URL.
 
 use contract::{
+    Fault,
     audit::{AuditEntry, AuditQuery, AuditSource},
     format,
 };
@@ -14,7 +15,8 @@ use super::{
     query,
 };
 use crate::{
-    address::{escape, use_here, use_pairs},
+    address::{escape, use_here, use_pairs, use_query},
+    clock::use_clock,
     frame::use_current_target,
     rpc::ApiError,
     ui::{CsvLoadButton, EmptyState, Load, PageHead, Tab, Tabs},
@@ -39,16 +41,28 @@ const COLUMNS: [&str; 11] = [
 #[component]
 pub fn AuditPage() -> impl IntoView {
     let url = use_pairs();
-    let asked = Memo::new(move |_| url.with(query::read));
+    let when = use_query("when");
+    let clock = use_clock();
+    let asked = Memo::new(move |_| {
+        let query = url.with(query::read)?;
+        Ok((query, query::within(when.get().as_deref())?))
+    });
+    // A span counts back from the moment of asking.
+    let now = move |asked: Result<(AuditQuery, Option<i64>), Fault>| {
+        asked.map(|(query, seconds)| query::since(query, seconds, clock.now_untracked()))
+    };
     let page = Resource::new(
         move || asked.get(),
-        |asked| async move { list_audit(asked.map_err(ApiError)?).await },
+        move |asked| {
+            let query = now(asked);
+            async move { list_audit(query.map_err(ApiError)?).await }
+        },
     );
     let of_target = Memo::new(move |_| url.with(|url| url.get("source").as_deref() == Some("target")));
     let export = Callback::new(move |()| {
-        let asked = asked.get_untracked();
+        let query = now(asked.get_untracked());
         Box::pin(async move {
-            let entries = export_audit(asked.map_err(ApiError)?).await?;
+            let entries = export_audit(query.map_err(ApiError)?).await?;
             Ok(entries.iter().map(csv_row).collect())
         }) as _
     });
@@ -70,13 +84,13 @@ pub fn AuditPage() -> impl IntoView {
             <Filters page of_target />
             <Load resource=page let:page>
                 {
-                    let asked = asked.get_untracked().unwrap_or_default();
+                    let (asked, within) = asked.get_untracked().unwrap_or_default();
                     let beginning = asked.after.is_none();
                     let of_target = asked.source == AuditSource::Target;
                     let next = page.next.clone();
                     view! {
                         {if page.entries.is_empty() {
-                            nothing(&asked)
+                            nothing(&asked, within.is_some())
                         } else {
                             view! { <Entries entries=page.entries of_target /> }.into_any()
                         }}
@@ -117,7 +131,7 @@ fn Logs(of_target: Memo<bool>) -> impl IntoView {
     view! { <Tabs label="Logs" tabs=Signal::derive(tabs) /> }
 }
 
-fn nothing(asked: &AuditQuery) -> AnyView {
+fn nothing(asked: &AuditQuery, within: bool) -> AnyView {
     let all = AuditQuery {
         source: asked.source,
         ..AuditQuery::default()
@@ -126,7 +140,8 @@ fn nothing(asked: &AuditQuery) -> AnyView {
         target: asked.target.clone(),
         ..all.clone()
     };
-    if *asked == all || (asked.source == AuditSource::Target && *asked == of_target) {
+    let every = *asked == all || (asked.source == AuditSource::Target && *asked == of_target);
+    if every && !within {
         let hint = match asked.source {
             AuditSource::Console => "Log-ins, jobs and changes of users appear here.",
             AuditSource::Target => "What the application writes into its table audit_logs appears here.",

@@ -1,5 +1,6 @@
 //! What the page's URL asks for.
 
+use chrono::TimeDelta;
 use contract::{
     Code, Fault, Instant,
     audit::{AuditQuery, AuditSource},
@@ -37,12 +38,45 @@ pub fn read(url: &Query) -> Result<AuditQuery, Fault> {
         // A name, which may begin or end with a blank.
         target: url.get("target").filter(|name| !name.is_empty()),
         user: text("user"),
+        address: text("address"),
         event_type: text("type"),
         severity: severity.transpose()?,
         from: time("from").transpose()?,
         until: time("until").transpose()?,
         after: text("after"),
     })
+}
+
+/// How far back the list goes, in seconds, where a span was chosen; `between` and nothing choose none.
+///
+/// # Errors
+/// `Invalid`: a span that is none would show more than was asked for.
+pub fn within(when: Option<&str>) -> Result<Option<i64>, Fault> {
+    match when {
+        None | Some("between") => Ok(None),
+        Some(when) => SPANS
+            .iter()
+            .find(|(name, ..)| *name == when)
+            .map(|(_, seconds, _)| Some(*seconds))
+            .ok_or_else(|| wrong("when", when, "Choose one of the list.")),
+    }
+}
+
+/// The spans to choose: in the URL, in seconds, in words.
+pub const SPANS: [(&str, i64, &str); 4] = [
+    ("1h", 3600, "Last hour"),
+    ("24h", 24 * 3600, "Last 24 hours"),
+    ("7d", 7 * 24 * 3600, "Last 7 days"),
+    ("30d", 30 * 24 * 3600, "Last 30 days"),
+];
+
+/// The query, no further back than so many seconds before now.
+pub fn since(query: AuditQuery, seconds: Option<i64>, now: Instant) -> AuditQuery {
+    let earliest = seconds.map(|seconds| now - TimeDelta::seconds(seconds));
+    AuditQuery {
+        from: query.from.max(earliest),
+        ..query
+    }
 }
 
 /// A time as people and `<input type="datetime-local">` write it, in UTC: a day, minutes, seconds, or with a zone.
@@ -60,6 +94,7 @@ fn wrong(field: &'static str, value: &str, hint: &str) -> Fault {
     let what = match field {
         "from" | "until" => "time",
         "source" => "log",
+        "when" => "span of time",
         other => other,
     };
     Fault::new(Code::Invalid, format!("“{value}” is no {what}."))
@@ -87,6 +122,25 @@ mod tests {
         assert_eq!(at("2026-11-23T16:30:05+02:00"), "2026-11-23 14:30:05 UTC");
         assert_eq!(instant("yesterday"), None);
         assert_eq!(instant("2026-02-31"), None);
+    }
+
+    #[test]
+    fn a_span_counts_back_from_now_and_never_widens_a_beginning() {
+        let now = instant("2026-11-23T16:30").unwrap_or_default();
+        let asked = |from: Option<&str>, when| {
+            let query = AuditQuery {
+                from: from.and_then(instant),
+                ..AuditQuery::default()
+            };
+            since(query, within(when).ok().flatten(), now).from
+        };
+        assert_eq!(asked(None, None), None);
+        assert_eq!(asked(None, Some("1h")), instant("2026-11-23T15:30"));
+        assert_eq!(asked(None, Some("7d")), instant("2026-11-16T16:30"));
+        assert_eq!(asked(Some("2026-11-23"), Some("7d")), instant("2026-11-23"));
+        assert_eq!(asked(Some("2026-11-01"), Some("between")), instant("2026-11-01"));
+        let fault = within(Some("1y")).err();
+        assert_eq!(fault.and_then(|fault| fault.field).as_deref(), Some("when"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use contract::session::{Identity, NewUser, SessionView, UserChange, UserView};
 use leptos::prelude::*;
+use uuid::Uuid;
 
 use crate::rpc::{ApiError, Json, Rpc};
 
@@ -28,11 +29,12 @@ impl std::fmt::Debug for Password {
 pub async fn log_in(name: String, password: Password, next: Option<String>) -> Result<(), ApiError> {
     use crate::{address, rpc};
 
+    let browser = super::browser::of_request();
     let outcome = rpc::public(|engine, transport| async move {
-        engine
-            .session()
-            .log_in(&name, &password.0, transport.address)
-            .await
+        let session = engine.session();
+        let tokens = session.log_in(&name, &password.0, transport.address).await?;
+        session.note_browser(&tokens, browser.as_deref()).await;
+        Ok(tokens)
     })
     .await;
     let next = address::safe_next(next.as_deref()).to_owned();
@@ -87,8 +89,14 @@ pub async fn change_password(
             current: current.0,
             new: new.0,
         };
-        rpc::call(|engine, caller| async move { engine.session().change_password(&caller, change).await })
-            .await
+        let browser = super::browser::of_request();
+        rpc::call(|engine, caller| async move {
+            let session = engine.session();
+            let tokens = session.change_password(&caller, change).await?;
+            session.note_browser(&tokens, browser.as_deref()).await;
+            Ok(tokens)
+        })
+        .await
     } else {
         Err(rpc::refuse(form::differ()))
     };
@@ -113,6 +121,12 @@ pub async fn change_password(
 #[server(prefix = "/rpc", endpoint = "list_sessions", protocol = Rpc)]
 pub async fn list_sessions() -> Result<Vec<SessionView>, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.session().sessions(&caller).await }).await
+}
+
+/// Ends one session of one's own.
+#[server(prefix = "/rpc", endpoint = "end_session", protocol = Rpc)]
+pub async fn end_session(id: Uuid) -> Result<(), ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.session().end_session(&caller, id).await }).await
 }
 
 /// Ends all other sessions of one's own, and returns how many there were.

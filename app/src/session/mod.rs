@@ -2,11 +2,14 @@
 
 pub mod api;
 #[cfg(feature = "ssr")]
+mod browser;
+#[cfg(feature = "ssr")]
 pub mod cookie;
 mod form;
 mod login;
 mod own;
 mod password;
+mod role;
 mod settings;
 mod user_add;
 mod user_row;

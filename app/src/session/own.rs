@@ -2,14 +2,15 @@
 
 use contract::session::SessionView;
 use leptos::{either::Either, prelude::*};
+use uuid::Uuid;
 
-use super::api::{end_sessions, list_sessions};
+use super::api::{end_session, end_sessions, list_sessions};
 use crate::{
     rpc::ApiError,
-    ui::{Ago, Badge, Load, Tone, needs_script, use_toasts},
+    ui::{Ago, Badge, Keep, Tone, needs_script, use_toasts},
 };
 
-/// The card on the settings page: where one is signed in, and a way to end it everywhere else.
+/// The card on the settings page: where one is signed in and with what, and a way to end each, or all others.
 #[component]
 pub fn SessionsCard() -> impl IntoView {
     let sessions = Resource::new(|| (), |()| list_sessions());
@@ -25,9 +26,10 @@ pub fn SessionsCard() -> impl IntoView {
             });
             sessions.refetch();
         }
-        Some(Err(ApiError(fault))) => toasts.bad(fault.message),
+        Some(Err(ApiError(fault))) => toasts.fault(&fault),
         None => {}
     });
+    let changed = Callback::new(move |()| sessions.refetch());
     view! {
         <section class="card">
             <div class="ch">
@@ -36,7 +38,7 @@ pub fn SessionsCard() -> impl IntoView {
                 <button
                     class="btn sm"
                     type="button"
-                    disabled=move || end.pending().get()
+                    aria-disabled=move || end.pending().get().then_some("true")
                     on:click=move |_| {
                         end.dispatch(());
                     }
@@ -44,50 +46,106 @@ pub fn SessionsCard() -> impl IntoView {
                     "End all others"
                 </button>
             </div>
-            <Load resource=sessions let:list>
+            <Keep resource=sessions let:list>
                 <div class="table-wrap" tabindex="0" role="region" aria-label="Your sessions">
-                    <table class="table">
+                    <table class="table fold">
                         <thead>
                             <tr>
-                                <th scope="col">"From"</th>
+                                <th scope="col">"With"</th>
                                 <th scope="col">"Last seen"</th>
                                 <th scope="col" class="hide-s">
                                     "Signed in"
                                 </th>
-                                <th scope="col" class="hide-s">
-                                    "Ends"
+                                <th scope="col">
+                                    <span class="sr-only">"Actions"</span>
                                 </th>
                             </tr>
                         </thead>
-                        <tbody>{list.into_iter().map(row).collect_view()}</tbody>
+                        <tbody>
+                            <For each=move || list.get() key=|session| session.id let:first>
+                                {
+                                    let id = first.id;
+                                    let session = Memo::new(move |_| {
+                                        list.with(|list| list.iter().find(|session| session.id == id).cloned()).unwrap_or_else(|| first.clone())
+                                    });
+                                    view! { <Row session changed /> }
+                                }
+                            </For>
+                        </tbody>
                     </table>
                 </div>
-            </Load>
+            </Keep>
         </section>
     }
+    .into_any()
 }
 
-fn row(session: SessionView) -> impl IntoView {
+#[component]
+fn Row(session: Memo<SessionView>, changed: Callback<()>) -> impl IntoView {
+    let SessionView {
+        id,
+        created_at,
+        expires_at,
+        address,
+        browser,
+        current,
+        ..
+    } = session.get_untracked();
+    let toasts = use_toasts();
+    let end = Action::new(|id: &Uuid| end_session(*id));
+    Effect::new(move || match end.value().get() {
+        Some(Ok(())) => {
+            toasts.ok("The session ended.");
+            changed.run(());
+        }
+        Some(Err(ApiError(fault))) => {
+            toasts.fault(&fault);
+            changed.run(());
+        }
+        None => {}
+    });
+    if !current {
+        needs_script("End");
+    }
+    let with = browser.unwrap_or_else(|| "Unknown browser".to_owned());
+    let label = format!("End the session with {with}");
+    let last_seen = Signal::derive(move || session.with(|session| session.last_seen_at));
     view! {
         <tr>
-            <td>
-                <span class="mono">{session.address.unwrap_or_else(|| "unknown".to_owned())}</span>
+            <td class="wrap">
+                {with}
                 " "
-                {if session.current {
-                    Either::Left(view! { <Badge tone=Tone::Ok text="this one" /> })
-                } else {
-                    Either::Right(())
-                }}
+                {if current { Either::Left(view! { <Badge tone=Tone::Ok text="this one" /> }) } else { Either::Right(()) }}
+                <div class="muted small">
+                    <span class="mono">{address.unwrap_or_else(|| "unknown address".to_owned())}</span>
+                </div>
             </td>
             <td>
-                <Ago at=session.last_seen_at />
+                <Ago at=last_seen />
+                <div class="muted small">"ends " <Ago at=expires_at /> " at the latest"</div>
             </td>
             <td class="hide-s">
-                <Ago at=session.created_at />
+                <Ago at=created_at />
             </td>
-            <td class="hide-s">
-                <Ago at=session.expires_at />
+            <td class="acts">
+                {(!current)
+                    .then(|| {
+                        view! {
+                            <button
+                                class="btn sm"
+                                type="button"
+                                aria-label=label
+                                aria-disabled=move || end.pending().get().then_some("true")
+                                on:click=move |_| {
+                                    end.dispatch(id);
+                                }
+                            >
+                                "End"
+                            </button>
+                        }
+                    })}
             </td>
         </tr>
     }
+    .into_any()
 }

@@ -118,7 +118,7 @@ pub fn PasswordCard() -> impl IntoView {
                         <button
                             class="btn pri"
                             type="submit"
-                            disabled=move || change.pending().get()
+                            aria-disabled=move || change.pending().get().then_some("true")
                             aria-busy=move || change.pending().get().to_string()
                         >
                             "Change password"

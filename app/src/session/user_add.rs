@@ -3,7 +3,7 @@
 use contract::session::{NewUser, Role};
 use leptos::prelude::*;
 
-use super::api::add_user;
+use super::{api::add_user, role::RoleSelect};
 use crate::{
     rpc::ApiError,
     ui::{Dialog, FaultView, Field, use_toasts},
@@ -67,48 +67,11 @@ pub fn AddUser(
                     <button class="btn" type="button" on:click=move |_| open.set(false)>
                         "Cancel"
                     </button>
-                    <button class="btn pri" type="submit" disabled=move || add.pending().get() aria-busy=move || add.pending().get().to_string()>
+                    <button class="btn pri" type="submit" aria-disabled=move || add.pending().get().then_some("true") aria-busy=move || add.pending().get().to_string()>
                         "Add user"
                     </button>
                 </div>
             </form>
         </Dialog>
-    }
-}
-
-#[component]
-fn RoleSelect(role: RwSignal<Role>) -> impl IntoView {
-    view! {
-        <div class="field">
-            <label for="role">"Role"</label>
-            <select
-                id="role"
-                class="input"
-                on:change=move |event| {
-                    if let Ok(chosen) = event_target_value(&event).parse() {
-                        role.set(chosen);
-                    }
-                }
-            >
-                {Role::ALL
-                    .into_iter()
-                    .map(|each| {
-                        view! {
-                            <option value=each.name() selected=move || role.get() == each>
-                                {format!("{} — {}", each.name(), meaning(each))}
-                            </option>
-                        }
-                    })
-                    .collect_view()}
-            </select>
-        </div>
-    }
-}
-
-fn meaning(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "sees everything but data, changes nothing",
-        Role::Operator => "migrates, optimizes, backs up",
-        Role::Administrator => "also deletes backups and keeps the users",
     }
 }

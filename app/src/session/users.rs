@@ -4,7 +4,7 @@ use contract::session::UserView;
 use leptos::prelude::*;
 
 use super::{api::list_users, user_add::AddUser, user_row::UserRow};
-use crate::ui::{CsvButton, Load, at_hand, needs_script};
+use crate::ui::{CsvButton, Keep, at_hand, needs_script};
 
 /// The card on the settings page.
 #[component]
@@ -22,14 +22,14 @@ pub fn UsersCard() -> impl IntoView {
             <div class="ch">
                 <h2>"Users"</h2>
                 <span class="sp"></span>
-                <CsvButton file="users.csv" columns=&["name", "role", "disabled", "created_at", "last_login_at", "sessions"] rows />
+                <CsvButton file="users.csv" columns=&["name", "role", "disabled", "must_change_password", "created_at", "last_login_at", "sessions"] rows />
                 <button class="btn sm" type="button" on:click=move |_| adding.set(true)>
                     "Add user…"
                 </button>
             </div>
-            <Load resource=users let:list>
+            <Keep resource=users let:list>
                 <div class="table-wrap" tabindex="0" role="region" aria-label="Users">
-                    <table class="table">
+                    <table class="table fold">
                         <thead>
                             <tr>
                                 <th scope="col">"Name"</th>
@@ -40,14 +40,24 @@ pub fn UsersCard() -> impl IntoView {
                                     "Sessions"
                                 </th>
                                 <th scope="col">
-                                    <span class="sr-only">"Acts"</span>
+                                    <span class="sr-only">"Actions"</span>
                                 </th>
                             </tr>
                         </thead>
-                        <tbody>{list.into_iter().map(|user| view! { <UserRow user changed /> }).collect_view()}</tbody>
+                        <tbody>
+                            <For each=move || list.get() key=|user| user.id let:first>
+                                {
+                                    let id = first.id;
+                                    let user = Memo::new(move |_| {
+                                        list.with(|list| list.iter().find(|user| user.id == id).cloned()).unwrap_or_else(|| first.clone())
+                                    });
+                                    view! { <UserRow user changed /> }
+                                }
+                            </For>
+                        </tbody>
                     </table>
                 </div>
-            </Load>
+            </Keep>
             <AddUser open=adding added=changed />
         </section>
     }
@@ -60,6 +70,7 @@ fn csv_row(user: &UserView) -> Vec<String> {
         user.name.clone(),
         user.role.name().to_owned(),
         user.disabled.to_string(),
+        user.must_change_password.to_string(),
         at(Some(user.created_at)),
         at(user.last_login_at),
         user.sessions.to_string(),

@@ -273,6 +273,7 @@ impl<'a> Log<'a> {
             outcome: outcome.unwrap_or(Outcome::Failure),
             detail: Some(detail).filter(|detail| !detail.is_empty()),
             job: None,
+            began_at: None,
         }
     }
 

@@ -39,7 +39,7 @@ impl Engine {
 }
 
 impl Audit<'_> {
-    /// A page of one of the logs, newest first. Pages go on after the last entry of the one before, so that entries
+    /// A page of one of the logs, newest first; in the console's own, one row for an act and its end. Pages go on after the last entry of the one before, so that entries
     /// which are added meanwhile neither repeat nor hide one.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Audit<'_> {
             Some(Cursor::Number(_)) => return Err(no_such_beginning()),
         };
         let pool = self.0.store();
-        let entries = store::list(pool, query, before, AUDIT_PER_PAGE + 1).await?;
+        let entries = store::acts(pool, query, before, AUDIT_PER_PAGE + 1).await?;
         Ok(AuditPage {
             event_types: store::event_types(pool).await?,
             users: store::users(pool).await?,
@@ -168,10 +168,18 @@ fn check(query: &AuditQuery) -> Result<()> {
             "Choose a later end, or none.",
         ));
     }
+    if query.source == AuditSource::Target && query.address.is_some() {
+        return Err(Error::invalid(
+            "address",
+            "The log of a managed database is not kept in order of addresses.",
+            "Leave the address out, or look at the console's own log.",
+        ));
+    }
     for (field, text) in [
         ("user", &query.user),
         ("event_type", &query.event_type),
         ("target", &query.target),
+        ("address", &query.address),
     ] {
         if text.as_ref().is_some_and(|text| text.contains('\0')) {
             return Err(Error::invalid(

@@ -64,6 +64,7 @@ impl From<EntryRow> for AuditEntry {
             object: row.object,
             detail: row.detail,
             job: row.job.map(JobId),
+            began_at: None,
         }
     }
 }
@@ -75,11 +76,7 @@ pub(super) async fn list(
     before: Option<(Instant, i64)>,
     limit: i64,
 ) -> Result<Vec<AuditEntry>, sqlx::Error> {
-    // One bound instead of two: given both, PostgreSQL may begin at the wrong one. Numbers begin at 1.
-    let before = match (query.until.map(|until| (until, 0)), before) {
-        (Some(until), Some(before)) => Some(until.min(before)),
-        (until, before) => until.or(before),
-    };
+    let before = bound(query, before);
     let mut transaction = pool.begin().await?;
     // One statement serves every mix of filters: planned with the values at hand, `null is null or …` is true and falls
     // away, and `user_name = …` uses its index. A plan made for all values could do neither.
@@ -96,6 +93,7 @@ pub(super) async fn list(
             and ($4::text is null or target = $4)
             and ($5::timestamptz is null or at >= $5)
             and ($6::timestamptz is null or (at, id) < ($6, $7::int8))
+            and ($9::text is null or address = $9)
           order by at desc, id desc
           limit $8",
         query.user.as_deref(),
@@ -106,11 +104,110 @@ pub(super) async fn list(
         before.map(|(at, _)| at),
         before.map_or(0, |(_, id)| id),
         limit,
+        query.address.as_deref(),
     )
     .fetch_all(&mut *transaction)
     .await?;
     transaction.commit().await?;
     Ok(rows.into_iter().map(AuditEntry::from).collect())
+}
+
+/// As [`list`], with one row for an act of a job: its end, with where it was asked from and when it began; its beginning alone
+/// while there is no end, and where an address is asked for, which only the beginning has.
+pub(super) async fn acts(
+    pool: &PgPool,
+    query: &AuditQuery,
+    before: Option<(Instant, i64)>,
+    limit: i64,
+) -> Result<Vec<AuditEntry>, sqlx::Error> {
+    let before = bound(query, before);
+    let mut transaction = pool.begin().await?;
+    sqlx::query!("set local plan_cache_mode = 'force_custom_plan'")
+        .execute(&mut *transaction)
+        .await?;
+    let rows = sqlx::query!(
+        r#"select entry.id,
+                  entry.at,
+                  coalesce(ended.severity, entry.severity) as "severity!",
+                  entry.event_type,
+                  entry.user_name,
+                  coalesce(entry.address, began.address) as address,
+                  entry.target,
+                  entry.object,
+                  coalesce(ended.outcome, entry.outcome) as "outcome!",
+                  coalesce(ended.detail, entry.detail) as detail,
+                  entry.job,
+                  began.at as "began_at?"
+             from audit_log as entry
+             left join lateral (
+                      select other.at, other.address
+                        from audit_log as other
+                       where entry.outcome <> 'started'
+                         and other.job = entry.job
+                         and other.event_type = entry.event_type
+                         and other.outcome = 'started'
+                       order by other.id
+                       limit 1
+                  ) as began on true
+             left join lateral (
+                      select other.severity, other.outcome, other.detail
+                        from audit_log as other
+                       where entry.outcome = 'started'
+                         and other.job = entry.job
+                         and other.event_type = entry.event_type
+                         and other.outcome <> 'started'
+                       order by other.id desc
+                       limit 1
+                  ) as ended on true
+            where ($1::text is null or entry.user_name = $1)
+              and ($2::text is null or entry.event_type = $2)
+              and ($3::text is null or entry.severity = $3)
+              and ($4::text is null or entry.target = $4)
+              and ($5::timestamptz is null or entry.at >= $5)
+              and ($6::timestamptz is null or (entry.at, entry.id) < ($6, $7::int8))
+              and ($9::text is null or entry.address = $9)
+              and ($9 is not null or ended.outcome is null)
+            order by entry.at desc, entry.id desc
+            limit $8"#,
+        query.user.as_deref(),
+        query.event_type.as_deref(),
+        query.severity.map(Severity::name),
+        query.target.as_deref(),
+        query.from,
+        before.map(|(at, _)| at),
+        before.map_or(0, |(_, id)| id),
+        limit,
+        query.address.as_deref(),
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    let entries = rows.into_iter().map(|row| AuditEntry {
+        began_at: row.began_at,
+        ..AuditEntry::from(EntryRow {
+            id: row.id,
+            at: row.at,
+            severity: row.severity,
+            event_type: row.event_type,
+            user_name: row.user_name,
+            address: row.address,
+            target: row.target,
+            object: row.object,
+            outcome: row.outcome,
+            detail: row.detail,
+            job: row.job,
+        })
+    });
+    Ok(entries.collect())
+}
+
+/// Where a page begins, and no entry is later. One bound instead of two: given both, PostgreSQL may begin at the wrong one.
+/// Numbers begin at 1.
+fn bound(query: &AuditQuery, before: Option<(Instant, i64)>) -> Option<(Instant, i64)> {
+    match (query.until.map(|until| (until, 0)), before) {
+        (Some(until), Some(before)) => Some(until.min(before)),
+        (until, before) => until.or(before),
+    }
 }
 
 /// The cursor after an entry.

@@ -1,6 +1,7 @@
 //! What users do with their own account.
 
 use contract::{
+    Code, Fault,
     audit::{Outcome, Severity},
     session::{Identity, PasswordChange, Permission, SessionView},
 };
@@ -53,6 +54,38 @@ impl Session<'_> {
         }
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// Ends one session of the caller's own, such as one on a machine that somebody else uses now. The present one too: its
+    /// next request is a stranger's.
+    ///
+    /// # Errors
+    /// `NotFound` when it is none of the caller's own, or over; the store's failures.
+    pub async fn end_session(&self, caller: &Caller, id: Uuid) -> Result<()> {
+        caller.permit(Permission::OwnAccount)?;
+        let mut transaction = self.0.store().begin().await?;
+        let user = caller.identity().user_id;
+        if !sessions::end_of(&mut transaction, id, user, End::EndedByUser).await? {
+            return Err(Error::Refused(
+                Fault::new(Code::NotFound, "This session of yours is over already.").hint("Reload the page."),
+            ));
+        }
+        audit::record(&mut transaction, audit::Entry::by(caller, "session.end_session")).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Notes what the session of these tokens, which has just begun, was begun with, for [`Self::sessions`]; at most 80
+    /// characters of it. That it cannot be noted is no reason to refuse the log-in, and is logged.
+    pub async fn note_browser(&self, tokens: &Tokens, browser: Option<&str>) {
+        let proof = self.0.keys().proof(tokens.access.expose_secret());
+        let (Some(proof), Some(browser)) = (proof, browser) else {
+            return;
+        };
+        let browser: String = browser.chars().filter(|c| !c.is_control()).take(80).collect();
+        if let Err(error) = sessions::note_browser(self.0.store(), proof.session, &browser).await {
+            tracing::warn!(error = %error, "cannot note the browser of a session");
+        }
     }
 
     /// Ends all other sessions of the caller, such as on a lost machine, and returns how many there were.

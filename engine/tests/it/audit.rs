@@ -288,6 +288,84 @@ async fn every_mix_of_filters_finds_its_entries_without_reading_the_whole_log() 
 }
 
 #[tokio::test]
+async fn an_act_and_its_end_are_one_row_and_an_export_has_both() {
+    let test = console().await;
+    sqlx::raw_sql(
+        "insert into audit_log (at, severity, event_type, user_name, address, target, outcome, detail, job)
+         select timestamptz '2026-03-01 12:00+00' + at * interval '1 second', severity, event_type, 'ada', address, 'main', outcome, detail,
+                ('00000000-0000-0000-0000-00000000000' || job)::uuid
+           from (values (1, 'warning', 'import.load', '10.0.0.1', 'started', 'asked for', 1),
+                        (2, 'info', 'backup.create', '10.0.0.2', 'started', null, 2),
+                        (3, 'warning', 'job.cancel', '10.0.0.3', 'started', null, 1),
+                        (9, 'error', 'import.load', null, 'failure', 'It was cancelled.', 1))
+                as entries (at, severity, event_type, address, outcome, detail, job)",
+    )
+    .execute(&test.store)
+    .await
+    .unwrap();
+    let at = |seconds| start() + TimeDelta::seconds(seconds);
+    let told = |entries: &[AuditEntry]| {
+        entries
+            .iter()
+            .map(|entry| (entry.event_type.clone(), entry.outcome, entry.at, entry.began_at))
+            .collect::<Vec<_>>()
+    };
+    let all = test.all(AuditQuery::default()).await;
+    assert_eq!(
+        told(&all),
+        [
+            ("import.load".to_owned(), Outcome::Failure, at(9), Some(at(1))),
+            ("job.cancel".to_owned(), Outcome::Started, at(3), None),
+            ("backup.create".to_owned(), Outcome::Started, at(2), None),
+        ]
+    );
+    assert_eq!(
+        (
+            all[0].address.as_deref(),
+            all[0].severity,
+            all[0].detail.as_deref()
+        ),
+        (Some("10.0.0.1"), Severity::Error, Some("It was cancelled."))
+    );
+    let from = |address: &str| AuditQuery {
+        address: Some(address.to_owned()),
+        ..AuditQuery::default()
+    };
+    let asked_there = test.all(from("10.0.0.1")).await;
+    assert_eq!(
+        told(&asked_there),
+        [("import.load".to_owned(), Outcome::Failure, at(1), None)],
+        "what was asked for from an address, with what became of it"
+    );
+    assert_eq!(test.all(from("10.0.0.9")).await, []);
+    let mild = AuditQuery {
+        severity: Some(Severity::Warning),
+        ..AuditQuery::default()
+    };
+    assert_eq!(
+        told(&test.all(mild).await),
+        [("job.cancel".to_owned(), Outcome::Started, at(3), None)],
+        "the act is as serious as its end"
+    );
+    let exported = test
+        .console
+        .audit()
+        .export(&test.viewer, AuditQuery::default())
+        .await
+        .unwrap();
+    assert_eq!(exported.len(), 4, "a file is the log as it was written");
+    let of_target_by_address = AuditQuery {
+        address: Some("10.0.0.1".into()),
+        ..of_target()
+    };
+    let fault = test.fault(of_target_by_address).await;
+    assert_eq!(
+        (fault.code, fault.field.as_deref()),
+        (Code::Invalid, Some("address"))
+    );
+}
+
+#[tokio::test]
 async fn the_filters_offer_what_occurs() {
     let test = console().await;
     let empty = test
@@ -488,6 +566,7 @@ async fn the_targets_log_is_shown_in_the_consoles_words() {
             outcome: Outcome::Denied,
             detail: Some(r#"log in · api · {"try": 3, "why": "<b>"}"#.into()),
             job: None,
+            began_at: None,
         }
     );
     assert_eq!(

@@ -17,10 +17,11 @@ use secrecy::ExposeSecret;
 use super::{Web, fault};
 
 /// Acts after which streams ask at once whether their session still lives.
-const ENDS_SESSIONS: [&str; 4] = [
+const ENDS_SESSIONS: [&str; 5] = [
     "/rpc/log_out",
     "/rpc/change_password",
     "/rpc/change_user",
+    "/rpc/end_session",
     "/rpc/end_sessions",
 ];
 

@@ -37,7 +37,7 @@ fn well_formed(path: &str) -> Request<Body> {
         "list_tables" => json!({ "query": tables }),
         "view_table" => json!({ "target": "main", "schema": "public", "name": "no_such_table" }),
         "list_jobs" => json!({ "query": { "target": null, "kind": null, "state": null, "before": null } }),
-        "view_job" | "cancel_job" => job,
+        "view_job" | "cancel_job" | "end_session" => job,
         "list_audit" | "export_audit" => json!({ "query": audit }),
         "verify_audit" => json!({ "after": 0 }),
         "plan_migrations" | "start_migrations" => migrate,

@@ -178,7 +178,7 @@ fn one_module_writes_to_standard_output() {
 }
 
 /// Public operations of the engine that ask nobody for a permission, and why that is right.
-const WITHOUT_PERMISSION: [(&str, &str); 8] = [
+const WITHOUT_PERMISSION: [(&str, &str); 9] = [
     ("Engine::open", "opens the engine itself"),
     ("Engine::close", "closes it"),
     (
@@ -188,6 +188,10 @@ const WITHOUT_PERMISSION: [(&str, &str); 8] = [
     ("Session::log_in", "gives what a caller is made of"),
     ("Session::refresh", "the same"),
     ("Session::authenticate", "makes the caller"),
+    (
+        "Session::note_browser",
+        "describes the session of tokens that were just given",
+    ),
     (
         "Session::still_live",
         "says only whether a caller's session lives",

@@ -174,6 +174,38 @@ pub(in crate::session) async fn end(connection: &mut PgConnection, id: Uuid, why
     Ok(ended.rows_affected() == 1)
 }
 
+/// Ends one session of a user; false when there is none that goes on.
+pub(in crate::session) async fn end_of(
+    connection: &mut PgConnection,
+    id: Uuid,
+    user: Uuid,
+    why: End,
+) -> Result<bool> {
+    let ended = sqlx::query!(
+        "update sessions
+         set ended_at = now(), end_reason = $3
+         where id = $1 and user_id = $2 and ended_at is null",
+        id,
+        user,
+        why.name(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(ended.rows_affected() == 1)
+}
+
+/// Notes what a session was begun with.
+pub(in crate::session) async fn note_browser(
+    executor: impl PgExecutor<'_>,
+    id: Uuid,
+    browser: &str,
+) -> Result<()> {
+    sqlx::query!("update sessions set browser = $2 where id = $1", id, browser)
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
 /// Ends all sessions of a user, but for one that may stay; returns how many there were.
 pub(in crate::session) async fn end_all(
     connection: &mut PgConnection,
@@ -203,10 +235,12 @@ pub(in crate::session) async fn views(
     sqlx::query_as!(
         SessionView,
         r#"select
+               id as "id!",
                created_at as "created_at!",
                last_seen_at as "last_seen_at!",
                absolute_expires_at as "expires_at!",
                address,
+               browser,
                id is not distinct from $2 as "current!"
            from live_sessions
            where user_id = $1

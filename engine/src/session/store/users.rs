@@ -158,7 +158,8 @@ pub(in crate::session) async fn views(
     only: Option<Uuid>,
 ) -> Result<Vec<UserView>> {
     let rows = sqlx::query!(
-        r#"select users.id, name, role, disabled, users.created_at, last_login_at, count(live_sessions.id) as "sessions!"
+        r#"select users.id, name, role, disabled, must_change_password, users.created_at, last_login_at,
+               count(live_sessions.id) as "sessions!"
            from users
            left join live_sessions on live_sessions.user_id = users.id
            where $1::uuid is null or users.id = $1
@@ -178,6 +179,7 @@ pub(in crate::session) async fn views(
                 created_at: row.created_at,
                 last_login_at: row.last_login_at,
                 sessions: row.sessions,
+                must_change_password: row.must_change_password,
             })
         })
         .collect()

@@ -119,6 +119,43 @@ async fn log_out_ends_one_session_and_end_sessions_all_the_others() {
 }
 
 #[tokio::test]
+async fn one_s_own_sessions_are_told_apart_and_end_one_by_one() {
+    let test = console().await;
+    test.add("ada", Role::Viewer).await;
+    test.add("bob", Role::Administrator).await;
+    let session = test.console.session();
+    let (here, there) = (test.log_in("ada").await, test.log_in("ada").await);
+    let long = format!("Firefox 140 on Linux\n{}", "x".repeat(200));
+    session.note_browser(&there, Some(&long)).await;
+    let caller = test.proven(&here).await.unwrap();
+    let views = session.sessions(&caller).await.unwrap();
+    let other = views.iter().find(|view| !view.current).unwrap();
+    let browser = other.browser.as_deref().unwrap();
+    assert!(browser.starts_with("Firefox 140 on Linuxx"), "{browser}");
+    assert_eq!(browser.chars().count(), 80);
+    let own = views.iter().find(|view| view.current).unwrap();
+    assert_eq!(own.browser, None, "nothing is made up");
+
+    let bob = test.proven(&test.log_in("bob").await).await.unwrap();
+    let not_his = session.end_session(&bob, other.id).await;
+    assert_eq!(
+        code(refusal(not_his)),
+        Some(Code::NotFound),
+        "not even an administrator"
+    );
+    session.end_session(&caller, other.id).await.unwrap();
+    assert!(test.proven(&there).await.is_none() && test.refreshed(&there).await.is_none());
+    assert!(test.proven(&here).await.is_some());
+    let again = session.end_session(&caller, other.id).await;
+    assert_eq!(code(refusal(again)), Some(Code::NotFound), "a session ends once");
+    assert_eq!(
+        test.number("select count(*) from audit_log where event_type = 'session.end_session'")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
 async fn a_password_change_ends_every_session_and_begins_one() {
     let test = console().await;
     test.add("ada", Role::Viewer).await;
