@@ -36,7 +36,7 @@ test('the pages with demonstration data', async ({ page }) => {
 
   await open(page, `/db/${target}/backups`);
   await page.getByRole('button', { name: 'Back up', exact: true }).click();
-  await expect(page.getByText('L1 · read back whole').first()).toBeVisible();
+  await expect(page.getByText('Read back whole').first()).toBeVisible();
   await open(page, `/db/${target}/backups`);
   await page.getByText('Facts').click();
   await take(page, 'backups', ['light', 1440]);

@@ -39,16 +39,21 @@ test.describe('what opens over a page', () => {
     await expect(page.getByRole('dialog', { name: 'Keyboard' })).toBeVisible();
     await axeFindsNothing(page);
     await page.keyboard.press('Escape');
+    const acts = page.getByRole('button', { name: /^Actions for the backup of/ });
+    await acts.click();
     await page.getByRole('button', { name: /^Delete the backup of/ }).click();
     await expect(page.getByRole('dialog', { name: /^Delete the backup of/ })).toBeVisible();
     await axeFindsNothing(page);
     await page.keyboard.press('Escape');
-    await expect(page.getByRole('button', { name: /^Delete the backup of/ })).toBeFocused();
-    for (const menu of ['header details', 'nav details']) {
-      await page.locator(menu).locator('summary').click();
+    await expect(acts).toBeFocused();
+    for (const menu of await page.locator('.menu-list').all()) {
+      const id = await menu.getAttribute('id');
+      await page.locator(`[popovertarget="${id}"]`).click();
+      await expect(menu).toBeVisible();
       // What lies below an open menu is out of reach until it is closed, and was looked at before.
-      await axeFindsNothing(page, menu);
-      await page.locator(menu).locator('summary').click();
+      await axeFindsNothing(page, `[id="${id}"]`);
+      await page.keyboard.press('Escape');
+      await expect(menu).toBeHidden();
     }
   });
 

@@ -24,8 +24,19 @@ test('Ctrl-K goes to a page, a database or a job by a few letters', async ({ pag
   await expect(palette.getByRole('combobox')).toHaveValue('');
   await page.keyboard.type('job migrate');
   await expect(palette.getByRole('option').first()).toContainText(`Migrate ${target}`);
+  await expect(palette.getByRole('option').first()).toContainText(/job, succeeded · .* ago|just now/);
   await palette.getByRole('option').first().click();
   await expect(page.getByRole('heading', { level: 1, name: `Migrate ${target}` })).toBeVisible();
+
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('ari_snap');
+  await expect(palette.getByRole('option').first()).toContainText('ari_snapshots');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1, name: 'ari_snapshots' })).toBeVisible();
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('back up');
+  await expect(palette.getByRole('option', { selected: true })).toContainText(`Back up ${target} now`);
+  await page.keyboard.press('Escape');
 
   await page.getByRole('button', { name: 'Go to a page' }).click();
   await expect(palette.getByRole('combobox')).toBeFocused();

@@ -91,7 +91,7 @@ test('a rehearsal, the load as it happens, and the proof', async ({ page }) => {
   const dialog = page.getByRole('dialog');
   await expect(dialog).toContainText(`11 tables will be made in schema ${SCHEMA} of ${target}`);
   await dialog.getByRole('button', { name: 'Import', exact: true }).click();
-  await expect(part(page, 'Job').getByRole('heading', { name: 'Going on' })).toBeVisible();
+  await expect(part(page, 'Job').getByRole('heading', { name: 'Running' })).toBeVisible();
   await expect(part(page, 'Job').locator('.step')).not.toHaveCount(0);
   await expect(part(page, 'Job').getByRole('button', { name: 'Cancel job…' })).toBeVisible();
   await held.release();

@@ -181,7 +181,7 @@ test.describe('with a session', () => {
     await page.route(`**/pkg/${assets.wasm}`, (route) => route.abort());
     await page.goto('/audit');
     await expect(page.getByRole('alert').filter({ hasText: 'its buttons do not work' })).toBeVisible();
-    await expect(page.getByRole('main')).toContainText('migration.apply');
+    await expect(page.getByRole('main')).toContainText('Apply migrations');
   });
 });
 

@@ -9,7 +9,7 @@ test('logging in and out is a plain form', async ({ page }) => {
   await expect(page.getByRole('alert')).toHaveText('The name or the password is wrong, or the user is disabled.');
   await signIn(page, admin.name, admin.password);
   await expect(page).toHaveURL(`/db/${target}/tables?sort=name&dir=asc`);
-  await page.locator('header summary').click();
+  await page.getByRole('button', { name: `${admin.name}, administrator` }).click();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await expect(page).toHaveURL('/login');
   await page.goto(`/db/${target}/tables`);
@@ -29,10 +29,16 @@ test.describe('logged in', () => {
     await expect(rows).toHaveCount(1);
     await expect(page).toHaveURL(/sort=name/);
     await page.goto('/audit');
-    await page.getByLabel('Event type').fill('migration.apply');
+    await page.getByLabel('Act', { exact: true }).selectOption('migration.apply');
+    await page.getByLabel('When').selectOption('7d');
     await page.getByRole('button', { name: 'Apply' }).click();
-    await expect(rows.first()).toContainText('migration.apply');
-    await expect(rows.filter({ hasNotText: 'migration.apply' })).toHaveCount(0);
+    await expect(rows.first()).toContainText('Apply migrations');
+    await expect(rows.filter({ hasNotText: 'Apply migrations' })).toHaveCount(0);
+    await page.getByLabel('When').selectOption('between');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByLabel('until').fill('2001-01-01T00:00');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await expect(page.getByRole('main')).toContainText('No entry fits these filters.');
     await page.goto('/jobs');
     await page.getByLabel('Kind').selectOption('backup');
     await page.getByRole('button', { name: 'Apply' }).click();
@@ -53,7 +59,12 @@ test.describe('logged in', () => {
     await expect(note).not.toContainText('“Back up”');
     await page.goto(`/db/${target}/backups`);
     await expect(page.getByRole('button', { name: 'Back up', exact: true })).toBeHidden();
+    // A menu is the browser's own, and offers what works.
+    await page.getByRole('button', { name: /^Actions for the backup of/ }).click();
     await expect(page.getByRole('link', { name: 'Download', exact: true })).toBeVisible();
+    await expect(page.getByRole('button', { name: 'Verify' })).toBeHidden();
+    await page.keyboard.press('Escape');
+    await expect(page.getByRole('link', { name: 'Download', exact: true })).toBeHidden();
   });
 
   test('a password that is refused is refused in words', async ({ page }) => {

@@ -39,7 +39,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 7] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 41] = [
+const FUNCTIONS: [(&str, Option<Permission>); 42] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),

@@ -68,6 +68,7 @@ fn act_words(event_type: &str) -> &str {
         "session.change_user" => "Change user",
         "session.end_session" => "End own session",
         "session.end_sessions" => "End own other sessions",
+        "session.forbidden" => "Refused act",
         "session.log_in" => "Sign in",
         "session.log_out" => "Sign out",
         "session.refresh" => "Go on with a session",
