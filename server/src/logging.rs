@@ -1,30 +1,167 @@
 //! The log: one line an event on standard error, as text or JSON.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::config::ConfigError;
+
+/// What a server says beside its answers. Its text is the server's own, with rows' values, and a loop makes millions of them:
+/// none is written, whatever RUST_LOG says.
+const NOTICES: &str = "sqlx::postgres::notice=off";
+/// The most bytes of one event; what a server answers may be of any length.
+const MOST: usize = 16 * 1024;
 
 /// Begins to log. `usual` holds when the settings name no filter.
 ///
 /// # Errors
 /// When the filter cannot be read.
 pub fn begin(filter: Option<&str>, usual: &str, json: bool) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(filter.unwrap_or(usual)).map_err(|error| ConfigError {
-        name: "RUST_LOG".to_owned(),
-        problem: format!("it cannot be read: {error}"),
-        example: "RUST_LOG=info,engine=debug".to_owned(),
-    })?;
+    let ansi = !json && io::stderr().is_terminal();
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_env_filter(read(filter.unwrap_or(usual))?)
+        .with_writer(Lines { to: io::stderr, ansi })
         .with_target(false);
     // A second call, in tests, changes nothing.
     if json {
         log.json().try_init().ok();
     } else {
-        log.with_ansi(std::io::stderr().is_terminal()).try_init().ok();
+        log.with_ansi(ansi).try_init().ok();
     }
     Ok(())
+}
+
+fn read(filter: &str) -> Result<EnvFilter, ConfigError> {
+    let wrong = |error: String| ConfigError {
+        name: "RUST_LOG".to_owned(),
+        problem: format!("it cannot be read: {error}"),
+        example: "RUST_LOG=info,engine=debug".to_owned(),
+    };
+    let notices = NOTICES
+        .parse()
+        .map_err(|error: tracing_subscriber::filter::ParseError| wrong(error.to_string()))?;
+    EnvFilter::try_new(filter)
+        .map(|filter| filter.add_directive(notices))
+        .map_err(|error| wrong(error.to_string()))
+}
+
+/// Writes each event as one line, however many its texts have: a line that a server made up must not look like one of ours.
+struct Lines<M> {
+    to: M,
+    /// Whether the format itself uses escape sequences; those of texts are escaped by it then.
+    ansi: bool,
+}
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Lines<M> {
+    type Writer = Line<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line {
+            to: self.to.make_writer(),
+            ansi: self.ansi,
+        }
+    }
+}
+
+struct Line<W> {
+    to: W,
+    ansi: bool,
+}
+
+impl<W: Write> Write for Line<W> {
+    /// Takes one whole event, as the subscriber gives it.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = event.strip_suffix(b"\n").unwrap_or(event);
+        let mut line = String::with_capacity(text.len().min(MOST) + 1);
+        for c in String::from_utf8_lossy(text).chars() {
+            if line.len() >= MOST {
+                line.push_str("… (cut)");
+                break;
+            }
+            match c {
+                '\u{1b}' if self.ansi => line.push(c),
+                // Line and paragraph separators, and marks that turn the direction of writing.
+                '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    line.extend(c.escape_unicode());
+                }
+                c if c.is_control() => line.extend(c.escape_default()),
+                c => line.push(c),
+            }
+        }
+        line.push('\n');
+        self.to.write_all(line.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(filter: &str, act: impl FnOnce()) -> String {
+        let kept = Kept::default();
+        let to = kept.clone();
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(read(filter).unwrap())
+            .with_writer(Lines {
+                to: move || to.clone(),
+                ansi: false,
+            })
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::with_default(log, act);
+        let bytes = kept.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn what_a_server_says_cannot_forge_a_line() {
+        let said = "no\n2026-01-01T00:00:00Z ERROR forged\r\u{1b}[2J\u{2028}x";
+        let log = logged("info", || tracing::warn!(error = %said, "it failed: {said}"));
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(
+            log.contains(r"no\n2026") && !log.contains('\u{1b}') && !log.contains('\u{2028}'),
+            "{log}"
+        );
+        let long = "x".repeat(1 << 20);
+        let log = logged("info", || tracing::warn!("{long}"));
+        assert!(
+            log.len() < MOST + 100 && log.ends_with("… (cut)\n"),
+            "{}",
+            log.len()
+        );
+    }
+
+    #[test]
+    fn notices_of_a_server_are_never_written() {
+        for filter in ["info", "trace", "sqlx=trace", "sqlx::postgres::notice=trace"] {
+            let log = logged(filter, || {
+                tracing::warn!(target: "sqlx::postgres::notice", "ann@example.org");
+                tracing::warn!("ours");
+            });
+            assert!(!log.contains("ann@example.org"), "{filter}: {log}");
+        }
+        assert!(logged("info", || tracing::warn!("ours")).contains("ours"));
+    }
 }

@@ -4,10 +4,16 @@ use contract::{
     Instant,
     audit::{AuditEntry, AuditQuery, Outcome, Severity},
 };
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{MOST_NAMES, cursor::Cursor};
-use crate::{Error, Result, target::Target};
+use crate::{
+    Error, Result, quote,
+    target::{
+        Target,
+        look::{self, query_as, query_scalar},
+    },
+};
 
 /// How the log is read: in the order that an index gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +27,6 @@ pub(super) enum Order {
 /// What can be read without going through the whole table.
 #[derive(sqlx::FromRow)]
 struct Shape {
-    exists: bool,
     by_user_and_time: bool,
     by_user: bool,
     by_type: bool,
@@ -31,6 +36,8 @@ struct Shape {
 pub(super) struct Log<'a> {
     target: &'a Target,
     connection: &'a mut PgConnection,
+    /// Its name with its schema, as SQL writes it.
+    table: String,
     shape: Shape,
 }
 
@@ -83,7 +90,19 @@ impl<'a> Log<'a> {
     /// # Errors
     /// `NotFound`, with what to do; the target's failures.
     pub(super) async fn open(target: &'a Target, connection: &'a mut PgConnection) -> Result<Self> {
-        let shape: Shape = sqlx::query_as(
+        let failed = |source| target.error(source);
+        let Some((oid, schema)) = look::find(&mut *connection, "audit_logs").await.map_err(failed)? else {
+            return Err(missing(target));
+        };
+        let table = quote::qualified(&schema, "audit_logs");
+        if let Some(why) = look::distrust(&mut *connection, oid).await.map_err(failed)? {
+            return Err(Error::conflict(
+                format!("The console does not read {table} of {}: {why}.", target.name()),
+                "What reading it runs would run with the console's rights. Give that object to a superuser or to the \
+                 console's role, or keep the log in a plain table.",
+            ));
+        }
+        let shape: Shape = query_as(
             "with
              -- Usable b-trees of the log by their first two columns.
              trees as (
@@ -96,27 +115,29 @@ impl<'a> Log<'a> {
                      on first.attrelid = index.indrelid and first.attnum = index.indkey[0]
                    left join pg_attribute as second
                      on second.attrelid = index.indrelid and index.indnkeyatts > 1 and second.attnum = index.indkey[1]
-                  where index.indrelid = to_regclass('audit_logs')
+                  where index.indrelid = $1
                     and index.indisvalid
                     and index.indpred is null
              )
-             select to_regclass('audit_logs') is not null as exists,
-                    exists (select from trees where first = 'user_id' and second = 'timestamp') as by_user_and_time,
+             select exists (select from trees where first = 'user_id' and second = 'timestamp') as by_user_and_time,
                     exists (select from trees where first = 'user_id') as by_user,
                     exists (select from trees where first = 'event_type') as by_type",
         )
+        .bind(oid)
         .fetch_one(&mut *connection)
         .await
-        .map_err(|source| target.error(source))?;
-        if shape.exists {
-            Ok(Self {
-                target,
-                connection,
-                shape,
-            })
-        } else {
-            Err(missing(target))
-        }
+        .map_err(failed)?;
+        Ok(Self {
+            target,
+            connection,
+            table,
+            shape,
+        })
+    }
+
+    /// A statement about the log, which lies where it was found.
+    fn sql(&self, text: &str) -> AssertSqlSafe<String> {
+        AssertSqlSafe(text.replace("from audit_logs", &format!("from {} as audit_logs", self.table)))
     }
 
     /// The order in which a query's entries come.
@@ -136,14 +157,13 @@ impl<'a> Log<'a> {
         limit: i64,
     ) -> Result<Vec<AuditEntry>> {
         // An unnamed statement is planned with the values at hand, so that filters which are not set fall away.
-        let filtered = |sql: &'static str| {
-            sqlx::query_as::<_, EntryRow>(sql)
+        let filtered = |sql: &str| {
+            query_as::<EntryRow>(self.sql(sql))
                 .bind(query.user.as_deref())
                 .bind(query.event_type.as_deref())
                 .bind(query.severity.map(Severity::name))
                 .bind(query.from.map(|at| at.naive_utc()))
                 .bind(query.until.map(|at| at.naive_utc()))
-                .persistent(false)
         };
         let asked = match self.order(query) {
             Order::Time => {
@@ -196,7 +216,7 @@ impl<'a> Log<'a> {
         if !self.shape.by_type {
             return Ok(Vec::new());
         }
-        sqlx::query_scalar(
+        query_scalar(self.sql(
             "with recursive found as (
                  (select event_type::text as event_type
                     from audit_logs
@@ -215,7 +235,7 @@ impl<'a> Log<'a> {
                from found
               where event_type is not null
               limit $1",
-        )
+        ))
         .bind(MOST_NAMES)
         .fetch_all(&mut *self.connection)
         .await
@@ -227,7 +247,7 @@ impl<'a> Log<'a> {
         if !self.shape.by_user {
             return Ok(Vec::new());
         }
-        sqlx::query_scalar(
+        query_scalar(self.sql(
             "with recursive found as (
                  (select user_id::text as user_id
                     from audit_logs
@@ -247,7 +267,7 @@ impl<'a> Log<'a> {
                from found
               where user_id is not null
               limit $1",
-        )
+        ))
         .bind(MOST_NAMES)
         .fetch_all(&mut *self.connection)
         .await

@@ -65,7 +65,7 @@ impl Audit<'_> {
             AuditSource::Console => Ok(store::list(self.0.store(), &query, None, MOST_EXPORTED).await?),
             AuditSource::Target => {
                 let target = self.0.target(target_of(&query)?)?;
-                let mut connection = target.acquire().await?;
+                let mut connection = target.look().await?;
                 let mut log = managed::Log::open(&target, &mut connection).await?;
                 log.list(&query, None, MOST_EXPORTED).await
             }
@@ -90,7 +90,7 @@ impl Audit<'_> {
     async fn target_page(&self, query: &AuditQuery) -> Result<AuditPage> {
         let after = after(query)?;
         let target = self.0.target(target_of(query)?)?;
-        let mut connection = target.acquire().await?;
+        let mut connection = target.look().await?;
         let mut log = managed::Log::open(&target, &mut connection).await?;
         match (after, log.order(query)) {
             (None, _)

@@ -131,6 +131,7 @@ impl Attempt<'_> {
 
         let mut notes = Vec::new();
         let started = self.begin(ROLES, Phase::Dumping);
+        target.close_idle().await;
         let roles = match globals::write(context, &programs, &reach, &partial).await? {
             Globals::Stored(file) => {
                 self.end(ROLES, started, format::bytes(file.bytes));

@@ -4,7 +4,13 @@ use contract::Instant;
 use sqlx::PgConnection;
 
 use super::manifest::{Database, Extension, Server, Settings};
-use crate::{Result, target::Target};
+use crate::{
+    Result,
+    target::{
+        Target,
+        look::{query_as, query_scalar},
+    },
+};
 
 /// What is written down of server and database.
 pub(super) struct Facts {
@@ -30,7 +36,7 @@ struct DatabaseRow {
 pub(super) async fn facts(connection: &mut PgConnection, target: &Target) -> Result<Facts> {
     let failed = |source| target.error(source);
     // Columns that only newer servers have are asked for by name in the row's JSON.
-    let row: DatabaseRow = sqlx::query_as(
+    let row: DatabaseRow = query_as(
         "select split_part(current_setting('server_version'), ' ', 1) as version,
                 current_setting('server_version_num')::int as version_num,
                 pg_get_userbyid(d.datdba)::text as owner,
@@ -48,16 +54,15 @@ pub(super) async fn facts(connection: &mut PgConnection, target: &Target) -> Res
     .await
     .map_err(failed)?;
     let system_identifier = if row.may_read_identifier {
-        let identifier: String =
-            sqlx::query_scalar("select system_identifier::text from pg_control_system()")
-                .fetch_one(&mut *connection)
-                .await
-                .map_err(failed)?;
+        let identifier: String = query_scalar("select system_identifier::text from pg_control_system()")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed)?;
         Some(identifier)
     } else {
         None
     };
-    let settings: Vec<(Option<String>, Vec<String>)> = sqlx::query_as(
+    let settings: Vec<(Option<String>, Vec<String>)> = query_as(
         "select case when s.setrole <> 0 then pg_get_userbyid(s.setrole)::text end,
                 s.setconfig
            from pg_db_role_setting s
@@ -68,7 +73,7 @@ pub(super) async fn facts(connection: &mut PgConnection, target: &Target) -> Res
     .fetch_all(&mut *connection)
     .await
     .map_err(failed)?;
-    let extensions: Vec<(String, String, String)> = sqlx::query_as(
+    let extensions: Vec<(String, String, String)> = query_as(
         "select e.extname::text, e.extversion, n.nspname::text
            from pg_extension e
            join pg_namespace n on n.oid = e.extnamespace
@@ -114,7 +119,7 @@ pub(super) async fn facts(connection: &mut PgConnection, target: &Target) -> Res
 pub(super) async fn hidden_by_row_security(
     connection: &mut PgConnection,
 ) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
+    query_scalar(
         "select format('%I.%I', n.nspname, c.relname)
            from pg_class c
            join pg_namespace n on n.oid = c.relnamespace
@@ -145,7 +150,7 @@ pub(super) struct TableRow {
 /// The tables of the archive. Asked in the snapshot's transaction; takes no lock on any of them, so sizes are the
 /// planner's pages.
 pub(super) async fn tables(connection: &mut PgConnection) -> Result<Vec<TableRow>, sqlx::Error> {
-    sqlx::query_as(
+    query_as(
         "select c.oid::bigint as id,
                 n.nspname::text as schema,
                 c.relname::text as name,
@@ -172,24 +177,9 @@ pub(super) async fn tables(connection: &mut PgConnection) -> Result<Vec<TableRow
     .await
 }
 
-/// The newest applied migration, when the table of migrations is there and may be read.
-pub(super) async fn newest_migration(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
-    let readable: bool = sqlx::query_scalar(
-        "select coalesce(has_table_privilege(to_regclass('_sqlx_migrations')::oid, 'select'), false)",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    if !readable {
-        return Ok(None);
-    }
-    sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
-        .fetch_one(connection)
-        .await
-}
-
 /// How many large objects there are.
 pub(super) async fn large_objects(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from pg_largeobject_metadata")
+    query_scalar("select count(*) from pg_largeobject_metadata")
         .fetch_one(connection)
         .await
 }
@@ -199,7 +189,7 @@ pub(super) async fn sizes(
     connection: &mut PgConnection,
     ids: &[i64],
 ) -> Result<Vec<(i64, i64)>, sqlx::Error> {
-    sqlx::query_as(
+    query_as(
         "select id, coalesce(pg_table_size(id::oid), 0)
            from unnest($1::bigint[]) as id",
     )
@@ -229,7 +219,7 @@ pub(super) async fn sessions(
     connection: &mut PgConnection,
     application: &str,
 ) -> Result<Vec<Session>, sqlx::Error> {
-    sqlx::query_as(
+    query_as(
         "select case when a.wait_event_type = 'Lock'
                      then extract(epoch from clock_timestamp() - a.query_start)::bigint end as waiting_s,
                 b.pid as blocker,
@@ -261,7 +251,7 @@ pub(super) async fn end_sessions(
     connection: &mut PgConnection,
     application: &str,
 ) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
+    query_scalar(
         "select count(pg_terminate_backend(pid, 1000))
            from pg_stat_activity
           where application_name = $1
@@ -274,7 +264,7 @@ pub(super) async fn end_sessions(
 
 /// Exports the snapshot of the transaction that the connection is in.
 pub(super) async fn export(connection: &mut PgConnection) -> Result<(String, Instant), sqlx::Error> {
-    sqlx::query_as("select pg_export_snapshot(), clock_timestamp()")
+    query_as("select pg_export_snapshot(), clock_timestamp()")
         .fetch_one(connection)
         .await
 }

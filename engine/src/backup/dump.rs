@@ -166,7 +166,7 @@ impl Dump<'_> {
     }
 
     async fn ask(&self, meter: &Mutex<Meter>) -> Option<Option<Waiting>> {
-        let mut connection = self.target.acquire().await.ok()?;
+        let mut connection = self.target.look().await.ok()?;
         let sessions = catalog::sessions(&mut connection, self.application).await.ok()?;
         drop(connection);
         let mut waiting = None;

@@ -113,7 +113,7 @@ impl Job for TakeBackup {
 impl TakeBackup {
     async fn end_sessions(&self, context: &JobContext) -> Result<i64> {
         let target = context.target(&self.target)?;
-        let mut connection = target.acquire().await?;
+        let mut connection = target.look().await?;
         catalog::end_sessions(&mut connection, &prepare::application(context.id.0))
             .await
             .map_err(|source| target.error(source))

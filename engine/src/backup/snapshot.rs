@@ -8,7 +8,10 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::watch;
 
 use super::catalog::{self, TableRow};
-use crate::{Result, quote, target::Target};
+use crate::{
+    Result, quote,
+    target::{Target, look::query_scalar},
+};
 
 /// Tables that are locked in one statement.
 const AT_ONCE: usize = 200;
@@ -50,7 +53,7 @@ impl Snapshot {
                 table.bytes = bytes;
             }
         }
-        let migration = catalog::newest_migration(&mut connection).await.map_err(failed)?;
+        let migration = crate::migration::newest(target, &mut connection).await?;
         let large_objects = catalog::large_objects(&mut connection).await.map_err(failed)?;
         Ok(Self {
             connection,
@@ -93,8 +96,7 @@ impl Snapshot {
                     "select count(*) from only {}",
                     quote::qualified(&table.schema, &table.name)
                 );
-                let counted: i64 = sqlx::query_scalar(AssertSqlSafe(count.clone()))
-                    .persistent(false)
+                let counted: i64 = query_scalar(AssertSqlSafe(count.clone()))
                     .fetch_one(&mut self.connection)
                     .await
                     .map_err(|source| target.error_at(source, &count))?;

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use contract::{Code, Fault, jobs::LogLevel};
-use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+use sqlx::{
+    Row,
+    postgres::{PgDatabaseError, PgErrorPosition},
+};
 
 use super::{
     catalog::Tables,
@@ -17,6 +20,7 @@ use crate::{
     target::{
         Target, invalid,
         live::Live,
+        look,
         worker::{Stopped, Worker},
     },
 };
@@ -56,15 +60,25 @@ impl Applying<'_> {
     async fn whole(&self, worker: &mut Worker, file: &File, watch: impl FnMut(Live) + Send) -> Result<()> {
         let target = worker.target().clone();
         let begun = Instant::now();
+        worker.as_users().await.map_err(|source| target.error(source))?;
         if let Err(stopped) = worker.begin(self.context, &file.sql, watch).await {
             return Err(in_file(&target, file, stopped));
         }
-        // The file may have changed the role of this transaction.
         let recorded = async {
-            sqlx::raw_sql("reset session authorization; reset role")
+            // The file may have changed the role and the search path of this transaction. What the row needs is the
+            // system's; what is deferred until the commit finds the file's path again.
+            let sql = "reset session authorization; reset role; show search_path";
+            let path: String = sqlx::raw_sql(sql).fetch_one(worker.session()).await?.try_get(0)?;
+            sqlx::raw_sql("set local search_path = pg_catalog, pg_temp")
                 .execute(worker.session())
                 .await?;
-            ledger::record(worker.session(), self.tables, file, self.author, begun.elapsed()).await
+            let first =
+                ledger::record(worker.session(), self.tables, file, self.author, begun.elapsed()).await?;
+            look::query("select set_config('search_path', $1, true)")
+                .bind(path)
+                .execute(worker.session())
+                .await?;
+            Ok(first)
         };
         match recorded.await {
             Ok(true) => worker
@@ -100,6 +114,7 @@ impl Applying<'_> {
             return Err(overtaken(file));
         }
         let count = file.statements.len();
+        worker.as_users().await.map_err(failed)?;
         for (number, statement) in file.statements.iter().enumerate() {
             let running = self.statement(worker, statement, |live| {
                 let within = live.fraction.unwrap_or(0.0);

@@ -1,9 +1,13 @@
 //! What a managed database itself knows of its migrations: sqlx' table, and our ledger beside it.
 
 use contract::Instant;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, postgres::types::Oid};
 
-use crate::quote;
+use super::source::File;
+use crate::{
+    quote,
+    target::look::{self, query_as, query_scalar},
+};
 
 /// The two tables, where they are or will be. Names are qualified, because a migration may change the search path.
 #[derive(Clone, Debug)]
@@ -52,37 +56,133 @@ pub(crate) struct LedgerRow {
     pub failed_with: Option<String>,
 }
 
+/// A schema that has one of the two tables.
 #[derive(sqlx::FromRow)]
-struct PlaceRow {
-    schema: Option<String>,
-    sqlx_exists: bool,
-    ledger_exists: bool,
+struct HomeRow {
+    schema: String,
+    sqlx: Option<Oid>,
+    ledger: Option<Oid>,
 }
 
-/// Finds the tables. `None` when no schema of the search path exists.
-pub(crate) async fn tables(connection: &mut PgConnection) -> Result<Option<Tables>, sqlx::Error> {
-    let row: PlaceRow = sqlx::query_as(
-        "select place.schema,
-                place.sqlx is not null as sqlx_exists,
-                to_regclass(format('%I._pgsteward_migrations', place.schema)) is not null as ledger_exists
-           from (select found.sqlx,
-                        coalesce(
-                            (select schema.nspname::text
-                               from pg_class as class
-                               join pg_namespace as schema on schema.oid = class.relnamespace
-                              where class.oid = found.sqlx),
-                            current_schema()::text) as schema
-                   from to_regclass('_sqlx_migrations') as found (sqlx)) as place",
+/// Where the tables are, or why that cannot be told.
+pub(crate) enum Place {
+    /// They are or will be here.
+    Here(Tables),
+    /// No schema of the search path exists.
+    NoSchema,
+    /// Several schemas have them, and none is on the search path.
+    Several(Vec<String>),
+    /// Reading this table would run what its owner wrote; why.
+    Distrusted(String, String),
+}
+
+/// Finds the tables: on the search path, else wherever they are. A migration may have changed the search path of the
+/// whole database since; then they are the ones that the console wrote, or that hold one of `files` as it is. A search path
+/// of the role's or the URL's own (`chosen`) is meant: each tenant has tables of its own then.
+pub(crate) async fn tables(
+    connection: &mut PgConnection,
+    files: &[File],
+    chosen: bool,
+) -> Result<Place, sqlx::Error> {
+    let path = look::users_schemas(&mut *connection).await?;
+    let homes: Vec<HomeRow> = query_as(
+        "select schema.nspname::text as schema,
+                max(class.oid) filter (where class.relname = '_sqlx_migrations') as sqlx,
+                max(class.oid) filter (where class.relname = '_pgsteward_migrations') as ledger
+           from pg_class as class
+           join pg_namespace as schema on schema.oid = class.relnamespace
+          where class.relname in ('_sqlx_migrations', '_pgsteward_migrations')
+            and schema.nspname !~ '^pg_'
+          group by 1
+          order by 1",
     )
-    .persistent(false)
-    .fetch_one(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(row.schema.map(|schema| Tables {
-        sqlx: quote::qualified(&schema, "_sqlx_migrations"),
-        sqlx_exists: row.sqlx_exists,
-        ledger: quote::qualified(&schema, "_pgsteward_migrations"),
-        ledger_exists: row.ledger_exists,
+    for home in &homes {
+        for (name, oid) in [
+            ("_sqlx_migrations", home.sqlx),
+            ("_pgsteward_migrations", home.ledger),
+        ] {
+            if let Some(oid) = oid
+                && let Some(why) = look::distrust(&mut *connection, oid).await?
+            {
+                return Ok(Place::Distrusted(quote::qualified(&home.schema, name), why));
+            }
+        }
+    }
+    let on_path = path.iter().find_map(|schema| {
+        homes
+            .iter()
+            .find(|home| home.sqlx.is_some() && home.schema == *schema)
+    });
+    if let Some(home) = on_path {
+        return Ok(Place::Here(Tables::of(home)));
+    }
+    if !chosen && !look::has_path_of_its_own(&mut *connection).await? {
+        let mut ours = Vec::new();
+        for home in homes.iter().filter(|home| home.sqlx.is_some()) {
+            let tables = Tables::of(home);
+            if home.ledger.is_some() || holds(connection, &tables, files).await? {
+                ours.push(tables);
+            }
+        }
+        match ours.len() {
+            0 => {}
+            1 => return Ok(Place::Here(ours.remove(0))),
+            _ => {
+                return Ok(Place::Several(
+                    ours.into_iter().map(|tables| tables.sqlx).collect(),
+                ));
+            }
+        }
+    }
+    let Some(first) = path.first() else {
+        return Ok(Place::NoSchema);
+    };
+    let home = homes.into_iter().find(|home| home.schema == *first);
+    Ok(Place::Here(Tables::of(&home.unwrap_or_else(|| HomeRow {
+        schema: first.clone(),
+        sqlx: None,
+        ledger: None,
+    }))))
+}
+
+impl Tables {
+    fn of(home: &HomeRow) -> Self {
+        Self {
+            sqlx: quote::qualified(&home.schema, "_sqlx_migrations"),
+            sqlx_exists: home.sqlx.is_some(),
+            ledger: quote::qualified(&home.schema, "_pgsteward_migrations"),
+            ledger_exists: home.ledger.is_some(),
+        }
+    }
+}
+
+/// Whether sqlx' table holds one of these files, as it is.
+async fn holds(connection: &mut PgConnection, tables: &Tables, files: &[File]) -> Result<bool, sqlx::Error> {
+    let rows = applied(connection, tables).await?;
+    Ok(rows.iter().any(|row| {
+        files
+            .iter()
+            .any(|file| file.version == row.version && file.checksum == row.checksum)
     }))
+}
+
+/// The newest applied migration, where the table of migrations is there and may be read.
+pub(crate) async fn newest(
+    connection: &mut PgConnection,
+    tables: &Tables,
+) -> Result<Option<i64>, sqlx::Error> {
+    let readable: bool =
+        query_scalar("select coalesce(has_table_privilege(to_regclass($1)::oid, 'select'), false)")
+            .bind(&tables.sqlx)
+            .fetch_one(&mut *connection)
+            .await?;
+    if !readable {
+        return Ok(None);
+    }
+    let sql = format!("select max(version) from {} where success", tables.sqlx);
+    query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await
 }
 
 /// Every row of sqlx' table, by version.
@@ -99,10 +199,7 @@ pub(crate) async fn applied(
           order by version",
         tables.sqlx
     );
-    sqlx::query_as(AssertSqlSafe(sql))
-        .persistent(false)
-        .fetch_all(connection)
-        .await
+    query_as(AssertSqlSafe(sql)).fetch_all(connection).await
 }
 
 /// Every row of our ledger.
@@ -118,8 +215,5 @@ pub(crate) async fn ledger(
            from {}",
         tables.ledger
     );
-    sqlx::query_as(AssertSqlSafe(sql))
-        .persistent(false)
-        .fetch_all(connection)
-        .await
+    query_as(AssertSqlSafe(sql)).fetch_all(connection).await
 }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{catalog::Tables, source::File};
+use crate::target::look::query;
 
 /// Who applies.
 pub(crate) struct Author<'a> {
@@ -97,10 +98,9 @@ pub(crate) async fn advance(
         "update {} set statements_done = $2 where version = $1",
         tables.ledger
     );
-    sqlx::query(AssertSqlSafe(sql))
+    query(AssertSqlSafe(sql))
         .bind(version)
         .bind(i32::try_from(done).unwrap_or(i32::MAX))
-        .persistent(false)
         .execute(connection)
         .await?;
     Ok(())
@@ -114,10 +114,9 @@ pub(crate) async fn fail(
     words: &str,
 ) -> Result<(), sqlx::Error> {
     let sql = format!("update {} set failed_with = $2 where version = $1", tables.ledger);
-    sqlx::query(AssertSqlSafe(sql))
+    query(AssertSqlSafe(sql))
         .bind(version)
         .bind(words)
-        .persistent(false)
         .execute(connection)
         .await?;
     Ok(())
@@ -132,9 +131,8 @@ pub(crate) async fn forget(
     let mut transaction = connection.begin().await?;
     for table in [&tables.sqlx, &tables.ledger] {
         let sql = format!("delete from {table} where version = $1");
-        sqlx::query(AssertSqlSafe(sql))
+        query(AssertSqlSafe(sql))
             .bind(version)
-            .persistent(false)
             .execute(&mut *transaction)
             .await?;
     }
@@ -178,13 +176,12 @@ async fn put_applied(
     } else {
         -1
     };
-    let done = sqlx::query(AssertSqlSafe(sql))
+    let done = query(AssertSqlSafe(sql))
         .bind(file.version)
         .bind(&file.description)
         .bind(success)
         .bind(&file.checksum)
         .bind(nanoseconds)
-        .persistent(false)
         .execute(connection)
         .await?;
     Ok(done.rows_affected() == 1)
@@ -216,14 +213,13 @@ async fn put_ledger(
                 failed_with = null",
         tables.ledger
     );
-    sqlx::query(AssertSqlSafe(sql))
+    query(AssertSqlSafe(sql))
         .bind(file.version)
         .bind(author.name)
         .bind(author.job.0)
         .bind(hex::encode(Sha256::digest(file.sql.as_bytes())))
         .bind(took.map(|took| i64::try_from(took.as_millis()).unwrap_or(i64::MAX)))
         .bind(i32::try_from(done).unwrap_or(i32::MAX))
-        .persistent(false)
         .execute(connection)
         .await?;
     Ok(())

@@ -9,7 +9,11 @@ use sqlx::PgConnection;
 use crate::{
     Error, Result,
     jobs::JobContext,
-    target::{live::HolderRow, worker::Worker},
+    target::{
+        live::HolderRow,
+        look::{query_as, query_scalar},
+        worker::Worker,
+    },
 };
 
 /// How long a migration waits for another one.
@@ -25,14 +29,14 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) async fn acquire(context: &JobContext, worker: &mut Worker) -> Result<()> {
     let target = worker.target().clone();
     let failed = |source| target.error(source);
-    let database: String = sqlx::query_scalar("select current_database()::text")
+    let database: String = query_scalar("select current_database()::text")
         .fetch_one(worker.session())
         .await
         .map_err(failed)?;
     let key = key(&database);
     let begun = Instant::now();
     loop {
-        let won: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
+        let won: bool = query_scalar("select pg_try_advisory_lock($1)")
             .bind(key)
             .fetch_one(worker.session())
             .await
@@ -77,7 +81,7 @@ fn key(database: &str) -> i64 {
 }
 
 async fn holder(watcher: &mut PgConnection, key: i64) -> Result<HolderRow, sqlx::Error> {
-    let found: Option<HolderRow> = sqlx::query_as(
+    let found: Option<HolderRow> = query_as(
         "select held.pid as holder_pid,
                 session.application_name as holder_application,
                 session.state as holder_state,
@@ -95,7 +99,6 @@ async fn holder(watcher: &mut PgConnection, key: i64) -> Result<HolderRow, sqlx:
     )
     .bind(key >> 32)
     .bind(key & 0xffff_ffff)
-    .persistent(false)
     .fetch_optional(watcher)
     .await?;
     // It may have been given back between the try and this question.

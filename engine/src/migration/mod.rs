@@ -18,7 +18,7 @@ use contract::{
 use sqlx::PgConnection;
 
 use self::{
-    catalog::Tables,
+    catalog::{Place, Tables},
     compare::{Set, Standing},
     source::File,
 };
@@ -147,7 +147,7 @@ fn known(target: &Target, pending: usize) -> Option<i64> {
 }
 
 async fn current(target: &Target) -> Result<Set> {
-    let mut connection = target.acquire().await?;
+    let mut connection = target.look().await?;
     Ok(read(target, &mut connection).await?.0)
 }
 
@@ -165,15 +165,56 @@ async fn read(target: &Target, connection: &mut PgConnection) -> Result<(Set, Op
             None,
         ));
     }
-    let Some(tables) = catalog::tables(connection).await.map_err(failed)? else {
-        return Ok((
-            compare::compare(files, Vec::new(), Vec::new(), "_sqlx_migrations"),
-            None,
-        ));
+    let place = catalog::tables(connection, &files, target.chooses_search_path())
+        .await
+        .map_err(failed)?;
+    let tables = match place {
+        Place::Here(tables) => tables,
+        Place::NoSchema => {
+            return Ok((
+                compare::compare(files, Vec::new(), Vec::new(), "_sqlx_migrations"),
+                None,
+            ));
+        }
+        Place::Several(tables) => return Err(several(target, &tables)),
+        Place::Distrusted(table, why) => {
+            return Err(Error::conflict(
+                format!("The console does not read {table} of {}: {why}.", target.name()),
+                "What reading it runs would run with the console's rights. Give that object to a superuser or to the \
+                 console's role.",
+            ));
+        }
     };
     let rows = catalog::applied(connection, &tables).await.map_err(failed)?;
     let ledger = catalog::ledger(connection, &tables).await.map_err(failed)?;
     Ok((compare::compare(files, rows, ledger, &tables.sqlx), Some(tables)))
+}
+
+/// The newest migration that is written down as applied, for what a backup says of itself.
+pub(crate) async fn newest(target: &Target, connection: &mut PgConnection) -> Result<Option<i64>> {
+    let failed = |source| target.error(source);
+    // Files that cannot be read only make the table harder to find.
+    let files = source::files(target.migrations()).await.unwrap_or_default();
+    let place = catalog::tables(&mut *connection, &files, target.chooses_search_path())
+        .await
+        .map_err(failed)?;
+    match place {
+        Place::Here(tables) if tables.sqlx_exists => {
+            catalog::newest(connection, &tables).await.map_err(failed)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn several(target: &Target, tables: &[String]) -> Error {
+    Error::conflict(
+        format!(
+            "No migration table of {} is on the search path, and there are several elsewhere: {}.",
+            target.name(),
+            tables.join(", ")
+        ),
+        "Say which schema is meant: add ?options=-c%20search_path%3Dits_name to the database's URL.",
+    )
 }
 
 fn no_schema() -> Error {

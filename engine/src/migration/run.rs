@@ -23,6 +23,7 @@ use crate::{
     target::{
         Target, invalid,
         live::Live,
+        look,
         worker::{self, Worker},
     },
 };
@@ -198,12 +199,21 @@ async fn drop_leftovers(context: &JobContext, target: &Target) -> Result<()> {
         })
         .filter_map(|standing| standing.file.as_ref())
         .flat_map(|file| &file.statements);
+    // The statements found their tables by the users' search path.
+    sqlx::raw_sql(look::USERS_PATH)
+        .execute(&mut connection)
+        .await
+        .map_err(failed)?;
     for index in statements.filter_map(Statement::concurrent_index) {
         let table = invalid::table_oid(&mut connection, &index.table)
             .await
             .map_err(failed)?;
         names.extend(table.map(|table| (index.name, table)));
     }
+    sqlx::raw_sql(look::SESSION)
+        .execute(&mut connection)
+        .await
+        .map_err(failed)?;
     if !names.is_empty() {
         let (gone, stay) = invalid::drop_leftovers(&mut connection, DROP_SECONDS, |found| {
             names

@@ -4,7 +4,10 @@
 
 use sqlx::{PgConnection, postgres::types::Oid};
 
-use crate::target::live::HolderRow;
+use crate::target::{
+    live::HolderRow,
+    look::{self, query_as, query_scalar},
+};
 
 /// A table that is wanted, by name; found by the search path.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -62,18 +65,26 @@ pub(super) async fn tables(
     connection: &mut PgConnection,
     names: &[&str],
 ) -> Result<Vec<TableRow>, sqlx::Error> {
-    sqlx::query_as(
+    let path = look::users_schemas(&mut *connection).await?;
+    query_as(
         "select wanted.name,
-                class.oid,
-                coalesce(schema.nspname, current_schema(), 'public')::text as schema,
-                class.relkind::text as kind,
-                coalesce(class.relpages, 0)::bigint * current_setting('block_size')::bigint as bytes
+                found.oid,
+                coalesce(found.schema, ($2::text[])[1], 'public') as schema,
+                found.kind,
+                coalesce(found.relpages, 0)::bigint * current_setting('block_size')::bigint as bytes
            from unnest($1::text[]) as wanted (name)
-           left join pg_class as class on class.oid = to_regclass(quote_ident(wanted.name))
-           left join pg_namespace as schema on schema.oid = class.relnamespace",
+           -- The first of this name on the users' search_path.
+           left join lateral (
+                    select class.oid, schema.nspname::text as schema, class.relkind::text as kind, class.relpages
+                      from pg_class as class
+                      join pg_namespace as schema on schema.oid = class.relnamespace
+                      join unnest($2::text[]) with ordinality as path (schema, place) on path.schema = schema.nspname
+                     where class.relname = wanted.name
+                     order by path.place
+                     limit 1) as found on true",
     )
     .bind(names)
-    .persistent(false)
+    .bind(path)
     .fetch_all(connection)
     .await
 }
@@ -83,7 +94,7 @@ pub(super) async fn indexes(
     tables: &[Oid],
     names: &[&str],
 ) -> Result<Vec<IndexRow>, sqlx::Error> {
-    sqlx::query_as(
+    query_as(
         "select schema.nspname::text as schema,
                 class.relname::text as name,
                 i.indrelid as table_oid,
@@ -123,7 +134,6 @@ pub(super) async fn indexes(
     )
     .bind(tables)
     .bind(names)
-    .persistent(false)
     .fetch_all(connection)
     .await
 }
@@ -133,7 +143,7 @@ pub(super) async fn constraints(
     tables: &[Oid],
     names: &[&str],
 ) -> Result<Vec<ConstraintRow>, sqlx::Error> {
-    sqlx::query_as(
+    query_as(
         "select schema.nspname::text as schema,
                 heap.relname::text as \"table\",
                 heap.oid as table_oid,
@@ -158,14 +168,13 @@ pub(super) async fn constraints(
     )
     .bind(tables)
     .bind(names)
-    .persistent(false)
     .fetch_all(connection)
     .await
 }
 
 /// Every table that ANALYZE works on, apart from the two in which migrations are written down.
 pub(super) async fn statistics(connection: &mut PgConnection) -> Result<Vec<StatisticsRow>, sqlx::Error> {
-    sqlx::query_as(
+    query_as(
         "select schema.nspname::text as schema,
                 class.relname::text as \"table\",
                 coalesce(pg_stat_get_last_analyze_time(class.oid), pg_stat_get_last_autoanalyze_time(class.oid))
@@ -185,7 +194,6 @@ pub(super) async fn statistics(connection: &mut PgConnection) -> Result<Vec<Stat
             and class.relname not in ('_sqlx_migrations', '_pgsteward_migrations')
           order by 1, 2",
     )
-    .persistent(false)
     .fetch_all(connection)
     .await
 }
@@ -193,7 +201,7 @@ pub(super) async fn statistics(connection: &mut PgConnection) -> Result<Vec<Stat
 /// Sessions and prepared transactions that a concurrent build would wait for: those that have had a snapshot or a
 /// transaction for more than a second. Sessions that are hidden from our user come as well; their query says so.
 pub(super) async fn snapshots(connection: &mut PgConnection) -> Result<Vec<HolderRow>, sqlx::Error> {
-    sqlx::query_as(
+    query_as(
         "select session.pid as holder_pid,
                 session.application_name as holder_application,
                 session.state as holder_state,
@@ -212,7 +220,6 @@ pub(super) async fn snapshots(connection: &mut PgConnection) -> Result<Vec<Holde
           where database = current_database()
           order by holder_age_s desc",
     )
-    .persistent(false)
     .fetch_all(connection)
     .await
 }
@@ -223,7 +230,7 @@ pub(super) async fn is_valid(
     schema: &str,
     index: &str,
 ) -> Result<bool, sqlx::Error> {
-    let valid: Option<bool> = sqlx::query_scalar(
+    let valid: Option<bool> = query_scalar(
         "select i.indisvalid
            from pg_index as i
            join pg_class as class on class.oid = i.indexrelid
@@ -233,7 +240,6 @@ pub(super) async fn is_valid(
     )
     .bind(schema)
     .bind(index)
-    .persistent(false)
     .fetch_optional(connection)
     .await?;
     Ok(valid.unwrap_or(false))

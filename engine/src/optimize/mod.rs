@@ -42,7 +42,7 @@ impl Optimizer<'_> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
         let failed = |source| target.error(source);
-        let mut connection = target.acquire().await?;
+        let mut connection = target.look().await?;
         let plan = plan::read(&mut connection, target.migrations())
             .await
             .map_err(failed)?;
@@ -69,7 +69,7 @@ impl Optimizer<'_> {
                 "Choose constraints, indexes, statistics, or several of them.",
             ));
         }
-        let mut connection = target.acquire().await?;
+        let mut connection = target.look().await?;
         let plan = plan::read(&mut connection, target.migrations())
             .await
             .map_err(|source| target.error(source))?;

@@ -1,10 +1,12 @@
 //! Sizes and activity of tables, from the catalogs of a managed database.
 
 use contract::{Instant, stats::TableStat};
-use sqlx::{Connection, PgConnection, postgres::types::Oid};
+use sqlx::{PgConnection, postgres::types::Oid};
+
+use crate::target::look::query_as;
 
 /// How long a look at a size may wait for a lock that was taken after `pg_locks` was read.
-const LOCK_TIMEOUT: &str = "set local lock_timeout = '100ms'";
+const HURRY: &str = "set local lock_timeout = '100ms'";
 
 #[derive(sqlx::FromRow)]
 struct TableRow {
@@ -53,7 +55,7 @@ pub(super) struct Clock {
 
 /// Reads the server's clock.
 pub(super) async fn clock(connection: &mut PgConnection) -> Result<Clock, sqlx::Error> {
-    sqlx::query_as(
+    query_as(
         "select stats_reset, now() as now
            from pg_stat_database
           where datname = current_database()",
@@ -62,11 +64,10 @@ pub(super) async fn clock(connection: &mut PgConnection) -> Result<Clock, sqlx::
     .await
 }
 
-/// Begins a transaction whose statements do not wait for locks.
-pub(super) async fn hurried(connection: &mut PgConnection) -> Result<sqlx::PgTransaction<'_>, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
-    sqlx::query(LOCK_TIMEOUT).execute(&mut *transaction).await?;
-    Ok(transaction)
+/// Makes the rest of a look one that does not wait for locks.
+pub(super) async fn hurry(look: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(HURRY).execute(look).await?;
+    Ok(())
 }
 
 /// Reads every table and materialized view, or one of them. With `exact`, sizes are those of the files, except where
@@ -77,8 +78,8 @@ pub(super) async fn tables(
     only: Option<Oid>,
     exact: bool,
 ) -> Result<Vec<TableStat>, sqlx::Error> {
-    let mut transaction = hurried(connection).await?;
-    let rows: Vec<TableRow> = sqlx::query_as(
+    hurry(&mut *connection).await?;
+    let rows: Vec<TableRow> = query_as(
         "with
          -- Relations whose size cannot be read without waiting: pg_relation_size() takes ACCESS SHARE.
          locked as materialized (
@@ -176,8 +177,7 @@ pub(super) async fn tables(
     )
     .bind(only)
     .bind(exact)
-    .fetch_all(&mut *transaction)
+    .fetch_all(connection)
     .await?;
-    transaction.commit().await?;
     Ok(rows.into_iter().map(TableStat::from).collect())
 }

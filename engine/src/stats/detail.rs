@@ -4,7 +4,10 @@ use contract::stats::{ColumnView, ConstraintView, IndexStat, TableDetail};
 use sqlx::{PgConnection, postgres::types::Oid};
 
 use super::{MOST_INDEXES, catalog, without_waiting};
-use crate::{Error, Result, target::Target};
+use crate::{
+    Error, Result,
+    target::{Target, look::query_as},
+};
 
 #[derive(sqlx::FromRow)]
 struct IndexRow {
@@ -40,7 +43,7 @@ impl From<IndexRow> for IndexStat {
 /// Reads one table.
 pub(super) async fn table(target: &Target, schema: &str, name: &str) -> Result<TableDetail> {
     let read = |exact| async move {
-        let mut connection = target.acquire().await?;
+        let mut connection = target.look().await?;
         read(&mut connection, schema, name, exact)
             .await
             .map_err(|source| target.error(source))
@@ -59,7 +62,7 @@ async fn read(
     name: &str,
     exact: bool,
 ) -> Result<Option<TableDetail>, sqlx::Error> {
-    let found: Option<(Oid, Option<String>)> = sqlx::query_as(
+    let found: Option<(Oid, Option<String>)> = query_as(
         "select class.oid, obj_description(class.oid, 'pg_class')
            from pg_class as class
            join pg_namespace as namespace on namespace.oid = class.relnamespace
@@ -79,16 +82,13 @@ async fn read(
     };
     // pg_get_expr() and its like take ACCESS SHARE on the table whose columns they name.
     let words = exact && !table.estimated;
-    let mut transaction = catalog::hurried(connection).await?;
-    let detail = TableDetail {
+    Ok(Some(TableDetail {
         table,
         comment,
-        columns: columns(&mut transaction, oid, words).await?,
-        indexes: largest_indexes(&mut transaction, Some(oid), exact).await?,
-        constraints: constraints(&mut transaction, oid, words).await?,
-    };
-    transaction.commit().await?;
-    Ok(Some(detail))
+        columns: columns(connection, oid, words).await?,
+        indexes: largest_indexes(connection, Some(oid), exact).await?,
+        constraints: constraints(connection, oid, words).await?,
+    }))
 }
 
 async fn columns(
@@ -96,7 +96,7 @@ async fn columns(
     table: Oid,
     words: bool,
 ) -> Result<Vec<ColumnView>, sqlx::Error> {
-    let rows: Vec<(String, String, bool, Option<String>)> = sqlx::query_as(
+    let rows: Vec<(String, String, bool, Option<String>)> = query_as(
         "select attribute.attname::text,
                 format_type(attribute.atttypid, attribute.atttypmod),
                 attribute.attnotnull,
@@ -133,7 +133,7 @@ async fn constraints(
     table: Oid,
     words: bool,
 ) -> Result<Vec<ConstraintView>, sqlx::Error> {
-    let rows: Vec<(String, String, bool)> = sqlx::query_as(
+    let rows: Vec<(String, String, bool)> = query_as(
         "select conname::text,
                 case when $2 then pg_get_constraintdef(oid) else '' end,
                 convalidated
@@ -160,12 +160,10 @@ async fn constraints(
 /// Reads the largest indexes of users' tables.
 pub(super) async fn indexes(target: &Target) -> Result<Vec<IndexStat>> {
     let read = |exact| async move {
-        let mut connection = target.acquire().await?;
+        let mut connection = target.look().await?;
         let reading = async {
-            let mut transaction = catalog::hurried(&mut connection).await?;
-            let indexes = largest_indexes(&mut transaction, None, exact).await?;
-            transaction.commit().await?;
-            Ok(indexes)
+            catalog::hurry(&mut connection).await?;
+            largest_indexes(&mut connection, None, exact).await
         };
         reading.await.map_err(|source| target.error(source))
     };
@@ -177,7 +175,7 @@ async fn largest_indexes(
     of_table: Option<Oid>,
     exact: bool,
 ) -> Result<Vec<IndexStat>, sqlx::Error> {
-    let rows: Vec<IndexRow> = sqlx::query_as(
+    let rows: Vec<IndexRow> = query_as(
         "with
          -- Relations whose size cannot be read without waiting: pg_table_size() takes ACCESS SHARE.
          locked as materialized (

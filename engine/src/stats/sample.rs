@@ -150,7 +150,7 @@ async fn look(target: Target, flight: Flight) {
 }
 
 async fn read(target: &Target, exact: bool) -> Result<Sample> {
-    let mut connection = target.acquire().await?;
+    let mut connection = target.look().await?;
     let reading = async {
         let tables = catalog::tables(&mut connection, None, exact).await?;
         let clock = catalog::clock(&mut connection).await?;

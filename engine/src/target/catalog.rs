@@ -3,6 +3,8 @@
 use contract::{Instant, target::ServerView};
 use sqlx::PgConnection;
 
+use super::look::query_as;
+
 #[derive(sqlx::FromRow)]
 struct ServerRow {
     version: String,
@@ -19,7 +21,7 @@ struct ServerRow {
 
 /// Reads the server's own description. Takes no lock on any table.
 pub(super) async fn server(connection: &mut PgConnection) -> Result<ServerView, sqlx::Error> {
-    let row: ServerRow = sqlx::query_as(
+    let row: ServerRow = query_as(
         "select split_part(current_setting('server_version'), ' ', 1) as version,
                 current_setting('server_version_num')::int as version_num,
                 not pg_is_in_recovery() as primary,

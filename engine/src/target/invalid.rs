@@ -2,6 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, postgres::types::Oid};
 
+use super::look::{query_as, query_scalar};
 use crate::quote;
 
 /// An index that no query uses.
@@ -50,7 +51,7 @@ impl InvalidIndex {
 
 /// Every invalid index of the users' schemas, by name.
 pub(crate) async fn list(connection: &mut PgConnection) -> Result<Vec<InvalidIndex>, sqlx::Error> {
-    sqlx::query_as(
+    query_as(
         "select schema.nspname as schema,
                 index.relname as name,
                 heap.relname as \"table\",
@@ -76,7 +77,6 @@ pub(crate) async fn list(connection: &mut PgConnection) -> Result<Vec<InvalidInd
             and schema.nspname <> 'information_schema'
           order by 1, 2",
     )
-    .persistent(false)
     .fetch_all(connection)
     .await
 }
@@ -86,9 +86,9 @@ pub(crate) async fn table_oid(
     connection: &mut PgConnection,
     table: &str,
 ) -> Result<Option<Oid>, sqlx::Error> {
-    sqlx::query_scalar("select to_regclass($1)::oid")
+    // Asked where the search_path is the users', on purpose: nothing is looked up by it but the table.
+    query_scalar("select pg_catalog.to_regclass($1)::pg_catalog.oid")
         .bind(table)
-        .persistent(false)
         .fetch_one(connection)
         .await
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use contract::{format, jobs::Waiting};
 use sqlx::PgConnection;
 
+use super::look::query_as;
 use crate::lexer;
 
 /// A wait is shown once it has lasted this long: shorter ones come and go on a busy server.
@@ -102,11 +103,7 @@ impl Look {
 
     /// Looks once. Takes no lock on any table.
     pub async fn once(&mut self, watcher: &mut PgConnection) -> Result<Live, sqlx::Error> {
-        let row: LiveRow = sqlx::query_as(LOOK)
-            .bind(self.pid)
-            .persistent(false)
-            .fetch_one(watcher)
-            .await?;
+        let row: LiveRow = query_as(LOOK).bind(self.pid).fetch_one(watcher).await?;
         let waiting = self.waiting(&row.holder);
         let (detail, fraction) = match (row.builds, row.analyzes) {
             (true, _) => row.build(),

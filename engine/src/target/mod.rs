@@ -4,12 +4,16 @@ mod catalog;
 pub mod explain;
 pub(crate) mod invalid;
 pub(crate) mod live;
+pub(crate) mod look;
 mod monitor;
 mod pool;
 pub mod url;
 pub(crate) mod worker;
 
-use std::sync::{Arc, RwLock};
+use std::{
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
 use chrono::Utc;
 use contract::{
@@ -17,17 +21,19 @@ use contract::{
     session::Permission,
     target::{PoolView, TargetState, TargetView},
 };
-use sqlx::{
-    ConnectOptions, Connection, PgConnection,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, Postgres},
-};
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::watch;
 
 use crate::{
     Caller, Engine, Error, Result,
     config::{MigrationSource, QueryLog, TargetConfig},
     stats::sample::Samples,
 };
+
+use look::Look;
+
+/// How long a page waits for a look to begin.
+const BEGINS: Duration = Duration::from_secs(20);
 
 /// One managed database with its pool and its last known state. Cheap to clone.
 #[derive(Clone)]
@@ -36,7 +42,8 @@ pub struct Target(Arc<Inner>);
 struct Inner {
     config: TargetConfig,
     pool: pool::GaugedPool,
-    state: RwLock<TargetState>,
+    /// `None` until it was asked for the first time.
+    state: watch::Sender<Option<TargetState>>,
     pending: RwLock<Option<i64>>,
     /// When the last look that a page asked for began.
     looked: tokio::sync::Mutex<Option<std::time::Instant>>,
@@ -45,19 +52,9 @@ struct Inner {
 
 impl Target {
     pub(crate) fn new(config: TargetConfig, log: QueryLog) -> Self {
-        let now = Utc::now();
-        let starting = Fault::new(
-            Code::TargetUnreachable,
-            format!("{} has not been asked yet.", config.name),
-        )
-        .hint("Wait a second: the console is connecting.");
         Self(Arc::new(Inner {
             pool: pool::GaugedPool::new(&config, log),
-            state: RwLock::new(TargetState::Down {
-                fault: starting,
-                since: now,
-                retry_at: now,
-            }),
+            state: watch::Sender::new(None),
             pending: RwLock::new(None),
             looked: tokio::sync::Mutex::default(),
             samples: Samples::default(),
@@ -91,6 +88,13 @@ impl Target {
         &self.0.config.migrations
     }
 
+    /// Whether its URL itself says in which schemas unqualified names are.
+    pub(crate) fn chooses_search_path(&self) -> bool {
+        self.options()
+            .get_options()
+            .is_some_and(|options| options.contains("search_path"))
+    }
+
     /// Host and port, or the socket's folder.
     pub fn address(&self) -> String {
         let options = self.options();
@@ -106,40 +110,85 @@ impl Target {
         options.get_socket().is_some() || matches!(options.get_host(), "localhost" | "127.0.0.1" | "::1")
     }
 
-    /// A connection of the pool, for a question that a page asks. It has a statement timeout of 15 s and a lock
-    /// timeout of 2 s: no page hangs behind a lock.
+    /// A look for a page or a sampler: see [`look`]. What is known to be down is answered at once, with what is known.
     ///
     /// # Errors
-    /// `Target` when none can be had.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
-        if !self.is_up() {
-            // The pool would try until its time is over; one try of one's own fails at once and says why.
-            self.connect("look").await?;
+    /// `Target`, or the refusal that the monitor met, when there is none to be had.
+    pub(crate) async fn look(&self) -> Result<Look> {
+        if self.0.state.borrow().is_none() {
+            monitor::look_since(self, std::time::Instant::now()).await;
         }
-        match self.0.pool.acquire().await {
-            Ok(connection) => Ok(connection),
-            Err(sqlx::Error::PoolTimedOut) => {
-                // Either the pool is exhausted, or the server takes no more: a connection of one's own tells which.
-                self.connect("look").await?;
-                Err(self.error(sqlx::Error::PoolTimedOut))
+        let mut state = self.0.state.subscribe();
+        let goes_down = async {
+            let down = state
+                .wait_for(|state| matches!(state, Some(TargetState::Down { .. })))
+                .await;
+            match down.map(|state| state.clone()) {
+                Ok(Some(TargetState::Down { fault, .. })) => fault,
+                // The sender lives as long as the target.
+                _ => std::future::pending().await,
             }
-            Err(source) => Err(self.error(source)),
+        };
+        tokio::select! {
+            biased;
+            fault = goes_down => Err(Error::Refused(fault)),
+            begun = self.begin() => begun,
         }
     }
 
+    async fn begin(&self) -> Result<Look> {
+        let beginning = async {
+            let connection = match self.0.pool.acquire().await {
+                Err(sqlx::Error::PoolTimedOut) => {
+                    // Either the pool is exhausted, or the server takes no more: a connection of one's own tells which.
+                    self.try_to_connect().await?;
+                    return Err(self.error(sqlx::Error::PoolTimedOut));
+                }
+                acquired => acquired.map_err(|source| self.error(source))?,
+            };
+            look::begin(connection).await.map_err(|source| self.error(source))
+        };
+        match tokio::time::timeout(BEGINS, beginning).await {
+            Ok(begun) => begun,
+            Err(_) => Err(self.error(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+        }
+    }
+
+    /// Connects and goes away again: says at once what is wrong, where the pool would try until its time is over.
+    async fn try_to_connect(&self) -> Result<()> {
+        let connection = self.connect_within(pool::CONNECT_TIMEOUT, "look").await?;
+        connection.close().await.ok();
+        Ok(())
+    }
+
     /// A connection of its own, for a job: no timeouts, its own session, closed by dropping it. `purpose` is shown in
-    /// `pg_stat_activity` as the application's name.
+    /// `pg_stat_activity` as the application's name. Its search_path is that of a look; what users wrote asks for theirs by
+    /// [`look::USERS_PATH`].
     ///
     /// # Errors
     /// `Target` when the server cannot be reached or refuses.
     pub async fn connect(&self, purpose: &str) -> Result<PgConnection> {
-        self.connect_within(pool::JOB_CONNECT_TIMEOUT, purpose).await
+        // A pooler may have few connections, and those that only wait for the next page are in the job's way.
+        self.0.pool.close_idle().await;
+        let mut connection = self.connect_within(pool::JOB_CONNECT_TIMEOUT, purpose).await?;
+        sqlx::raw_sql(look::SESSION)
+            .execute(&mut connection)
+            .await
+            .map_err(|source| self.error(source))?;
+        Ok(connection)
+    }
+
+    /// Closes the pool's idle connections, for a tool that needs one of its own.
+    pub(crate) async fn close_idle(&self) {
+        self.0.pool.close_idle().await;
     }
 
     async fn connect_within(&self, limit: std::time::Duration, purpose: &str) -> Result<PgConnection> {
         let options = self
             .options()
             .clone()
+            // PgBouncer refuses a startup parameter that it does not know.
+            .extra_float_digits(None)
             .application_name(&format!("pgsteward {purpose}"))
             // Building an index is slow by nature, and the job tells how long it took.
             .disable_statement_logging();
@@ -170,19 +219,22 @@ impl Target {
 
     /// The last known state.
     pub fn state(&self) -> TargetState {
-        self.0
-            .state
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        self.0.state.borrow().clone().unwrap_or_else(|| {
+            let now = Utc::now();
+            TargetState::Down {
+                fault: Fault::new(
+                    Code::TargetUnreachable,
+                    format!("{} has not been asked yet.", self.name()),
+                )
+                .hint("Wait a second: the console is connecting."),
+                since: now,
+                retry_at: now,
+            }
+        })
     }
 
     fn set_state(&self, state: TargetState) {
-        *self
-            .0
-            .state
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = state;
+        self.0.state.send_replace(Some(state));
     }
 
     /// Remembers how many migrations are pending, for the navigation.
@@ -216,13 +268,13 @@ impl Target {
     }
 
     fn is_up(&self) -> bool {
-        matches!(self.state(), TargetState::Up(_))
+        matches!(*self.0.state.borrow(), Some(TargetState::Up(_)))
     }
 
     fn down_since(&self) -> Option<Instant> {
-        match self.state() {
-            TargetState::Down { since, .. } => Some(since),
-            TargetState::Up(_) => None,
+        match &*self.0.state.borrow() {
+            Some(TargetState::Down { since, .. }) => Some(*since),
+            _ => None,
         }
     }
 }
@@ -261,7 +313,7 @@ impl Targets<'_> {
     pub async fn view(&self, caller: &Caller, name: &str) -> Result<TargetView> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(name)?;
-        if target.is_up() {
+        if target.is_up() || target.0.state.borrow().is_none() {
             monitor::look_since(&target, std::time::Instant::now()).await;
         }
         let live = crate::jobs::store::live_by_target(self.0.store()).await?;

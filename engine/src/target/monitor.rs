@@ -15,6 +15,8 @@ const UP: Duration = Duration::from_secs(5);
 const DOWN_FIRST: Duration = Duration::from_secs(1);
 /// See `DOWN_FIRST`.
 const DOWN_MOST: Duration = Duration::from_secs(15);
+/// How long the whole of a look may take: a server that keeps the connection and says nothing is down.
+const ANSWERS: Duration = Duration::from_secs(15);
 /// Between two counts of the pending migrations of a target that stays up.
 const COUNT: Duration = Duration::from_secs(60);
 
@@ -92,16 +94,16 @@ pub(super) async fn look_since(target: &Target, asked: Instant) {
 }
 
 async fn sample(target: &Target) -> Result<TargetState> {
-    // The pool tries again and again within its time, and then tells that it ran out of time. A connection of one's own
-    // tells at once what is wrong, so it goes first while the target is down.
-    let server = if target.is_up() {
-        let mut connection = target.acquire().await?;
-        catalog::server(&mut connection).await
-    } else {
-        let mut connection = target
-            .connect_within(super::pool::CONNECT_TIMEOUT, "watch")
-            .await?;
-        catalog::server(&mut connection).await
+    let asking = async {
+        if !target.is_up() {
+            target.try_to_connect().await?;
+        }
+        let mut look = target.begin().await?;
+        let server = catalog::server(&mut look).await;
+        Ok(TargetState::Up(server.map_err(|source| target.error(source))?))
     };
-    Ok(TargetState::Up(server.map_err(|source| target.error(source))?))
+    match tokio::time::timeout(ANSWERS, asking).await {
+        Ok(answer) => answer,
+        Err(_) => Err(target.error(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+    }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use contract::target::PoolView;
 use sqlx::{
-    ConnectOptions, Executor, PgPool,
+    ConnectOptions, PgPool,
     pool::PoolConnection,
     postgres::{PgPoolOptions, Postgres},
 };
@@ -22,6 +22,9 @@ use crate::config::{PoolConfig, QueryLog, TargetConfig};
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// The same for a job, which can wait: while pages take every core, the steps of a handshake take a second each.
 pub(super) const JOB_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an idle connection is kept: behind a pooler that lends a connection for a session, it is one that nobody else has.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// How long acquire times count in the pool panel.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -36,7 +39,13 @@ pub(super) struct GaugedPool {
 impl GaugedPool {
     pub(super) fn new(target: &TargetConfig, log: QueryLog) -> Self {
         let config = target.pool.clone();
-        let mut options = target.options.clone().application_name("pgsteward");
+        let mut options = target
+            .options
+            .clone()
+            .application_name("pgsteward")
+            // PgBouncer refuses a startup parameter that it does not know; and no statement is to stay on its connections.
+            .extra_float_digits(None)
+            .statement_cache_capacity(0);
         options = if log.every {
             options.log_statements(tracing::log::LevelFilter::Info)
         } else {
@@ -51,20 +60,15 @@ impl GaugedPool {
             .max_connections((config.size + config.overflow).max(1))
             .min_connections(0)
             .max_lifetime(config.recycle)
-            .idle_timeout(None)
+            .idle_timeout(IDLE)
             .test_before_acquire(true)
             .acquire_timeout(CONNECT_TIMEOUT)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    connection
-                        .execute("set statement_timeout = '15s'; set lock_timeout = '2s'")
-                        .await?;
-                    Ok(())
-                })
-            })
-            .after_release(move |_, _| {
+            .after_release(move |connection, _| {
                 let full = asked.get().is_some_and(|pool| pool.size() > keep);
-                Box::pin(async move { Ok(!full) })
+                Box::pin(async move {
+                    super::look::end(connection).await?;
+                    Ok(!full)
+                })
             })
             .connect_lazy_with(options);
         itself.set(pool.clone()).ok();
@@ -92,6 +96,13 @@ impl GaugedPool {
             acquired.pop_front();
         }
         Ok(connection)
+    }
+
+    /// Closes the connections that nobody uses.
+    pub(super) async fn close_idle(&self) {
+        while let Some(idle) = self.pool.try_acquire() {
+            idle.close().await.ok();
+        }
     }
 
     pub(super) fn view(&self) -> PoolView {

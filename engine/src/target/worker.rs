@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::{
     Target,
     live::{Live, Look},
+    look::{self, query, query_scalar},
 };
 use crate::{Error, Result, jobs::JobContext};
 
@@ -97,7 +98,7 @@ impl Worker {
     pub async fn connect(target: &Target, kind: &str, job: JobId) -> Result<Self> {
         let mut session = target.connect(&purpose(kind, job)).await?;
         let watcher = target.connect("watcher").await?;
-        let pid = sqlx::query_scalar("select pg_backend_pid()")
+        let pid = query_scalar("select pg_backend_pid()")
             .fetch_one(&mut session)
             .await
             .map_err(|source| target.error(source))?;
@@ -111,7 +112,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Gives the session back the role and the settings it began with, whatever a migration did to them.
+    /// Gives the session back the role it began with and the settings of a job, whatever a migration did to them.
     pub async fn settle(&mut self) -> Result<(), sqlx::Error> {
         sqlx::raw_sql(
             "reset session authorization;
@@ -123,11 +124,21 @@ impl Worker {
         )
         .execute(&mut self.session)
         .await?;
+        sqlx::raw_sql(look::SESSION).execute(&mut self.session).await?;
         // Not every platform can look after its client while it works; those that cannot refuse this.
         sqlx::raw_sql("set client_connection_check_interval = '2s'")
             .execute(&mut self.session)
             .await
             .ok();
+        Ok(())
+    }
+
+    /// Gives the session the search_path that its users chose, for what they wrote; until it is settled again.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub async fn as_users(&mut self) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(look::USERS_PATH).execute(&mut self.session).await?;
         Ok(())
     }
 
@@ -270,7 +281,7 @@ pub(crate) async fn end_leftover(
     kind: &str,
     job: JobId,
 ) -> Result<bool, sqlx::Error> {
-    let ended: Vec<bool> = sqlx::query_scalar(
+    let ended: Vec<bool> = query_scalar(
         "select pg_terminate_backend(pid, 3000)
            from pg_stat_activity
           where datname = current_database()
@@ -339,6 +350,6 @@ async fn terminate(watcher: &mut PgConnection, pid: i32) {
 }
 
 async fn asked(watcher: &mut PgConnection, sql: &'static str, pid: i32) -> bool {
-    let asking = sqlx::query(sql).bind(pid).persistent(false).execute(watcher);
+    let asking = query(sql).bind(pid).execute(watcher);
     matches!(tokio::time::timeout(TO_END, asking).await, Ok(Ok(_)))
 }

@@ -8,6 +8,7 @@ mod demo;
 mod import;
 #[cfg(feature = "test-jobs")]
 mod jobs;
+mod look;
 mod migration;
 mod optimize;
 mod session;

@@ -626,3 +626,84 @@ async fn a_folder_that_cannot_be_read_is_named() {
     assert!(fault.message.contains("x1_bad.sql"), "{fault:?}");
     assert!(fault.hint.is_some());
 }
+
+#[tokio::test]
+async fn the_ledger_is_found_where_it_is_after_the_search_path_moved() {
+    let world = crate::work::files(&[
+        ("1_orders.sql", "create table orders (id int)"),
+        (
+            "2_shop.sql",
+            "create schema shop;
+             create table shop.goods (id int);
+             set search_path to shop;
+             do $$ begin execute format('alter database %I set search_path to shop', current_database()); end $$",
+        ),
+        ("3_prices.sql", "create table prices (id int)"),
+    ])
+    .await;
+    world.succeeded(world.start(up_to(2)).await).await;
+    world.engine.close().await;
+    // A connection that begins anew finds the new path.
+    let mut world = world;
+    world.engine = Engine::open(world.config.clone()).await.unwrap();
+    world.caller = crate::support::caller(&world.engine, Role::Administrator).await;
+    assert_eq!(world.status().await.pending, 1);
+    world.succeeded(world.start(all()).await).await;
+    assert_eq!(world.status().await.pending, 0);
+    let homes =
+        "select count(*) from pg_class where relname in ('_sqlx_migrations', '_pgsteward_migrations')";
+    assert_eq!(world.number(homes).await, 2, "a second ledger was made");
+    // What the users write goes where their search path leads.
+    let prices = "select count(*) from pg_class where oid = to_regclass('shop.prices')";
+    assert_eq!(world.number(prices).await, 1);
+    let id = world
+        .engine
+        .backup()
+        .start(
+            &world.caller,
+            contract::backup::BackupSpec {
+                target: "main".into(),
+            },
+        )
+        .await
+        .unwrap();
+    world.succeeded(id).await;
+    let stored = world
+        .engine
+        .backup()
+        .list(&world.caller, "main")
+        .await
+        .unwrap()
+        .backups;
+    assert_eq!(stored[0].migration, Some(3));
+}
+
+#[tokio::test]
+async fn a_search_path_of_a_roles_own_has_a_ledger_of_its_own() {
+    let files = [("1_orders.sql", "create table orders (id int)")];
+    let world = crate::work::files(&files).await;
+    world.succeeded(world.start(all()).await).await;
+    world.sql("create schema tenant").await;
+    // The same database, as another tenant's URL names it.
+    let target = engine::config::TargetConfig {
+        options: world
+            .database
+            .socket_options()
+            .options([("search_path", "tenant")]),
+        ..world.config.targets[0].clone()
+    };
+    let config = EngineConfig {
+        targets: vec![target],
+        store: testkit::shared().await.database("store").await.socket_options(),
+        ..world.config.clone()
+    };
+    let tenant = Engine::open(config).await.unwrap();
+    let caller = crate::support::caller(&tenant, Role::Administrator).await;
+    let status = tenant.migration().status(&caller, "main").await.unwrap();
+    assert_eq!(status.pending, 1);
+    let id = tenant.migration().start(&caller, all()).await.unwrap();
+    crate::work::until(&tenant, &caller, id, PATIENCE, |job| job.state.is_final()).await;
+    let made = "select count(*) from pg_class where oid in (to_regclass('tenant.orders'), to_regclass('tenant._sqlx_migrations'))";
+    assert_eq!(world.number(made).await, 2);
+    tenant.close().await;
+}

@@ -397,7 +397,11 @@ async fn a_table_is_shown_whole() {
             ("whole_price", false)
         ]
     );
-    assert!(whole.constraints[1].definition.contains("REFERENCES owners(id)"));
+    assert!(
+        whole.constraints[1]
+            .definition
+            .contains("REFERENCES public.owners(id)")
+    );
 }
 
 #[tokio::test]

@@ -177,6 +177,32 @@ fn one_module_writes_to_standard_output() {
     }
 }
 
+#[test]
+fn a_managed_database_is_looked_at_in_one_way() {
+    // Named statements stay in a session. The store, the embedded server, and the sessions of imports and of the demo are the
+    // console's own.
+    let named = ["sqlx::query(", "sqlx::query_as", "sqlx::query_scalar"];
+    let own = ["open.rs", "embedded/", "demo/", "import/", "target/look.rs"];
+    let connects = ["PgConnection::connect", "PgPoolOptions"];
+    let connecting = [
+        "open.rs",
+        "embedded/",
+        "demo/",
+        "jobs/recover.rs",
+        "target/mod.rs",
+        "target/pool.rs",
+    ];
+    for (path, text) in sources("engine") {
+        for (words, allowed) in [(&named[..], &own[..]), (&connects[..], &connecting[..])] {
+            let found = lines_with(&text, words);
+            assert!(
+                found.is_empty() || allowed.iter().any(|part| path.contains(part)),
+                "{path} asks a managed database past Target::look: {found:?}"
+            );
+        }
+    }
+}
+
 /// Public operations of the engine that ask nobody for a permission, and why that is right.
 const WITHOUT_PERMISSION: [(&str, &str); 9] = [
     ("Engine::open", "opens the engine itself"),

@@ -158,10 +158,11 @@ impl Load {
         let mut session = self.context.unless_cancelled(self.target.connect(&name)).await?;
         // The streams themselves keep the processors busy.
         sqlx::raw_sql(
-            "set statement_timeout = 0;
+            "set search_path to default;
+             set statement_timeout = 0;
              set idle_in_transaction_session_timeout = 0;
              set max_parallel_maintenance_workers = 0;
-             set client_min_messages = warning",
+             set client_min_messages = error",
         )
         .execute(&mut session)
         .await

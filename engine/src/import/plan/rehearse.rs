@@ -24,10 +24,15 @@ pub(super) async fn rehearse(
     let failed = |source| target.error(source);
     // A rehearsal must not wait for others' locks, nor others for it.
     let mut transaction = connection.begin().await.map_err(failed)?;
-    sqlx::raw_sql("set local lock_timeout = '5s'; set local statement_timeout = '60s'")
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
+    // Triggers and defaults of tables that are there were written for the users' search path.
+    sqlx::raw_sql(
+        "set local search_path to default;
+         set local lock_timeout = '5s';
+         set local statement_timeout = '60s'",
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed)?;
     if !there.schema {
         let sql = format!("create schema {}", quote::ident(&draft.plan.schema));
         match draft.plan.into {

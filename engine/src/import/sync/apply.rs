@@ -36,11 +36,16 @@ pub(super) async fn apply(
 ) -> Result<(Worker, BTreeMap<usize, String>)> {
     let connecting = Worker::connect(&load.target, SESSION, load.context.id);
     let mut worker = load.context.unless_cancelled(connecting).await?;
-    let quiet = "set client_min_messages = warning; set max_parallel_maintenance_workers = 0";
+    let quiet = "set client_min_messages = error; set max_parallel_maintenance_workers = 0";
     tell(load, worker.session(), quiet).await?;
     let foreign = foreign(load, worker.session()).await?;
     let batches = batches(&load.plan, changed, &foreign);
     room(load, worker.session(), &batches).await?;
+    // Triggers of tables that are there were written for the users' search path.
+    worker
+        .as_users()
+        .await
+        .map_err(|source| load.target.error(source))?;
     let mut lost = BTreeMap::new();
     let mut staged = Vec::new();
     let staging = async {

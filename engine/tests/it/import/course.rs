@@ -297,7 +297,7 @@ async fn discarding_takes_away_all_that_the_import_made_and_nothing_of_others() 
         .unwrap();
     let fault = runner.discard(id).await.unwrap_err();
     let detail = fault.target.unwrap().detail.unwrap();
-    assert!(detail.contains("view mine depends on table"), "{detail}");
+    assert!(detail.contains("view public.mine depends on table"), "{detail}");
     assert_eq!(left().await.len(), 5);
     sqlx::raw_sql("drop view public.mine")
         .execute(&runner.pool)
