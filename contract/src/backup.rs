@@ -52,6 +52,10 @@ pub struct BackupView {
     pub proven_at: Instant,
     /// What the last verification found wrong, if anything: then this is no backup any more.
     pub damage: Option<String>,
+    /// Why its manifest cannot be vouched for, if so: another console sealed it. Not damage: it can be verified, and taken
+    /// over.
+    #[serde(default)]
+    pub foreign: Option<String>,
     /// The server's version.
     pub server_version: String,
     /// pg_dump's version.
@@ -66,6 +70,13 @@ pub struct BackupView {
     pub created_by: String,
     /// The job that made it.
     pub job: Option<JobId>,
+}
+
+impl BackupView {
+    /// Whether something could be restored from it, as far as this console knows and vouches for.
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_none() && self.foreign.is_none()
+    }
 }
 
 /// The Backups page.

@@ -73,13 +73,15 @@ pub enum Permission {
     DownloadBackup,
     /// Delete a backup.
     DeleteBackup,
+    /// Say which database a managed database's name stands for.
+    ManageTargets,
     /// Add, change and disable users.
     ManageUsers,
 }
 
 impl Permission {
     /// Every permission, in the order of the role matrix.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ViewTarget,
         Self::ViewJobs,
         Self::ViewAudit,
@@ -91,6 +93,7 @@ impl Permission {
         Self::Import,
         Self::DownloadBackup,
         Self::DeleteBackup,
+        Self::ManageTargets,
         Self::ManageUsers,
     ];
 
@@ -104,7 +107,7 @@ impl Permission {
             | Self::BackUp
             | Self::Import
             | Self::DownloadBackup => Role::Operator,
-            Self::DeleteBackup | Self::ManageUsers => Role::Administrator,
+            Self::DeleteBackup | Self::ManageTargets | Self::ManageUsers => Role::Administrator,
         }
     }
 
@@ -122,6 +125,7 @@ impl Permission {
             Self::Import => "import",
             Self::DownloadBackup => "download_backup",
             Self::DeleteBackup => "delete_backup",
+            Self::ManageTargets => "manage_targets",
             Self::ManageUsers => "manage_users",
         }
     }

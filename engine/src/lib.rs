@@ -31,6 +31,7 @@ pub mod optimize;
 pub mod programs;
 pub mod session;
 pub mod stats;
+mod store;
 pub mod target;
 
 pub use caller::Caller;

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use contract::{Code, Fault};
-use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool,
-    migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::PgPool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -16,12 +11,8 @@ use crate::{
     config::EngineConfig,
     events::Events,
     jobs::Runner,
-    quote,
-    target::{Target, Targets},
+    target::{Home, Target, Targets, address, identity},
 };
-
-/// The console's own tables.
-static STORE: Migrator = sqlx::migrate!("../migrations/store");
 
 /// Everything the console can do, behind permissions. Cheap to clone.
 #[derive(Clone)]
@@ -44,32 +35,41 @@ impl Engine {
     /// with `config.works`, to take jobs.
     ///
     /// # Errors
-    /// When the store cannot be reached, created or migrated, or the signing key cannot be used.
+    /// When the store cannot be reached, created or migrated, or the signing key cannot be used; `Refused` when a managed
+    /// database is a console's own, or not the one that the store knows by its name.
     pub async fn open(config: EngineConfig) -> Result<Self> {
+        Self::open_and(config, true).await
+    }
+
+    /// The same, and a managed database that is another one than its name stands for does not keep it from opening; it
+    /// cannot be used until it is adopted.
+    ///
+    /// # Errors
+    /// As for `open`.
+    pub async fn open_to_adopt(config: EngineConfig) -> Result<Self> {
+        Self::open_and(config, false).await
+    }
+
+    async fn open_and(config: EngineConfig, all_must_fit: bool) -> Result<Self> {
         let session = crate::session::Keys::load(&config)?;
-        create_if_missing(&config.store).await?;
-        let store = PgPoolOptions::new()
-            .max_connections(config.store_connections)
-            .acquire_timeout(std::time::Duration::from_secs(10))
-            .connect_with(
-                config
-                    .store
-                    .clone()
-                    .application_name("pgsteward store")
-                    .disable_statement_logging(),
-            )
-            .await
-            .map_err(store_failed)?;
-        STORE
-            .run(&store)
-            .await
-            .map_err(|error| Error::internal("migrating the console's own tables", error))?;
+        let store = crate::store::open(&config).await?;
+        let found = identity::read(&mut *store.acquire().await?, &address(&config.store)).await?;
+        let home = Arc::new(Home {
+            store: store.clone(),
+            identity: found.identity,
+            names: config.targets.iter().map(|target| target.name.clone()).collect(),
+        });
         let targets: Vec<Target> = config
             .targets
             .iter()
-            .map(|target| Target::new(target.clone(), config.query_log))
+            .map(|target| Target::new(target.clone(), config.query_log, Arc::clone(&home)))
             .collect();
         let (refusals, refused) = Refusals::new();
+        let met = crate::target::meet(&targets).await;
+        if all_must_fit && let Err(error) = met {
+            store.close().await;
+            return Err(error);
+        }
         let engine = Self(Arc::new(Inner {
             events: Events::new(),
             runner: Runner::new(),
@@ -179,6 +179,24 @@ impl Engine {
             })
     }
 
+    /// The managed database of a job: by its name or, when that has changed, by what it is. Its sessions lead to this
+    /// database or fail.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub(crate) fn target_of(&self, name: &str, database: i64) -> Result<Target> {
+        let mut same = self
+            .0
+            .targets
+            .iter()
+            .filter(|target| target.known() == Some(database));
+        let named = same.clone().find(|target| target.name() == name);
+        match named.or_else(|| same.next()) {
+            Some(target) => Ok(target.bound_to(database)),
+            None => Ok(self.target(name)?.bound_to(database)),
+        }
+    }
+
     /// The operations on managed databases as a whole.
     pub fn targets(&self) -> Targets<'_> {
         Targets(self)
@@ -192,42 +210,4 @@ impl Engine {
         sqlx::query("select 1").execute(self.store()).await?;
         Ok(())
     }
-}
-
-/// Creates the store's database when the server does not have it.
-async fn create_if_missing(options: &PgConnectOptions) -> Result<()> {
-    let missing = match PgConnection::connect_with(options).await {
-        Ok(connection) => return connection.close().await.map_err(store_failed),
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("3D000") => error,
-        Err(error) => return Err(store_failed(error)),
-    };
-    let name = options.get_database().unwrap_or("pgsteward").to_owned();
-    tracing::info!(
-        database = name,
-        reason = missing.message(),
-        "creating the console's own database"
-    );
-    let mut admin = PgConnection::connect_with(&options.clone().database("postgres"))
-        .await
-        .map_err(store_failed)?;
-    let create = format!("create database {}", quote::ident(&name));
-    match sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut admin).await {
-        Ok(_) => Ok(()),
-        // Another console process was first.
-        Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42P04" | "23505")) => {
-            Ok(())
-        }
-        Err(error) => Err(store_failed(error)),
-    }
-}
-
-/// The store cannot be used at start: the reader is the one who set it up, so say what the server said.
-fn store_failed(source: sqlx::Error) -> Error {
-    let inner = crate::target::explain::fault("the console's own database", &source, None);
-    let mut fault = Fault::new(Code::Internal, inner.message);
-    fault.hint = inner.hint.or(Some(
-        "Check PGSTEWARD_STORE_URL, or DATABASE_URL when that is not set.".into(),
-    ));
-    tracing::error!(error = %source, "the store cannot be used");
-    Error::Refused(fault)
 }

@@ -32,6 +32,18 @@ impl Console {
     /// # Errors
     /// When the store or the embedded PostgreSQL cannot be used.
     pub async fn open(settings: &Settings, works: bool) -> Result<Self> {
+        Self::open_and(settings, works, true).await
+    }
+
+    /// The same for a command that says which database a name stands for: one that is another than before is no failure.
+    ///
+    /// # Errors
+    /// As for `open`.
+    pub async fn open_to_adopt(settings: &Settings) -> Result<Self> {
+        Self::open_and(settings, false, false).await
+    }
+
+    async fn open_and(settings: &Settings, works: bool, all_must_fit: bool) -> Result<Self> {
         let (embedded, store, targets) = match &settings.store {
             Some(store) => {
                 let store = DatabaseUrl {
@@ -56,7 +68,12 @@ impl Console {
                 (Some(embedded), store, vec![target])
             }
         };
-        match Engine::open(settings.engine(store, targets, works)).await {
+        let config = settings.engine(store, targets, works);
+        let opened = match all_must_fit {
+            true => Engine::open(config).await,
+            false => Engine::open_to_adopt(config).await,
+        };
+        match opened {
             Ok(engine) => Ok(Self { engine, embedded }),
             Err(error) => {
                 stop(embedded, END).await;

@@ -80,7 +80,7 @@ fn consequence(backup: &BackupView, all: &[BackupView]) -> String {
     }
     let mut good = all
         .iter()
-        .filter(|other| other.damage.is_none() && other.id != backup.id);
+        .filter(|other| other.is_sound() && other.id != backup.id);
     let Some(newest) = good.next() else {
         return format!("{what} It is the only good backup: afterwards nothing could be restored.");
     };
@@ -118,6 +118,7 @@ mod tests {
             proof: Proof::ReadBack,
             proven_at: at,
             damage: damage.map(str::to_owned),
+            foreign: None,
             server_version: "15.19".into(),
             tool_version: "15.19".into(),
             migration: None,

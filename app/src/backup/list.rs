@@ -111,6 +111,15 @@ fn Row(
     let damage = Memo::new(move |_| backup.with(|backup| backup.damage.clone()));
     let proof = Memo::new(move |_| backup.with(|backup| backup.proof));
     let proven_at = Signal::derive(move || backup.with(|backup| backup.proven_at));
+    let foreign = Memo::new(move |_| {
+        backup.with(|backup| {
+            let words = backup.foreign.as_ref().filter(|_| backup.damage.is_none())?;
+            Some(format!(
+                "{words} It can be verified, and then taken over: pgsteward backup adopt {}",
+                backup.id
+            ))
+        })
+    });
     view! {
         <tr>
             <td class="wrap">
@@ -118,10 +127,19 @@ fn Row(
                     <Ago at=taken_at />
                 </span>
                 {move || damage.get().map(|damage| view! { <div class="bad-text small">{damage}</div> })}
+                {move || foreign.get().map(|words| view! { <div class="muted small">{words}</div> })}
                 <Facts backup=backup.get_untracked() />
             </td>
             <td>
-                {move || view! { <ProofBadge proof=proof.get() damaged=damage.with(Option::is_some) /> }}
+                {move || {
+                    view! {
+                        <ProofBadge
+                            proof=proof.get()
+                            damaged=damage.with(Option::is_some)
+                            foreign=foreign.with(Option::is_some)
+                        />
+                    }
+                }}
                 <div class="muted small hide-s">
                     <Ago at=proven_at />
                 </div>
@@ -144,19 +162,24 @@ fn Row(
 
 /// How well a backup is proven.
 #[component]
-fn ProofBadge(proof: Proof, damaged: bool) -> impl IntoView {
-    let (tone, text, meaning) = match (damaged, proof) {
-        (true, _) => (
+fn ProofBadge(proof: Proof, damaged: bool, foreign: bool) -> impl IntoView {
+    let (tone, text, meaning) = match (damaged, foreign, proof) {
+        (true, ..) => (
             Tone::Bad,
             "Damaged",
             "the last verification found it damaged: it is no backup any more",
         ),
-        (false, Proof::Hash) => (
+        (false, true, _) => (
+            Tone::Warn,
+            "Another console's",
+            "this console cannot vouch for its manifest",
+        ),
+        (false, false, Proof::Hash) => (
             Tone::Warn,
             Proof::Hash.label(),
             "the stored bytes are those that were written; nobody read them as an archive",
         ),
-        (false, Proof::ReadBack) => (
+        (false, false, Proof::ReadBack) => (
             Tone::Ok,
             Proof::ReadBack.label(),
             "pg_restore read the stored archive to its end",

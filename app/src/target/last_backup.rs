@@ -56,10 +56,7 @@ pub fn LastBackup(
 
 /// The newest one that is whole.
 fn newest(list: &BackupList) -> Option<BackupView> {
-    list.backups
-        .iter()
-        .find(|backup| backup.damage.is_none())
-        .cloned()
+    list.backups.iter().find(|backup| backup.is_sound()).cloned()
 }
 
 #[component]

@@ -55,7 +55,8 @@ impl Attempt<'_> {
             target,
             programs,
             folder,
-            seal,
+            seals,
+            shelf,
             reach,
             application,
             facts,
@@ -63,6 +64,7 @@ impl Attempt<'_> {
             last,
         } = ready;
         context.check()?;
+        let place = shelf.own()?;
         store::begin(
             context.engine.store(),
             context.id,
@@ -180,6 +182,8 @@ impl Attempt<'_> {
             created_by: context.created_by.to_string(),
             job: id,
             notes,
+            source: shelf.source().cloned(),
+            key: seals.key(),
             mac: unsealed(),
         };
         manifest.database.large_objects = large_objects;
@@ -191,24 +195,20 @@ impl Attempt<'_> {
             context.log(LogLevel::Warn, note.clone());
             manifest.notes.push(note);
         }
-        let sealed = seal.set(&manifest)?;
+        let sealed = seals.set(&manifest)?;
         // The last moment to stop; from the rename on the backup exists.
         context.check()?;
         {
-            let (folder, name) = (folder.clone(), target.name().to_owned());
+            let (folder, place) = (folder.clone(), place.clone());
             blocking(move || {
                 folder::write_whole(&folder.partial(id), MANIFEST, &sealed)?;
-                folder.publish(&name, id)
+                folder.publish(&place, id)
             })
             .await?;
         }
-        reconcile::refresh(&context.engine, &folder, target.name(), id).await?;
+        reconcile::refresh(&context.engine, &folder, &shelf, id).await?;
         store::end(&mut *context.engine.store().acquire().await?, context.id).await?;
-        self.end(
-            STORE,
-            started,
-            folder.stored(target.name(), id).display().to_string(),
-        );
+        self.end(STORE, started, folder.stored(&place, id).display().to_string());
         Ok(manifest)
     }
 

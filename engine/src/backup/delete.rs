@@ -9,6 +9,7 @@ use super::{
     folder::{self, Folder},
     gone,
     reconcile::blocking,
+    shelf::Shelf,
     store,
 };
 use crate::{Caller, Error, Result, audit};
@@ -31,7 +32,12 @@ impl Backups<'_> {
             ));
         }
         let folder = Folder::new(&self.0.config().backup_dir);
-        let path = folder.stored(&view.target, view.id);
+        let shelf = Shelf::of(self.0, &self.0.target(&request.target)?).await?;
+        let (finding, id) = (folder.clone(), view.id);
+        let Some(place) = blocking(move || finding.find(&shelf, id)).await? else {
+            return Err(gone());
+        };
+        let path = folder.stored(&place, view.id);
         let alone = blocking(move || match folder::lock_alone(&path) {
             Ok(file) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(Error::conflict(
@@ -61,12 +67,12 @@ impl Backups<'_> {
             },
         )
         .await?;
-        let (withdrawing, name, id) = (folder.clone(), view.target.clone(), view.id);
-        blocking(move || withdrawing.withdraw(&name, id)).await?;
+        let (withdrawing, from) = (folder.clone(), place.clone());
+        blocking(move || withdrawing.withdraw(&from, id)).await?;
         // Should this process die here, the row is still there, and the next look at the folder puts the backup back.
         if let Err(error) = transaction.commit().await {
-            let (restoring, name) = (folder.clone(), view.target.clone());
-            blocking(move || restoring.restore(&name, id)).await?;
+            let restoring = folder.clone();
+            blocking(move || restoring.restore(&place, id)).await?;
             return Err(error.into());
         }
         let removed = blocking(move || folder.remove_deleted(id)).await;

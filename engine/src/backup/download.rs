@@ -9,6 +9,7 @@ use super::{
     gone,
     manifest::{ARCHIVE, GLOBALS, Manifest, StoredFile},
     reconcile::{self, blocking},
+    shelf::Shelf,
     stored::{self, Stored},
 };
 use crate::{Caller, Error, Result, audit};
@@ -48,12 +49,13 @@ impl Backups<'_> {
     async fn opened(&self, caller: &Caller, target: &str, id: Uuid, name: &'static str) -> Result<Download> {
         let target = self.0.target(target)?;
         let folder = Folder::new(&self.0.config().backup_dir);
-        let Stored::Known { manifest, .. } = reconcile::refresh(self.0, &folder, target.name(), id).await?
+        let shelf = Shelf::of(self.0, &target).await?;
+        let (place, Stored::Known { manifest, .. }) = reconcile::refresh(self.0, &folder, &shelf, id).await?
         else {
             return Err(gone());
         };
         let (wanted, shown) = part(&manifest, name)?;
-        let path = folder.stored(target.name(), id).join(name);
+        let path = folder.stored(&place, id).join(name);
         let (file, bytes) = blocking(move || {
             let file =
                 folder::open_shared(&path).map_err(Error::io(format!("opening {}", path.display())))?;

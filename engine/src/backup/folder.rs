@@ -1,4 +1,4 @@
-//! The backup folder: `<target>/<id>/` for what is stored, `.partial/<id>/` for what is not. A backup appears and goes
+//! The backup folder: `<folder of a database>/<id>/` for what is stored, `.partial/<id>/` for what is not. A backup appears and goes
 //! by one rename of its folder; its files are named by us, never by a user or a database.
 
 use std::{
@@ -11,7 +11,10 @@ use std::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::manifest::{ARCHIVE, MANIFEST, PROOF};
+use super::{
+    manifest::{ARCHIVE, MANIFEST, PROOF},
+    shelf::Shelf,
+};
 use crate::{Error, Result};
 
 /// What is not finished, and what is being deleted.
@@ -50,9 +53,42 @@ impl Folder {
         self.root.join(PARTIAL).join(id.to_string())
     }
 
-    /// The folder of a stored backup.
-    pub(super) fn stored(&self, target: &str, id: Uuid) -> PathBuf {
-        self.root.join(folder_name(target)).join(id.to_string())
+    /// The folder of a stored backup, in the folder of its database.
+    pub(super) fn stored(&self, folder: &str, id: Uuid) -> PathBuf {
+        self.root.join(folder).join(id.to_string())
+    }
+
+    /// The folders that may hold backups of a database.
+    fn folders(&self, shelf: &Shelf) -> Result<Vec<String>> {
+        let reading = || format!("reading the backup folder {}", self.root.display());
+        let entries = match fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::io(reading())(error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(Error::io(reading()))?;
+            if let Some(name) = entry.file_name().to_str()
+                && shelf.looks_into(name)
+            {
+                found.push(name.to_owned());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether anything of a database was ever stored here: its folder stays when its last backup is deleted.
+    pub(super) fn knows(&self, shelf: &Shelf) -> Result<bool> {
+        Ok(!self.folders(shelf)?.is_empty())
+    }
+
+    /// The folder of its database that a stored backup lies in.
+    pub(super) fn find(&self, shelf: &Shelf, id: Uuid) -> Result<Option<String>> {
+        let folders = self.folders(shelf)?;
+        Ok(folders
+            .into_iter()
+            .find(|folder| stamp(&self.stored(folder, id)).is_some()))
     }
 
     fn deleted(&self, id: Uuid) -> PathBuf {
@@ -72,9 +108,9 @@ impl Folder {
     }
 
     /// Makes the finished attempt a stored backup: everything durable, then one rename, then that durable.
-    pub(super) fn publish(&self, target: &str, id: Uuid) -> Result<()> {
-        let (partial, stored) = (self.partial(id), self.stored(target, id));
-        let above = self.root.join(folder_name(target));
+    pub(super) fn publish(&self, folder: &str, id: Uuid) -> Result<()> {
+        let (partial, stored) = (self.partial(id), self.stored(folder, id));
+        let above = self.root.join(folder);
         let publish = || -> io::Result<()> {
             private_folder(&above)?;
             sync_folder(&self.root)?;
@@ -89,9 +125,19 @@ impl Folder {
         )))
     }
 
-    /// The ids of the folders under a target that hold a manifest, with the manifest's stamp.
-    pub(super) fn list(&self, target: &str) -> Result<Vec<(Uuid, String)>> {
-        let above = self.root.join(folder_name(target));
+    /// The ids of the backups that may be a database's, each with the folder that it lies in and its stamp.
+    pub(super) fn list(&self, shelf: &Shelf) -> Result<Vec<(Uuid, String, String)>> {
+        let mut found = Vec::new();
+        for folder in self.folders(shelf)? {
+            let listed = self.list_one(&folder)?;
+            found.extend(listed.into_iter().map(|(id, stamp)| (id, folder.clone(), stamp)));
+        }
+        Ok(found)
+    }
+
+    /// The ids in a folder that hold a manifest, with the manifest's stamp.
+    fn list_one(&self, folder: &str) -> Result<Vec<(Uuid, String)>> {
+        let above = self.root.join(folder);
         let reading = || format!("reading the backup folder {}", above.display());
         let entries = match fs::read_dir(&above) {
             Ok(entries) => entries,
@@ -148,23 +194,23 @@ impl Folder {
     }
 
     /// Takes a stored backup out of sight; `restore` undoes it, `remove_deleted` ends it.
-    pub(super) fn withdraw(&self, target: &str, id: Uuid) -> Result<()> {
-        let (stored, deleted) = (self.stored(target, id), self.deleted(id));
+    pub(super) fn withdraw(&self, folder: &str, id: Uuid) -> Result<()> {
+        let (stored, deleted) = (self.stored(folder, id), self.deleted(id));
         let withdraw = || -> io::Result<()> {
             private_folder(&self.root.join(PARTIAL))?;
             fs::rename(&stored, &deleted)?;
-            sync_folder(&self.root.join(folder_name(target)))?;
+            sync_folder(&self.root.join(folder))?;
             sync_folder(&self.root.join(PARTIAL))
         };
         withdraw().map_err(Error::io(format!("moving the backup {} away", stored.display())))
     }
 
     /// Puts a withdrawn backup back.
-    pub(super) fn restore(&self, target: &str, id: Uuid) -> Result<()> {
-        let (stored, deleted) = (self.stored(target, id), self.deleted(id));
+    pub(super) fn restore(&self, folder: &str, id: Uuid) -> Result<()> {
+        let (stored, deleted) = (self.stored(folder, id), self.deleted(id));
         let restore = || -> io::Result<()> {
             fs::rename(&deleted, &stored)?;
-            sync_folder(&self.root.join(folder_name(target)))
+            sync_folder(&self.root.join(folder))
         };
         restore().map_err(Error::io(format!("putting the backup {} back", stored.display())))
     }
@@ -279,8 +325,9 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// A target's name as a folder's: as it is when it is harmless, else cut down and told apart by its hash.
-fn folder_name(target: &str) -> String {
+/// A target's name as older versions made it a folder's: as it is when it is harmless, else cut down and told apart by its
+/// hash.
+pub(super) fn folder_name(target: &str) -> String {
     let harmless = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if !target.is_empty() && target.len() <= 48 && !target.starts_with('-') && target.chars().all(harmless) {
         return target.to_owned();

@@ -45,6 +45,12 @@ pub(super) struct Manifest {
     pub job: Uuid,
     /// What a reader must know, in words.
     pub notes: Vec<String>,
+    /// Which database it is of, whatever that was called; none in manifests of older versions.
+    #[serde(default)]
+    pub source: Option<Source>,
+    /// The name of the key that it is sealed with; none in older versions.
+    #[serde(default)]
+    pub key: Option<String>,
     pub mac: String,
 }
 
@@ -53,6 +59,13 @@ pub(super) struct Manifest {
 pub(super) enum ManifestKind {
     #[serde(rename = "pgsteward backup")]
     Backup,
+}
+
+/// A database's identity: see `target::identity`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Source {
+    pub system: String,
+    pub oid: i64,
 }
 
 /// The server that was backed up.
@@ -141,6 +154,9 @@ pub(super) struct ProofFile {
     pub damage: Option<String>,
     pub by: String,
     pub job: Uuid,
+    /// As in the manifest.
+    #[serde(default)]
+    pub key: Option<String>,
     pub mac: String,
 }
 

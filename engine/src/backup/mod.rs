@@ -3,6 +3,7 @@
 //! The manifests are the truth, the store's rows a cache of them. What is listed is whole: an archive that was hashed,
 //! made durable and read back to its end before it appeared under its name.
 
+mod adopt;
 mod attempt;
 mod catalog;
 mod delete;
@@ -20,6 +21,7 @@ mod read_back;
 mod reconcile;
 pub(crate) mod run;
 mod seal;
+mod shelf;
 mod snapshot;
 mod store;
 mod stored;
@@ -38,7 +40,11 @@ use contract::{
 use uuid::Uuid;
 
 pub use self::download::Download;
-use self::{folder::Folder, reconcile::blocking};
+use self::{
+    folder::Folder,
+    reconcile::{Found, blocking},
+    shelf::Shelf,
+};
 use crate::{
     Caller, Engine, Error, Result,
     jobs::{self, Act},
@@ -72,23 +78,21 @@ impl Backups<'_> {
         caller.permit(Permission::ViewTarget)?;
         let engine = self.0;
         let target = engine.target(target)?;
+        let shelf = Shelf::of(engine, &target).await?;
         reconcile::sweep(engine).await?;
-        let found = reconcile::reconcile(engine, target.name()).await?;
+        let found = reconcile::reconcile(engine, &shelf).await?;
         let server = match target.state() {
             TargetState::Up(server) => Some(server),
             TargetState::Down { .. } => None,
         };
-        let last = found.backups.iter().find(|backup| backup.damage.is_none());
+        let last = found.backups.iter().find(|backup| backup.is_sound());
         let root = engine.config().backup_dir.clone();
         Ok(BackupList {
             target: target.name().to_owned(),
             attempts: self.attempts(target.name()).await?,
             warning: self
-                .warning(
-                    server.as_ref().map(|server| server.version_num),
-                    &found.unreadable,
-                )
-                .await,
+                .warning(server.as_ref().map(|server| server.version_num), &found)
+                .await?,
             location: root.display().to_string(),
             free_bytes: blocking(move || Ok(Folder::new(&root).free_bytes())).await?,
             expected_bytes: prepare::expected_bytes(last, server.map(|server| server.database_bytes)),
@@ -142,7 +146,7 @@ impl Backups<'_> {
 
     async fn find(&self, target: &str, id: Uuid) -> Result<BackupView> {
         let target = self.0.target(target)?;
-        let found = reconcile::reconcile(self.0, target.name()).await?;
+        let found = reconcile::reconcile(self.0, &Shelf::of(self.0, &target).await?).await?;
         found
             .backups
             .into_iter()
@@ -166,13 +170,14 @@ impl Backups<'_> {
     }
 
     /// What the reader must know of the tools and of the folder.
-    async fn warning(&self, server: Option<i32>, unreadable: &[Uuid]) -> Option<String> {
+    async fn warning(&self, server: Option<i32>, found: &Found) -> Result<Option<String>> {
+        let unreadable = &found.unreadable;
         let given = self.0.config().pg_bin.as_deref();
-        let found = match server.and_then(|number| u32::try_from(number / 10_000).ok()) {
+        let programs = match server.and_then(|number| u32::try_from(number / 10_000).ok()) {
             Some(major) => Programs::for_server(given, &NEEDED, major).await,
             None => Programs::find(given, &NEEDED).await,
         };
-        let tools = match found {
+        let tools = match programs {
             Ok(programs) => programs.warning(),
             Err(error) => {
                 let fault = error.fault();
@@ -195,8 +200,21 @@ impl Backups<'_> {
                 names.join(", "),
             )
         });
-        let words: Vec<String> = tools.into_iter().chain(folders).collect();
-        (!words.is_empty()).then(|| words.join(" "))
+        let made = crate::store::made_at(self.0.store()).await?;
+        let older = found
+            .backups
+            .last()
+            .zip(made)
+            .filter(|(oldest, made)| oldest.taken_at < *made);
+        let lost = older.map(|(_, made)| {
+            format!(
+                "The console's own database was made on {}, after the oldest of these backups: jobs, users and audit \
+                 entries from before are not in it.",
+                contract::format::absolute(made)
+            )
+        });
+        let words: Vec<String> = tools.into_iter().chain(folders).chain(lost).collect();
+        Ok((!words.is_empty()).then(|| words.join(" ")))
     }
 }
 

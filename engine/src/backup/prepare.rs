@@ -14,7 +14,8 @@ use super::{
     manifest::Manifest,
     reach::Reach,
     reconcile::{self, blocking},
-    seal::Seal,
+    seal::Seals,
+    shelf::Shelf,
     snapshot::Snapshot,
     stored::Stored,
     words,
@@ -26,7 +27,8 @@ pub(super) struct Ready {
     pub target: Target,
     pub programs: Programs,
     pub folder: Folder,
-    pub seal: Seal,
+    pub seals: Seals,
+    pub shelf: Shelf,
     pub reach: Reach,
     /// The name of the backup's sessions on the server.
     pub application: String,
@@ -55,14 +57,14 @@ pub(super) async fn prepare(context: &JobContext, target: &str) -> Result<Ready>
     let target = context.target(target)?;
     let id = context.id.0;
     let folder = Folder::new(&engine.config().backup_dir);
-    let seal = {
-        let (folder, data_dir) = (folder.clone(), engine.config().data_dir.clone());
-        blocking(move || {
-            folder.make()?;
-            Seal::load(&data_dir)
-        })
-        .await?
-    };
+    let shelf = Shelf::of(engine, &target).await?;
+    let seals = Seals::load(engine).await?;
+    // Before anything is made in the folder: it may be an empty mount point.
+    let (last_view, last) = last_good(engine, &folder, &shelf).await?;
+    {
+        let folder = folder.clone();
+        blocking(move || folder.make()).await?;
+    }
     reconcile::sweep(engine).await?;
 
     let mut connection = target.connect(&purpose(id)).await?;
@@ -78,7 +80,6 @@ pub(super) async fn prepare(context: &JobContext, target: &str) -> Result<Ready>
     if !hidden.is_empty() {
         return Err(words::row_security(target.name(), &hidden));
     }
-    let (last_view, last) = last_good(engine, &folder, target.name()).await?;
     check_room(context, &folder, last_view.as_ref(), facts.database.bytes)?;
     let reach = Reach::new(&target, &engine.config().data_dir, id, &application(id))?;
     let sizes = sizes(&mut connection, &target).await?;
@@ -102,7 +103,8 @@ pub(super) async fn prepare(context: &JobContext, target: &str) -> Result<Ready>
         target,
         programs,
         folder,
-        seal,
+        seals,
+        shelf,
         reach,
         facts,
         snapshot,
@@ -134,15 +136,15 @@ async fn sizes(connection: &mut PgConnection, target: &Target) -> Result<HashMap
 async fn last_good(
     engine: &Engine,
     folder: &Folder,
-    target: &str,
+    shelf: &Shelf,
 ) -> Result<(Option<BackupView>, Option<Manifest>)> {
-    let found = reconcile::reconcile(engine, target).await?;
-    let Some(view) = found.backups.into_iter().find(|backup| backup.damage.is_none()) else {
+    let found = reconcile::reconcile(engine, shelf).await?;
+    let Some(view) = found.backups.into_iter().find(BackupView::is_sound) else {
         return Ok((None, None));
     };
-    let manifest = match reconcile::refresh(engine, folder, target, view.id).await? {
+    let manifest = match reconcile::refresh(engine, folder, shelf, view.id).await?.1 {
         Stored::Known { manifest, .. } => Some(manifest),
-        Stored::Missing | Stored::Unreadable(_) => None,
+        Stored::Missing | Stored::Strange | Stored::Unreadable(_) => None,
     };
     Ok((Some(view), manifest))
 }
@@ -217,6 +219,7 @@ mod tests {
             proof: contract::backup::Proof::Hash,
             proven_at: chrono::Utc::now(),
             damage: None,
+            foreign: None,
             server_version: String::new(),
             tool_version: String::new(),
             migration: None,

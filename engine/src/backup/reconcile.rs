@@ -1,15 +1,17 @@
 //! The store's rows are a cache of the manifests in the folder. Whenever the folder is looked at, the rows follow it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use contract::backup::BackupView;
 use uuid::Uuid;
 
 use super::{
-    folder::{Folder, Leftover},
-    seal::Seal,
+    folder::{Folder, Leftover, folder_name},
+    seal::Seals,
+    shelf::Shelf,
     store,
     stored::{self, Stored},
+    words,
 };
 use crate::{Engine, Error, Result};
 
@@ -36,12 +38,14 @@ pub(super) async fn blocking<T: Send + 'static>(
 /// Brings the rows of a target up to date and gives its backups.
 ///
 /// # Errors
-/// The store's and the folder's.
-pub(super) async fn reconcile(engine: &Engine, target: &str) -> Result<Found> {
+/// `Refused` when the folder is not the one that the rows are of; the store's and the folder's.
+pub(super) async fn reconcile(engine: &Engine, shelf: &Shelf) -> Result<Found> {
     let folder = Folder::new(&engine.config().backup_dir);
-    let known = store::known(engine.store(), target).await?;
+    let root = folder.root().display().to_string();
+    let seals = Arc::new(Seals::load(engine).await?);
+    let known = store::known(engine.store(), shelf.target(), &root).await?;
     let listed = {
-        let (folder, target, must_exist) = (folder.clone(), target.to_owned(), !known.is_empty());
+        let (folder, shelf, must_exist) = (folder.clone(), shelf.clone(), !known.is_empty());
         blocking(move || {
             // A disk that is not mounted must not look like a console that never took a backup.
             if must_exist {
@@ -49,8 +53,11 @@ pub(super) async fn reconcile(engine: &Engine, target: &str) -> Result<Found> {
                     "opening the backup folder {}",
                     folder.root().display()
                 )))?;
+                if !folder.knows(&shelf)? {
+                    return Err(words::not_the_folder(folder.root(), shelf.target()));
+                }
             }
-            folder.list(&target)
+            folder.list(&shelf)
         })
         .await?
     };
@@ -59,17 +66,23 @@ pub(super) async fn reconcile(engine: &Engine, target: &str) -> Result<Found> {
         backups: Vec::new(),
         unreadable: Vec::new(),
     };
-    for (id, stamp) in listed {
+    for (id, place, stamp) in listed {
         let row = known.remove(&id);
         if let Some(row) = &row
-            && row.stamp == stamp
+            && row.stamp == format!("{stamp} {}", seals.stamp())
+            && row.folder.as_deref() == Some(&place)
         {
             found.backups.push(row.view.0.clone());
             continue;
         }
-        match refresh(engine, &folder, target, id).await? {
+        match refreshed(engine, &folder, &seals, shelf, &place, id).await? {
             Stored::Known { view, .. } => found.backups.push(view),
             Stored::Missing => {}
+            Stored::Strange => {
+                if row.is_some() {
+                    store::remove(&mut *engine.store().acquire().await?, id).await?;
+                }
+            }
             Stored::Unreadable(why) => {
                 tracing::warn!(backup.id = %id, why, "a manifest cannot be read");
                 match row {
@@ -98,18 +111,44 @@ pub(super) async fn reconcile(engine: &Engine, target: &str) -> Result<Found> {
     Ok(found)
 }
 
-/// Reads one backup's files and makes its row anew.
+/// Finds one backup, reads its files and makes its row anew. Gives the folder it lies in as well.
 ///
 /// # Errors
 /// The store's and the folder's.
-pub(super) async fn refresh(engine: &Engine, folder: &Folder, target: &str, id: Uuid) -> Result<Stored> {
-    let data_dir = engine.config().data_dir.clone();
+pub(super) async fn refresh(
+    engine: &Engine,
+    folder: &Folder,
+    shelf: &Shelf,
+    id: Uuid,
+) -> Result<(String, Stored)> {
+    let place = {
+        let (folder, shelf) = (folder.clone(), shelf.clone());
+        blocking(move || folder.find(&shelf, id)).await?
+    };
+    let Some(place) = place else {
+        return Ok((String::new(), Stored::Missing));
+    };
+    let seals = Arc::new(Seals::load(engine).await?);
+    let read = refreshed(engine, folder, &seals, shelf, &place, id).await?;
+    Ok((place, read))
+}
+
+async fn refreshed(
+    engine: &Engine,
+    folder: &Folder,
+    seals: &Arc<Seals>,
+    shelf: &Shelf,
+    place: &str,
+    id: Uuid,
+) -> Result<Stored> {
     let read = {
-        let (folder, target) = (folder.clone(), target.to_owned());
-        blocking(move || stored::read(&folder, &Seal::load(&data_dir)?, &target, id)).await?
+        let (folder, seals, shelf, place) =
+            (folder.clone(), Arc::clone(seals), shelf.clone(), place.to_owned());
+        blocking(move || stored::read(&folder, &seals, &shelf, &place, id)).await?
     };
     if let Stored::Known { view, stamp, .. } = &read {
-        store::put(&mut *engine.store().acquire().await?, view, stamp).await?;
+        let root = folder.root().display().to_string();
+        store::put(&mut *engine.store().acquire().await?, view, stamp, &root, place).await?;
     }
     Ok(read)
 }
@@ -136,11 +175,12 @@ pub(super) async fn sweep(engine: &Engine) -> Result<()> {
                 blocking(move || folder.remove_partial(id)).await?;
             }
             // While the row is there, the deletion was not committed: it did not happen.
-            Leftover::Deleted(id) => match store::target_of(engine.store(), id).await? {
-                Some(target) => {
+            Leftover::Deleted(id) => match store::place_of(engine.store(), id).await? {
+                Some((target, place)) => {
                     tracing::info!(backup.id = %id, "putting back a backup whose deletion was not committed");
                     let folder = folder.clone();
-                    blocking(move || folder.restore(&target, id)).await?;
+                    let place = place.unwrap_or_else(|| folder_name(&target));
+                    blocking(move || folder.restore(&place, id)).await?;
                 }
                 None => {
                     let folder = folder.clone();

@@ -113,28 +113,51 @@ pub(super) async fn verifying(pool: &PgPool, backup: Uuid) -> Result<Option<JobI
 pub(super) struct Known {
     pub id: Uuid,
     pub stamp: String,
+    /// The folder in the backup folder; none in rows from before databases had an identity.
+    pub folder: Option<String>,
     pub view: Json<BackupView>,
 }
 
-/// The cached backups of a target, newest first.
-pub(super) async fn known(pool: &PgPool, target: &str) -> Result<Vec<Known>, sqlx::Error> {
+/// The cached backups of a target in a backup folder, newest first.
+pub(super) async fn known(pool: &PgPool, target: &str, root: &str) -> Result<Vec<Known>, sqlx::Error> {
     sqlx::query_as!(
         Known,
-        r#"select id, stamp, view as "view: Json<BackupView>"
+        r#"select id, stamp, folder, view as "view: Json<BackupView>"
              from backups
             where target = $1
+              and coalesce(root, $2) = $2
             order by taken_at desc, id desc"#,
         target,
+        root,
     )
     .fetch_all(pool)
     .await
 }
 
-/// Whether the cache has a backup, of whatever target; which one.
-pub(super) async fn target_of(pool: &PgPool, id: Uuid) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar!("select target from backups where id = $1", id)
+/// Where the cache has a backup, of whatever target: target and folder.
+pub(super) async fn place_of(
+    pool: &PgPool,
+    id: Uuid,
+) -> Result<Option<(String, Option<String>)>, sqlx::Error> {
+    let row = sqlx::query!("select target, folder from backups where id = $1", id)
         .fetch_optional(pool)
-        .await
+        .await?;
+    Ok(row.map(|row| (row.target, row.folder)))
+}
+
+/// The folders in a backup folder that hold backups of a target, as far as the cache knows.
+pub(super) async fn folders(pool: &PgPool, target: &str, root: &str) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select distinct folder as "folder!"
+             from backups
+            where target = $1
+              and root = $2
+              and folder is not null"#,
+        target,
+        root,
+    )
+    .fetch_all(pool)
+    .await
 }
 
 /// Puts a backup into the cache, or makes its row anew.
@@ -142,17 +165,22 @@ pub(super) async fn put(
     connection: &mut PgConnection,
     view: &BackupView,
     stamp: &str,
+    root: &str,
+    folder: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into backups (id, target, taken_at, stamp, view)
-         values ($1, $2, $3, $4, $5)
+        "insert into backups (id, target, taken_at, stamp, view, root, folder)
+         values ($1, $2, $3, $4, $5, $6, $7)
              on conflict (id) do update
-            set target = excluded.target, taken_at = excluded.taken_at, stamp = excluded.stamp, view = excluded.view",
+            set target = excluded.target, taken_at = excluded.taken_at, stamp = excluded.stamp, view = excluded.view,
+                root = excluded.root, folder = excluded.folder",
         view.id,
         view.target,
         view.taken_at,
         stamp,
         Json(view) as _,
+        root,
+        folder,
     )
     .execute(connection)
     .await?;
@@ -165,4 +193,24 @@ pub(super) async fn remove(connection: &mut PgConnection, id: Uuid) -> Result<bo
         .execute(connection)
         .await?;
     Ok(removed.rows_affected() > 0)
+}
+
+/// The keys that seals are made and known with, the first one first: name and bits.
+pub(super) async fn keys(pool: &PgPool) -> Result<Vec<(String, Vec<u8>)>, sqlx::Error> {
+    let rows = sqlx::query!("select id, key from backup_keys order by number")
+        .fetch_all(pool)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.key)).collect())
+}
+
+/// Adds a key, if it is not there yet.
+pub(super) async fn add_key(pool: &PgPool, id: &str, key: &[u8]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into backup_keys (id, key) values ($1, $2) on conflict (id) do nothing",
+        id,
+        key,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }

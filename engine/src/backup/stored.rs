@@ -13,7 +13,8 @@ use uuid::Uuid;
 use super::{
     folder::{self, Folder},
     manifest::{ARCHIVE, FORMAT, MANIFEST, Manifest, PROOF, ProofFile},
-    seal::Seal,
+    seal::{Seal, Seals},
+    shelf::Shelf,
 };
 use crate::{Error, Result};
 
@@ -33,7 +34,11 @@ pub(super) enum Stored {
         stamp: String,
         /// Why the manifest itself cannot be trusted; no verification of the archive mends that.
         broken: Option<String>,
+        /// Whether a verification of a console of this store found it whole.
+        proven: bool,
     },
+    /// It is another database's.
+    Strange,
     /// There is a manifest that is none; why.
     Unreadable(String),
     /// There is none.
@@ -44,8 +49,8 @@ pub(super) enum Stored {
 ///
 /// # Errors
 /// `Io` when a file is there and may not be read.
-pub(super) fn read(folder: &Folder, seal: &Seal, target: &str, id: Uuid) -> Result<Stored> {
-    let path = folder.stored(target, id);
+pub(super) fn read(folder: &Folder, seals: &Seals, shelf: &Shelf, place: &str, id: Uuid) -> Result<Stored> {
+    let path = folder.stored(place, id);
     let Some(stamp) = folder::stamp(&path) else {
         return Ok(Stored::Missing);
     };
@@ -63,47 +68,74 @@ pub(super) fn read(folder: &Folder, seal: &Seal, target: &str, id: Uuid) -> Resu
         )));
     }
     let mut view = view(&manifest);
-    let broken = if !seal.holds(&bytes) {
-        Some("The manifest was changed after it was written, or another console wrote it: its seal does not fit.".into())
-    } else if manifest.id != id || manifest.target != target {
+    let sealed = seals.look(&bytes, manifest.key.as_deref());
+    let broken = if sealed == Seal::Broken {
+        Some("The manifest was changed after it was written: its seal does not fit.".into())
+    } else if manifest.id != id {
         Some(format!(
             "The manifest is of another backup: {} of {}.",
             manifest.id, manifest.target
         ))
+    } else if !shelf.has(place, &manifest) {
+        return Ok(Stored::Strange);
     } else {
         None
     };
+    if let Seal::Unknown(key) = sealed {
+        view.foreign = Some(match key {
+            Some(key) => format!("Another console sealed it, with the key {key} that this one does not have."),
+            None => "Another console sealed it, with a key that this one does not have, or it was changed since; older \
+                     versions did not write down which."
+                .to_owned(),
+        });
+    }
+    let mut proven = false;
     view.damage = match &broken {
         Some(words) => Some(words.clone()),
-        None => prove(&mut view, seal, &path, &manifest)?.or_else(|| wrong_size(&path, &manifest)),
+        None => {
+            let (found, damage) = prove(&mut view, seals, &path, &manifest)?;
+            proven = found && damage.is_none();
+            damage.or_else(|| wrong_size(&path, &manifest))
+        }
     };
     // What the folder says counts: links and rows lead there.
     view.id = id;
-    target.clone_into(&mut view.target);
+    shelf.target().clone_into(&mut view.target);
     Ok(Stored::Known {
         manifest,
         view,
-        stamp,
+        stamp: format!("{stamp} {}", seals.stamp()),
         broken,
+        proven,
     })
 }
 
-/// Takes over what the last verification found; gives the damage.
-fn prove(view: &mut BackupView, seal: &Seal, path: &Path, manifest: &Manifest) -> Result<Option<String>> {
+/// Takes over what the last verification by a console of this store found: whether there is one, and the damage.
+fn prove(
+    view: &mut BackupView,
+    seals: &Seals,
+    path: &Path,
+    manifest: &Manifest,
+) -> Result<(bool, Option<String>)> {
     let Some(bytes) = bytes(&path.join(PROOF))? else {
-        return Ok(None);
+        return Ok((false, None));
     };
-    let proof = parsed::<ProofFile>(&bytes).filter(|proof| {
-        seal.holds(&bytes) && proof.id == manifest.id && proof.archive_sha256 == manifest.archive.sha256
-    });
-    let Some(proof) = proof else {
-        return Ok(Some(
-            "The result of the last verification was changed after it was written. Verify again.".into(),
-        ));
+    let changed = || {
+        let words = "The result of the last verification was changed after it was written. Verify again.";
+        Ok((false, Some(words.to_owned())))
     };
+    let Some(proof) = parsed::<ProofFile>(&bytes) else {
+        return changed();
+    };
+    match seals.look(&bytes, proof.key.as_deref()) {
+        // What another console found is its own to say, and its backup's as well.
+        Seal::Unknown(_) if view.foreign.is_some() => return Ok((false, None)),
+        Seal::Holds if proof.id == manifest.id && proof.archive_sha256 == manifest.archive.sha256 => {}
+        _ => return changed(),
+    }
     view.proof = proof.proof;
     view.proven_at = proof.at;
-    Ok(proof.damage)
+    Ok((true, proof.damage))
 }
 
 fn wrong_size(path: &Path, manifest: &Manifest) -> Option<String> {
@@ -151,6 +183,7 @@ pub(super) fn view(manifest: &Manifest) -> BackupView {
         proof: manifest.proof,
         proven_at: manifest.proven_at,
         damage: None,
+        foreign: None,
         server_version: manifest.server.version.clone(),
         tool_version: manifest.tool_version.clone(),
         migration: manifest.migration,

@@ -1,5 +1,7 @@
 //! The job that proves a stored backup again: seal, size, SHA-256, and a whole read-back.
 
+use std::path::Path;
+
 use chrono::Utc;
 use contract::{
     Code, Fault, Instant,
@@ -16,7 +18,8 @@ use super::{
     pump::forget_pages,
     read_back::{self, Damage},
     reconcile::{self, blocking},
-    seal::Seal,
+    seal::Seals,
+    shelf::Shelf,
     stored::Stored,
 };
 use crate::{
@@ -63,9 +66,16 @@ impl Job for VerifyBackup {
         context.phase(Phase::Preparing, None);
         let engine = &context.engine;
         let folder = Folder::new(&engine.config().backup_dir);
-        let (manifest, broken) = match reconcile::refresh(engine, &folder, &self.target, self.backup).await? {
-            Stored::Known { manifest, broken, .. } => (manifest, broken),
-            Stored::Missing => {
+        let shelf = Shelf::of(engine, &context.target(&self.target)?).await?;
+        let (place, stored) = reconcile::refresh(engine, &folder, &shelf, self.backup).await?;
+        let (manifest, broken, foreign) = match stored {
+            Stored::Known {
+                manifest,
+                broken,
+                view,
+                ..
+            } => (manifest, broken, view.foreign.is_some()),
+            Stored::Missing | Stored::Strange => {
                 return Err(Error::not_found(
                     "This backup is not there any more.",
                     "Look at the list of backups.",
@@ -75,17 +85,34 @@ impl Job for VerifyBackup {
         };
         let damage = match broken {
             Some(words) => Some(found(&context, MANIFEST_STEP, Damage(words))),
-            None => self.look(&context, &folder, &manifest).await?,
+            None => {
+                self.look(&context, &folder.stored(&place, self.backup), &manifest)
+                    .await?
+            }
         };
         let words = damage.map(|Damage(words)| words);
-        self.write_down(&context, &folder, &manifest, words.clone())
-            .await?;
+        self.write_down(
+            &context,
+            &folder.stored(&place, self.backup),
+            &manifest,
+            words.clone(),
+        )
+        .await?;
+        reconcile::refresh(engine, &folder, &shelf, self.backup).await?;
         match words {
             Some(words) => Err(damaged(&words)),
             None => Ok(format!(
-                "{}: {} bytes with the right SHA-256, and pg_restore read them to the end",
+                "{}: {} bytes with the right SHA-256, and pg_restore read them to the end{}",
                 Proof::ReadBack.label(),
                 contract::format::exact(manifest.archive.bytes),
+                match foreign {
+                    true => format!(
+                        "; archive and manifest belong together, but another console sealed them: take them over with \
+                         pgsteward backup adopt {}",
+                        self.backup
+                    ),
+                    false => String::new(),
+                },
             )),
         }
     }
@@ -98,13 +125,7 @@ impl Job for VerifyBackup {
 
 impl VerifyBackup {
     /// Looks at the bytes. `Some` when they are damaged.
-    async fn look(
-        &self,
-        context: &JobContext,
-        folder: &Folder,
-        manifest: &Manifest,
-    ) -> Result<Option<Damage>> {
-        let path = folder.stored(&self.target, self.backup);
+    async fn look(&self, context: &JobContext, path: &Path, manifest: &Manifest) -> Result<Option<Damage>> {
         context.phase(Phase::ReadingBack, None);
         context.step(MANIFEST_STEP, |step| step.state = StepState::Done);
         context.step(ARCHIVE_STEP, |step| step.state = StepState::Running);
@@ -116,7 +137,7 @@ impl VerifyBackup {
             .unwrap_or(0);
         let given = context.engine.config().pg_bin.as_deref();
         let programs = Programs::for_server(given, &NEEDED, major).await?;
-        let file = match read_back::open(&path, ARCHIVE)? {
+        let file = match read_back::open(path, ARCHIVE)? {
             Ok(file) => file,
             Err(damage) => return Ok(Some(found(context, ARCHIVE_STEP, damage))),
         };
@@ -144,7 +165,7 @@ impl VerifyBackup {
             context.step(ROLES_STEP, |step| step.state = StepState::Skipped);
             return Ok(None);
         };
-        let damage = match read_back::open(&path, GLOBALS)? {
+        let damage = match read_back::open(path, GLOBALS)? {
             Ok(file) => {
                 context
                     .unless_cancelled(read_back::bytes(file, roles, |_| ()))
@@ -159,15 +180,16 @@ impl VerifyBackup {
         Ok(None)
     }
 
-    /// Keeps what was found beside the backup, and brings its row up to date.
+    /// Keeps what was found beside the backup.
     async fn write_down(
         &self,
         context: &JobContext,
-        folder: &Folder,
+        path: &Path,
         manifest: &Manifest,
         damage: Option<String>,
     ) -> Result<()> {
         context.phase(Phase::Storing, None);
+        let seals = Seals::load(&context.engine).await?;
         let proof = ProofFile {
             kind: ProofKind::Proof,
             format: FORMAT,
@@ -178,15 +200,11 @@ impl VerifyBackup {
             damage,
             by: context.created_by.to_string(),
             job: context.id.0,
+            key: seals.key(),
             mac: unsealed(),
         };
-        let (path, data_dir) = (
-            folder.stored(&self.target, self.backup),
-            context.engine.config().data_dir.clone(),
-        );
-        blocking(move || folder::write_whole(&path, PROOF, &Seal::load(&data_dir)?.set(&proof)?)).await?;
-        reconcile::refresh(&context.engine, folder, &self.target, self.backup).await?;
-        Ok(())
+        let (path, sealed) = (path.to_owned(), seals.set(&proof)?);
+        blocking(move || folder::write_whole(&path, PROOF, &sealed)).await
     }
 }
 

@@ -258,5 +258,17 @@ pub(super) fn disk_full(folder: &std::path::Path, written: u64) -> Error {
     )
 }
 
+/// The backup folder lacks what the store knows to lie there.
+pub(super) fn not_the_folder(folder: &std::path::Path, target: &str) -> Error {
+    Error::conflict(
+        format!(
+            "The backup folder {} holds nothing of the backups of {target} that were stored there.",
+            folder.display()
+        ),
+        "Is its disk mounted? Nothing is written there until it is. If the backups are gone for good, name a new folder in \
+         PGSTEWARD_BACKUP_URL.",
+    )
+}
+
 #[cfg(test)]
 mod tests;

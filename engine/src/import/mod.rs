@@ -450,7 +450,12 @@ impl Import<'_> {
                 Ok(job.filter(|job| !job.state.is_final()))
             };
             let at_work = match look().await? {
-                Some(_) if !self.0.config().works && jobs::bury(self.0, &target).await? => look().await?,
+                Some(_)
+                    if !self.0.config().works
+                        && jobs::bury(self.0, self.0.target(&target)?.database_id(true).await?).await? =>
+                {
+                    look().await?
+                }
                 found => found,
             };
             if let Some(job) = at_work {

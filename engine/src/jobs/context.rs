@@ -6,6 +6,7 @@ use contract::jobs::{JobId, LogLevel, Phase, Progress, Step, StepState};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::store::Claimed;
 use crate::{Engine, Error, Result, target::Target};
 
 /// Cheap to clone; every clone speaks for the same job.
@@ -17,6 +18,8 @@ pub(crate) struct JobContext {
     pub id: JobId,
     /// Who asked for it.
     pub created_by: Arc<str>,
+    /// The number in the store of the database that the job is for.
+    pub database: Option<i64>,
     token: CancellationToken,
     shared: Arc<Shared>,
 }
@@ -29,15 +32,16 @@ pub(super) struct Shared {
 }
 
 impl JobContext {
-    pub(super) fn new(engine: Engine, id: JobId, created_by: &str, progress: Progress) -> Self {
+    pub(super) fn new(engine: Engine, job: &Claimed) -> Self {
         let shared = Shared {
-            progress: Mutex::new(progress),
+            progress: Mutex::new(job.progress.clone()),
             ..Shared::default()
         };
         Self {
             engine,
-            id,
-            created_by: created_by.into(),
+            id: job.id,
+            created_by: job.created_by.as_str().into(),
+            database: job.database,
             token: CancellationToken::new(),
             shared: Arc::new(shared),
         }
@@ -51,9 +55,15 @@ impl JobContext {
         }
     }
 
-    /// A managed database by name.
+    /// The job's managed database. Its sessions lead to the very database that the job is for, or fail.
+    ///
+    /// # Errors
+    /// `NotFound`.
     pub fn target(&self, name: &str) -> Result<Target> {
-        self.engine.target(name)
+        match self.database {
+            Some(database) => self.engine.target_of(name, database),
+            None => self.engine.target(name),
+        }
     }
 
     /// Resolves when the job shall stop.

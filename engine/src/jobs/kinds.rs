@@ -28,6 +28,9 @@ pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn clean_up(self, context: JobContext) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// Kinds that read files alone: these jobs can be done while their database is away.
+pub(super) const OFFLINE: [JobKind; 2] = [JobKind::VerifyBackup, JobKind::InspectFile];
+
 /// Runs a job of the store. Each kind's future lies on the heap: together they would be larger than a thread's stack.
 pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Result<String> {
     match kind {

@@ -95,11 +95,11 @@ async fn beat_once(engine: &Engine, worker: i64, holds: &watch::Sender<bool>) ->
 /// How long the server may take to notice that a process was killed a moment ago.
 const NOTICE: Duration = Duration::from_secs(2);
 
-/// Cleans up after dead processes whose jobs stand in the way on a target, for a process that takes no jobs by itself, and
+/// Cleans up after dead processes whose jobs stand in the way on a database, for a process that takes no jobs by itself, and
 /// waits for that. False when there are none. A process counts as dead after five seconds of silence.
-pub(crate) async fn bury(engine: &Engine, target: &str) -> Result<bool> {
+pub(crate) async fn bury(engine: &Engine, database: i64) -> Result<bool> {
     let asked = tokio::time::Instant::now();
-    while !store::has_orphans(engine.store(), target).await? {
+    while !store::has_orphans(engine.store(), database).await? {
         if asked.elapsed() > NOTICE {
             return Ok(false);
         }
@@ -108,7 +108,7 @@ pub(crate) async fn bury(engine: &Engine, target: &str) -> Result<bool> {
     // No job has this id: the worker only looks for what the dead have left.
     let none = Some(JobId(Uuid::nil()));
     engine.spawn(runner::work(engine.clone(), engine.stopping(), none));
-    while store::has_orphans(engine.store(), target).await? {
+    while store::has_orphans(engine.store(), database).await? {
         tokio::time::sleep(LOOK).await;
     }
     Ok(true)
@@ -117,7 +117,7 @@ pub(crate) async fn bury(engine: &Engine, target: &str) -> Result<bool> {
 /// Lets the kind of a dead worker's job clean up, and ends the job. Nothing is rerun.
 pub(super) async fn clean_up_after_the_dead(engine: Engine, worker: i64, job: store::Claimed) {
     tracing::warn!(job.id = %job.id, job.kind = job.kind.name(), "a job's worker died; cleaning up after it");
-    let context = JobContext::new(engine.clone(), job.id, &job.created_by, job.progress.clone());
+    let context = JobContext::new(engine.clone(), &job);
     context.log(
         LogLevel::Warn,
         "The console that ran this job is gone. Cleaning up what it left.",

@@ -19,7 +19,12 @@ use futures::FutureExt;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{JobContext, kinds, progress::Meter, recover, store};
+use super::{
+    JobContext, kinds,
+    progress::Meter,
+    recover,
+    store::{self, Mine},
+};
 use crate::{Engine, Error, Result, audit};
 
 /// Between two looks at the queue when no notification comes.
@@ -157,7 +162,7 @@ pub(crate) async fn work(engine: Engine, stop: CancellationToken, only: Option<J
 
 async fn take_what_there_is(engine: &Engine, worker: i64, only: Option<JobId>, jobs: &mut JoinSet<()>) {
     loop {
-        match store::take_over(engine.store(), worker).await {
+        match store::take_over(engine.store(), worker, &Mine::of(engine)).await {
             Ok(Some(orphan)) => {
                 let engine = engine.clone();
                 jobs.spawn(async move { recover::clean_up_after_the_dead(engine, worker, orphan).await });
@@ -167,7 +172,7 @@ async fn take_what_there_is(engine: &Engine, worker: i64, only: Option<JobId>, j
         }
     }
     while jobs.len() < AT_ONCE {
-        match store::claim(engine.store(), worker, only).await {
+        match store::claim(engine.store(), worker, only, &Mine::of(engine)).await {
             Ok(Some(job)) => {
                 let engine = engine.clone();
                 jobs.spawn(async move { run(engine, worker, job).await });
@@ -181,7 +186,7 @@ async fn take_what_there_is(engine: &Engine, worker: i64, only: Option<JobId>, j
 async fn run(engine: Engine, worker: i64, job: store::Claimed) {
     let started = Instant::now();
     tracing::info!(job.id = %job.id, job.kind = job.kind.name(), target = job.target, "job begins");
-    let context = JobContext::new(engine.clone(), job.id, &job.created_by, job.progress.clone());
+    let context = JobContext::new(engine.clone(), &job);
     let handle = Handle {
         worker,
         token: context.token().clone(),

@@ -7,7 +7,7 @@ use contract::{
 };
 use uuid::Uuid;
 
-use super::{Job, recover, store};
+use super::{Job, kinds, recover, store};
 use crate::{Caller, Engine, Error, Result, audit, events::Notice};
 
 /// What the audit log says of the act that a job carries out.
@@ -25,22 +25,37 @@ pub(crate) struct Act<'a> {
 /// Queues a job and wakes a worker.
 ///
 /// # Errors
-/// `Conflict`, with the job's id in the hint, when one of the same kind is waiting or running on the same target.
+/// `Conflict`, with the job's id in the hint, when one of the same kind is waiting or running on the same database;
+/// `Target` when it is not known which database that is, because it was never reached.
 pub(crate) async fn start<J: Job>(engine: &Engine, caller: &Caller, job: &J, act: Act<'_>) -> Result<JobId> {
-    match queue(engine, caller, job, &act).await {
+    let database = match job.target() {
+        Some(name) => {
+            let offline = kinds::OFFLINE.contains(&J::KIND);
+            Some(engine.target(name)?.database_id(offline).await?)
+        }
+        None => None,
+    };
+    match queue(engine, caller, job, database, &act).await {
         // A process that was killed has left a job at work, and where no console runs nobody else would ever end it.
         Err(error)
             if error.fault().code == Code::Conflict
                 && !engine.config().works
-                && recover::bury(engine, job.target().unwrap_or_default()).await? =>
+                && let Some(database) = database
+                && recover::bury(engine, database).await? =>
         {
-            queue(engine, caller, job, &act).await
+            queue(engine, caller, job, Some(database), &act).await
         }
         queued => queued,
     }
 }
 
-async fn queue<J: Job>(engine: &Engine, caller: &Caller, job: &J, act: &Act<'_>) -> Result<JobId> {
+async fn queue<J: Job>(
+    engine: &Engine,
+    caller: &Caller,
+    job: &J,
+    database: Option<i64>,
+    act: &Act<'_>,
+) -> Result<JobId> {
     let id = JobId(Uuid::now_v7());
     let spec = serde_json::to_value(job).map_err(|error| Error::internal("writing down a job", error))?;
     let mut transaction = engine.store().begin().await?;
@@ -48,6 +63,7 @@ async fn queue<J: Job>(engine: &Engine, caller: &Caller, job: &J, act: &Act<'_>)
         id,
         kind: J::KIND,
         target: job.target(),
+        database,
         title: &job.title(),
         spec,
         exclusive: J::EXCLUSIVE,
@@ -57,8 +73,10 @@ async fn queue<J: Job>(engine: &Engine, caller: &Caller, job: &J, act: &Act<'_>)
     if let Err(error) = store::insert(&mut transaction, row).await {
         drop(transaction);
         return Err(match &error {
-            sqlx::Error::Database(cause) if cause.constraint() == Some("jobs_one_waiting_per_kind") => {
-                already(engine, job).await?
+            sqlx::Error::Database(cause)
+                if cause.constraint() == Some("jobs_one_waiting_per_database_and_kind") =>
+            {
+                already(engine, job, database).await?
             }
             _ => error.into(),
         });
@@ -82,9 +100,8 @@ async fn queue<J: Job>(engine: &Engine, caller: &Caller, job: &J, act: &Act<'_>)
     Ok(id)
 }
 
-async fn already<J: Job>(engine: &Engine, job: &J) -> Result<Error> {
-    let target = job.target().unwrap_or_default();
-    let running = store::live_of_kind(engine.store(), target, J::KIND).await?;
+async fn already<J: Job>(engine: &Engine, job: &J, database: Option<i64>) -> Result<Error> {
+    let running = store::live_of_kind(engine.store(), database, J::KIND).await?;
     let fault = Fault::new(
         Code::Conflict,
         format!("\"{}\" is under way already.", job.title()),

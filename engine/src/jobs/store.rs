@@ -10,13 +10,19 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use crate::events::{CHANNEL, Notice};
+use super::kinds::OFFLINE;
+use crate::{
+    Engine,
+    events::{CHANNEL, Notice},
+};
 
 /// A job to put into the queue.
 pub(super) struct NewJob<'a> {
     pub id: JobId,
     pub kind: JobKind,
     pub target: Option<&'a str>,
+    /// The number in the store of the database that it is for.
+    pub database: Option<i64>,
     pub title: &'a str,
     pub spec: Value,
     pub exclusive: bool,
@@ -29,12 +35,44 @@ pub(super) struct Claimed {
     pub id: JobId,
     pub kind: JobKind,
     pub target: Option<String>,
+    /// The number in the store of the database that it is for.
+    pub database: Option<i64>,
     pub title: String,
     pub spec: Value,
     pub progress: Progress,
     pub created_by: String,
     /// Whoever asked for its cancellation before its worker died.
     pub cancelled_by: Option<String>,
+}
+
+/// The databases that a process manages: only their jobs are its own.
+pub(super) struct Mine {
+    /// Those that were reached, as pairs of a name and a number in the store.
+    names: Vec<String>,
+    databases: Vec<i64>,
+    /// The names of all. Jobs that read files alone need no more than what the store knows of a name.
+    all: Vec<String>,
+    offline: Vec<String>,
+}
+
+impl Mine {
+    pub(super) fn of(engine: &Engine) -> Self {
+        let targets = engine.all_targets();
+        let (names, databases) = targets
+            .iter()
+            .filter_map(|target| Some((target.name().to_owned(), target.known()?)))
+            .unzip();
+        Self {
+            names,
+            databases,
+            all: targets
+                .iter()
+                .filter(|target| target.refusal().is_none())
+                .map(|target| target.name().to_owned())
+                .collect(),
+            offline: OFFLINE.map(|kind| kind.name().to_owned()).to_vec(),
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -77,11 +115,12 @@ impl From<JobRow> for JobView {
 
 pub(super) async fn insert(connection: &mut PgConnection, job: NewJob<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into jobs (id, kind, target, title, spec, exclusive, progress, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into jobs (id, kind, target, database_id, title, spec, exclusive, progress, created_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         job.id.0,
         job.kind.name(),
         job.target,
+        job.database,
         job.title,
         job.spec,
         job.exclusive,
@@ -178,16 +217,16 @@ pub(crate) async fn live_by_target(pool: &PgPool) -> Result<HashMap<String, i64>
 
 pub(super) async fn live_of_kind(
     pool: &PgPool,
-    target: &str,
+    database: Option<i64>,
     kind: JobKind,
 ) -> Result<Option<JobId>, sqlx::Error> {
     let id = sqlx::query_scalar!(
         "select id
            from jobs
-          where target = $1
+          where database_id = $1
             and kind = $2
             and state in ('queued', 'running', 'cancelling')",
-        target,
+        database,
         kind.name(),
     )
     .fetch_optional(pool)
@@ -256,24 +295,33 @@ pub(super) async fn request_cancel(
     Ok(state.and_then(|name| name.parse().ok()))
 }
 
-/// Takes the oldest waiting job that may run now. Two workers that race for one target meet in the unique index: the
-/// loser gets nothing this time. With `only`, takes no other job.
+/// Takes the oldest waiting job of one's own databases that may run now; those of others are left to who knows them. Two
+/// workers that race for one database meet in the unique index: the loser gets nothing this time. With `only`, takes no other job.
 pub(super) async fn claim(
     pool: &PgPool,
     worker: i64,
     only: Option<JobId>,
+    mine: &Mine,
 ) -> Result<Option<Claimed>, sqlx::Error> {
     let row = sqlx::query!(
         r#"with next as (
-               -- The oldest waiting job whose target has no exclusive job at work.
+               -- The oldest waiting job whose database is managed here and has no exclusive job at work.
                select id
                  from jobs waiting
                 where state = 'queued'
                   and ($2::uuid is null or id = $2)
+                  and (target is null
+                       or (target, database_id) in (select name, id from unnest($3::text[], $4::bigint[]) as own (name, id))
+                       or (kind = any($5)
+                           and exists (
+                               select
+                                 from database_names named
+                                where named.name = any($6)
+                                  and named.database_id = waiting.database_id)))
                   and not (exclusive and exists (
                           select
                             from jobs other
-                           where other.target = waiting.target
+                           where other.database_id = waiting.database_id
                              and other.exclusive
                              and other.state in ('running', 'cancelling')))
                 order by created_at
@@ -284,9 +332,13 @@ pub(super) async fn claim(
               set state = 'running', worker = $1, heartbeat_at = now(), started_at = now(), version = version + 1
              from next
             where jobs.id = next.id
-        returning jobs.id, kind, target, title, spec, progress as "progress: Json<Progress>", created_by"#,
+        returning jobs.id, kind, target, database_id, title, spec, progress as "progress: Json<Progress>", created_by"#,
         worker,
         only.map(|id| id.0),
+        &mine.names,
+        &mine.databases,
+        &mine.offline,
+        &mine.all,
     )
     .fetch_optional(pool)
     .await;
@@ -295,22 +347,27 @@ pub(super) async fn claim(
             id: JobId(row.id),
             kind: row.kind.parse().unwrap_or(JobKind::Test),
             target: row.target,
+            database: row.database_id,
             title: row.title,
             spec: row.spec,
             progress: row.progress.0,
             created_by: row.created_by,
             cancelled_by: None,
         })),
-        Err(sqlx::Error::Database(error)) if error.constraint() == Some("jobs_one_at_work_per_target") => {
+        Err(sqlx::Error::Database(error)) if error.constraint() == Some("jobs_one_at_work_per_database") => {
             Ok(None)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Takes over one job whose worker is gone: its advisory lock is free and its heart has not beaten for five seconds, or
+/// Takes over one job of one's own databases whose worker is gone: its advisory lock is free and its heart has not beaten for five seconds, or
 /// it holds the lock but hangs for a minute.
-pub(super) async fn take_over(pool: &PgPool, worker: i64) -> Result<Option<Claimed>, sqlx::Error> {
+pub(super) async fn take_over(
+    pool: &PgPool,
+    worker: i64,
+    mine: &Mine,
+) -> Result<Option<Claimed>, sqlx::Error> {
     let row = sqlx::query!(
         r#"with alive as (
                -- Keys of the workers that hold their lock now.
@@ -325,6 +382,14 @@ pub(super) async fn take_over(pool: &PgPool, worker: i64) -> Result<Option<Claim
                  from jobs
                 where state in ('running', 'cancelling')
                   and worker <> $1
+                  and (target is null
+                       or (target, database_id) in (select name, id from unnest($2::text[], $3::bigint[]) as own (name, id))
+                       or (kind = any($4)
+                           and exists (
+                               select
+                                 from database_names named
+                                where named.name = any($5)
+                                  and named.database_id = jobs.database_id)))
                   and (heartbeat_at < now() - interval '60 seconds'
                        or (heartbeat_at < now() - interval '5 seconds'
                            and not exists (select from alive where alive.key = jobs.worker)))
@@ -336,8 +401,13 @@ pub(super) async fn take_over(pool: &PgPool, worker: i64) -> Result<Option<Claim
               set state = 'cancelling', abandoned = true, worker = $1, heartbeat_at = now(), version = version + 1
              from orphan
             where jobs.id = orphan.id
-        returning jobs.id, kind, target, title, spec, progress as "progress: Json<Progress>", created_by, cancelled_by"#,
+        returning jobs.id, kind, target, database_id, title, spec, progress as "progress: Json<Progress>",
+                  created_by, cancelled_by"#,
         worker,
+        &mine.names,
+        &mine.databases,
+        &mine.offline,
+        &mine.all,
     )
     .fetch_optional(pool)
     .await?;
@@ -345,6 +415,7 @@ pub(super) async fn take_over(pool: &PgPool, worker: i64) -> Result<Option<Claim
         id: JobId(row.id),
         kind: row.kind.parse().unwrap_or(JobKind::Test),
         target: row.target,
+        database: row.database_id,
         title: row.title,
         spec: row.spec,
         progress: row.progress.0,
@@ -353,14 +424,14 @@ pub(super) async fn take_over(pool: &PgPool, worker: i64) -> Result<Option<Claim
     }))
 }
 
-/// Whether a job that stands in the way of others on a target belongs to a worker that is gone, or is being cleaned up after
+/// Whether a job that stands in the way of others on a database belongs to a worker that is gone, or is being cleaned up after
 /// one.
-pub(super) async fn has_orphans(pool: &PgPool, target: &str) -> Result<bool, sqlx::Error> {
+pub(super) async fn has_orphans(pool: &PgPool, database: i64) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (
                    select
                      from jobs
-                    where target = $1
+                    where database_id = $1
                       and exclusive
                       and state in ('running', 'cancelling')
                       and (abandoned
@@ -372,7 +443,7 @@ pub(super) async fn has_orphans(pool: &PgPool, target: &str) -> Result<bool, sql
                                  and granted
                                  and database = (select oid from pg_database where datname = current_database())
                                  and ((classid::bigint << 32) | objid::bigint) = jobs.worker))) as "found!""#,
-        target,
+        database,
     )
     .fetch_one(pool)
     .await

@@ -2,6 +2,7 @@
 
 mod catalog;
 pub mod explain;
+pub(crate) mod identity;
 pub(crate) mod invalid;
 pub(crate) mod live;
 pub(crate) mod look;
@@ -11,21 +12,22 @@ pub mod url;
 pub(crate) mod worker;
 
 use std::{
-    sync::{Arc, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
 use chrono::Utc;
 use contract::{
     Code, Fault, Instant,
+    audit::Severity,
     session::Permission,
     target::{PoolView, TargetState, TargetView},
 };
-use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::sync::watch;
 
 use crate::{
-    Caller, Engine, Error, Result,
+    Caller, Engine, Error, Result, audit,
     config::{MigrationSource, QueryLog, TargetConfig},
     stats::sample::Samples,
 };
@@ -37,7 +39,21 @@ const BEGINS: Duration = Duration::from_secs(20);
 
 /// One managed database with its pool and its last known state. Cheap to clone.
 #[derive(Clone)]
-pub struct Target(Arc<Inner>);
+pub struct Target(
+    Arc<Inner>,
+    /// For a job: the number in the store of the database that each of its sessions must lead to.
+    Option<i64>,
+);
+
+/// What every target knows of the console.
+pub(crate) struct Home {
+    /// Where is written down which database a name stands for.
+    pub store: PgPool,
+    /// What the store itself is, which is never managed.
+    pub identity: identity::Identity,
+    /// The names of all targets.
+    pub names: Vec<String>,
+}
 
 struct Inner {
     config: TargetConfig,
@@ -48,23 +64,57 @@ struct Inner {
     /// When the last look that a page asked for began.
     looked: tokio::sync::Mutex<Option<std::time::Instant>>,
     samples: Samples,
+    home: Arc<Home>,
+    identity: RwLock<identity::Known>,
 }
 
 impl Target {
-    pub(crate) fn new(config: TargetConfig, log: QueryLog) -> Self {
-        Self(Arc::new(Inner {
+    pub(crate) fn new(config: TargetConfig, log: QueryLog, home: Arc<Home>) -> Self {
+        let inner = Inner {
             pool: pool::GaugedPool::new(&config, log),
             state: watch::Sender::new(None),
             pending: RwLock::new(None),
             looked: tokio::sync::Mutex::default(),
             samples: Samples::default(),
+            home,
+            identity: RwLock::new(identity::Known::Nothing),
             config,
-        }))
+        };
+        Self(Arc::new(inner), None)
     }
 
     /// The name in links and commands.
     pub fn name(&self) -> &str {
         &self.0.config.name
+    }
+
+    /// The same for a job: its sessions lead to this database, by its number in the store, or fail.
+    pub(crate) fn bound_to(&self, database: i64) -> Self {
+        Self(Arc::clone(&self.0), Some(database))
+    }
+
+    fn bound(&self) -> Option<i64> {
+        self.1
+    }
+
+    fn store(&self) -> &PgPool {
+        &self.0.home.store
+    }
+
+    fn store_identity(&self) -> &identity::Identity {
+        &self.0.home.identity
+    }
+
+    fn names(&self) -> &[String] {
+        &self.0.home.names
+    }
+
+    fn identity(&self) -> RwLockReadGuard<'_, identity::Known> {
+        self.0.identity.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_identity(&self, known: identity::Known) {
+        *self.0.identity.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// The database's own name on its server.
@@ -97,11 +147,7 @@ impl Target {
 
     /// Host and port, or the socket's folder.
     pub fn address(&self) -> String {
-        let options = self.options();
-        match options.get_socket() {
-            Some(socket) => format!("{}:{}", socket.display(), options.get_port()),
-            None => format!("{}:{}", options.get_host(), options.get_port()),
-        }
+        address(self.options())
     }
 
     /// Whether its server runs on the console's machine, as far as its address says.
@@ -146,7 +192,13 @@ impl Target {
                 }
                 acquired => acquired.map_err(|source| self.error(source))?,
             };
-            look::begin(connection).await.map_err(|source| self.error(source))
+            let mut look = look::begin(connection)
+                .await
+                .map_err(|source| self.error(source))?;
+            if self.1.is_some() {
+                self.check(&mut look).await?;
+            }
+            Ok(look)
         };
         match tokio::time::timeout(BEGINS, beginning).await {
             Ok(begun) => begun,
@@ -184,6 +236,15 @@ impl Target {
     }
 
     async fn connect_within(&self, limit: std::time::Duration, purpose: &str) -> Result<PgConnection> {
+        let mut connection = self.connect_unchecked(limit, purpose).await?;
+        match tokio::time::timeout(limit, self.check(&mut connection)).await {
+            Ok(checked) => checked.map(|()| connection),
+            Err(_) => Err(self.error(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+        }
+    }
+
+    /// A connection of its own to whatever database is there.
+    async fn connect_unchecked(&self, limit: std::time::Duration, purpose: &str) -> Result<PgConnection> {
         let options = self
             .options()
             .clone()
@@ -329,6 +390,27 @@ impl Targets<'_> {
         Ok(self.0.target(name)?.0.pool.view())
     }
 
+    /// Lets a name stand for the database that is reached under it now, after a move to another server or a restore. The
+    /// jobs that the other one still had are over.
+    ///
+    /// # Errors
+    /// `Forbidden`; `NotFound`; `Conflict` while a console still sees the other database; `Target`; the store's failures.
+    pub async fn adopt(&self, caller: &Caller, name: &str) -> Result<Option<String>> {
+        caller.permit(Permission::ManageTargets)?;
+        let target = self.0.target(name)?;
+        let adopted = target.adopt().await?;
+        if let Some(words) = &adopted {
+            let entry = audit::Entry {
+                severity: Severity::Warning,
+                target: Some(name),
+                detail: Some(words),
+                ..audit::Entry::by(caller, "target.adopt")
+            };
+            audit::record(&mut *self.0.store().acquire().await?, entry).await?;
+        }
+        Ok(adopted)
+    }
+
     pub(crate) async fn views(&self) -> Result<Vec<TargetView>> {
         let live = crate::jobs::store::live_by_target(self.0.store()).await?;
         Ok(self
@@ -340,4 +422,13 @@ impl Targets<'_> {
     }
 }
 
-pub(crate) use monitor::watch;
+/// Host and port, or the socket's folder.
+pub(crate) fn address(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(socket) => format!("{}:{}", socket.display(), options.get_port()),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+pub(crate) use monitor::{meet, watch};
+pub(crate) use pool::CONNECT_TIMEOUT;

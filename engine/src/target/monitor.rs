@@ -7,7 +7,7 @@ use contract::target::TargetState;
 use tokio_util::sync::CancellationToken;
 
 use super::{Target, catalog};
-use crate::{Engine, Result};
+use crate::{Engine, Error, Result};
 
 /// Between two looks at a target that is up.
 const UP: Duration = Duration::from_secs(5);
@@ -51,6 +51,29 @@ pub(crate) async fn watch(engine: Engine, target: Target, stop: CancellationToke
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
+    }
+}
+
+/// The first look at every target, before anything else is done: what must not be managed is told to who starts the
+/// console. A target that is down, or slow to answer, is met later.
+///
+/// # Errors
+/// `Refused`, with what to do.
+pub(crate) async fn meet(targets: &[Target]) -> Result<()> {
+    let looks = targets.iter().map(|target| async {
+        tokio::time::timeout(super::pool::CONNECT_TIMEOUT, look(target, DOWN_FIRST))
+            .await
+            .ok();
+        target.refusal()
+    });
+    match futures::future::join_all(looks)
+        .await
+        .into_iter()
+        .flatten()
+        .next()
+    {
+        Some(fault) => Err(Error::Refused(fault)),
+        None => Ok(()),
     }
 }
 
@@ -99,6 +122,7 @@ async fn sample(target: &Target) -> Result<TargetState> {
             target.try_to_connect().await?;
         }
         let mut look = target.begin().await?;
+        target.check(&mut look).await?;
         let server = catalog::server(&mut look).await;
         Ok(TargetState::Up(server.map_err(|source| target.error(source))?))
     };

@@ -19,7 +19,7 @@ use sqlx::{
 use crate::config::{PoolConfig, QueryLog, TargetConfig};
 
 /// The longest wait for a new connection.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// The same for a job, which can wait: while pages take every core, the steps of a handshake take a second each.
 pub(super) const JOB_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -5,6 +5,8 @@ mod audit;
 mod audit_chain;
 mod backup;
 mod demo;
+#[cfg(feature = "test-jobs")]
+mod identity;
 mod import;
 #[cfg(feature = "test-jobs")]
 mod jobs;

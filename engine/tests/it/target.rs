@@ -35,6 +35,8 @@ async fn console(url_text: &str) -> Engine {
     let base = crate::support::engine(&testkit::shared().await.database("unused").await, false).await;
     let config = EngineConfig {
         targets: vec![target(url_text)],
+        // In a store of its own: in the other one this name stands for another database.
+        store: testkit::shared().await.database("store").await.socket_options(),
         ..base.config.clone()
     };
     Engine::open(config).await.unwrap()

@@ -57,6 +57,9 @@ pub(super) enum Command {
     /// Check and export the console's own audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// Say which databases the names of managed databases stand for
+    #[command(subcommand)]
+    Target(Target),
     /// Keep the console's users
     #[command(subcommand)]
     User(User),
@@ -86,6 +89,18 @@ pub(super) enum Migrate {
 }
 
 #[derive(Subcommand)]
+pub(super) enum Target {
+    /// Let a name stand for the database that is reached under it now, after a move to another server or a restore
+    ///
+    /// A job belongs to a database and not to a name, so a name that leads to another database than before is refused
+    /// until this is said. Jobs that still waited for the other database end as interrupted.
+    Adopt {
+        /// The managed database's name
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
 pub(super) enum Backup {
     /// Take a backup, and read it back whole
     Create,
@@ -100,6 +115,11 @@ pub(super) enum Backup {
         /// The database's name, to prove that you mean it
         #[arg(long, value_name = "NAME")]
         confirm: String,
+    },
+    /// Take over a backup that another console sealed, after it was verified here
+    Adopt {
+        /// The backup's id
+        id: Uuid,
     },
     /// Copy a stored backup into a file
     Download {

@@ -52,6 +52,10 @@ pub(super) async fn run(
                 .await?;
             session.out.show(&id, || format!("Deleted {id}."));
         }
+        Backup::Adopt { id } => {
+            backups.adopt(&caller, &target, id).await?;
+            session.out.show(&id, || format!("Took over {id}."));
+        }
         Backup::Download { id, output, globals } => {
             let download = match globals {
                 true => backups.open_globals(&caller, &target, id).await?,
@@ -131,9 +135,10 @@ fn row(backup: &BackupView) -> Vec<String> {
         format::absolute(backup.taken_at),
         format::bytes(backup.bytes),
         format::exact(backup.rows),
-        match &backup.damage {
-            Some(damage) => format!("damaged: {damage}"),
-            None => backup.proof.label().to_owned(),
+        match (&backup.damage, &backup.foreign) {
+            (Some(damage), _) => format!("damaged: {damage}"),
+            (None, Some(foreign)) => format!("foreign: {foreign}"),
+            (None, None) => backup.proof.label().to_owned(),
         },
         backup
             .migration

@@ -23,6 +23,7 @@ mod serve;
 mod session;
 mod stats;
 mod table;
+mod target;
 
 use std::process::ExitCode;
 
@@ -114,6 +115,7 @@ async fn other(command: Command, session: Session<'_>, opened: Files) -> Result<
     match command {
         Command::Routes => routes::list(session.out),
         Command::Config(arguments::Config::Check) => check::run(&session).await,
+        Command::Target(what) => target::run(&session, what).await,
         other => {
             let console = Console::open(session.settings, false).await?;
             let done = with_console(other, &session, &console, opened).await;
@@ -139,7 +141,7 @@ async fn with_console(
         Command::Stats => stats::run(session, console).await,
         Command::Audit(what) => audit::run(session, console, what, opened).await,
         Command::User(what) => self::session::run(session, console, what).await,
-        Command::Serve { .. } | Command::Routes | Command::Config(_) => Ok(()),
+        Command::Serve { .. } | Command::Routes | Command::Config(_) | Command::Target(_) => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ mod bounds;
 mod cli;
 mod events;
 mod http;
+mod identity;
 mod import_command;
 mod matrix;
 mod names;
@@ -18,6 +19,7 @@ mod routes;
 mod rules;
 mod serve;
 mod settings;
+mod store;
 mod support;
 #[cfg(feature = "test-jobs")]
 mod two_consoles;

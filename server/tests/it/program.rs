@@ -56,6 +56,12 @@ impl Home {
             .with("PGSTEWARD_ADDR", "127.0.0.1:0")
     }
 
+    /// Without a variable that it had.
+    pub fn without(mut self, name: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self
+    }
+
     /// With one more variable.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));

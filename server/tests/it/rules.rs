@@ -204,8 +204,12 @@ fn a_managed_database_is_looked_at_in_one_way() {
 }
 
 /// Public operations of the engine that ask nobody for a permission, and why that is right.
-const WITHOUT_PERMISSION: [(&str, &str); 9] = [
+const WITHOUT_PERMISSION: [(&str, &str); 10] = [
     ("Engine::open", "opens the engine itself"),
+    (
+        "Engine::open_to_adopt",
+        "the same, for the command that adopts a database",
+    ),
     ("Engine::close", "closes it"),
     (
         "Engine::ready",

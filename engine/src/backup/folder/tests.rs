@@ -32,7 +32,7 @@ fn hostile_target_names_stay_inside_the_folder_and_apart() {
 fn only_what_has_a_manifest_and_our_name_is_listed() {
     let root = tempfile::tempdir().unwrap();
     let folder = Folder::new(root.path());
-    assert_eq!(folder.list("db").unwrap(), []);
+    assert_eq!(folder.list_one("db").unwrap(), []);
     let (whole, bare) = (Uuid::now_v7(), Uuid::now_v7());
     for name in [whole.to_string(), bare.to_string(), "notes".to_owned()] {
         fs::create_dir_all(root.path().join("db").join(name)).unwrap();
@@ -41,7 +41,12 @@ fn only_what_has_a_manifest_and_our_name_is_listed() {
     fs::write(root.path().join("db/notes").join(MANIFEST), "{}").unwrap();
     // A link in a manifest's place could make us read any file.
     std::os::unix::fs::symlink("/etc/passwd", folder.stored("db", bare).join(MANIFEST)).unwrap();
-    let listed: Vec<Uuid> = folder.list("db").unwrap().into_iter().map(|(id, _)| id).collect();
+    let listed: Vec<Uuid> = folder
+        .list_one("db")
+        .unwrap()
+        .into_iter()
+        .map(|(id, _)| id)
+        .collect();
     assert_eq!(listed, [whole]);
 }
 

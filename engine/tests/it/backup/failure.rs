@@ -2,6 +2,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use contract::{
     Code, Fault,
+    backup::BackupSpec,
     jobs::{JobId, JobState, StepState},
 };
 use sqlx::Executor;
@@ -348,8 +349,10 @@ async fn a_server_that_is_down_fails_the_backup_and_not_the_page() {
             config.targets[0].options = config.targets[0].options.clone().socket("/nowhere").port(1)
         })
         .await;
-    let id = world.start().await;
-    let job = world.ended(id).await;
-    assert_eq!(job.fault.unwrap().code, Code::TargetUnreachable);
-    assert_eq!(world.list().await.attempts[0].id, id);
+    let spec = BackupSpec {
+        target: "main".into(),
+    };
+    let refused = world.engine.backup().start(&world.caller, spec).await;
+    assert_eq!(refused.unwrap_err().fault().code, Code::TargetUnreachable);
+    assert_eq!(world.list().await.attempts, []);
 }

@@ -6,6 +6,7 @@ mod failure;
 mod hostile;
 mod prove;
 mod round_trip;
+mod shelf;
 mod world;
 
 use crate::support;

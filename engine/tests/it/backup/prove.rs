@@ -183,16 +183,104 @@ async fn a_forged_proof_is_not_believed() {
 }
 
 #[tokio::test]
-async fn another_consoles_backups_are_shown_and_not_trusted() {
+async fn consoles_of_one_store_believe_each_others_seals() {
+    let world = world().await;
+    let first = world.backup().await;
+    // A second console with a data folder of its own, which had a key of its own before keys were shared.
+    let other = tempfile::tempdir().unwrap();
+    let world = world
+        .instead(|config| config.data_dir = other.path().to_owned())
+        .await;
+    let second = world.backup().await;
+    assert_eq!(
+        fs::read_to_string(other.path().join("backup.key")).unwrap(),
+        fs::read_to_string(world.console.config.data_dir.join("backup.key")).unwrap(),
+        "each data folder has a copy of the store's key"
+    );
+    for backup in [&first, &second] {
+        assert_eq!(world.verified(backup).await.state, JobState::Succeeded);
+    }
+    // A key from before, and the one in use gone from this folder.
+    fs::write(other.path().join("backup.key"), "ab".repeat(32)).unwrap();
+    assert!(world.list().await.backups.iter().all(|backup| backup.is_sound()));
+    let third = world.backup().await;
+    let world = world
+        .instead(|config| config.data_dir = config.data_dir.join("third"))
+        .await;
+    assert!(world.list().await.backups.iter().all(|backup| backup.is_sound()));
+    assert_eq!(world.verified(&third).await.state, JobState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_lost_store_and_a_lost_data_folder_cost_no_backup_its_seal() {
     let world = world().await;
     let backup = world.backup().await;
-    fs::remove_file(world.config.data_dir.join("backup.key")).unwrap();
-    let world = world.instead(|_| ()).await;
     let store = world.console.store.pool().await;
+    // The data folder has a copy of the key, and the folder of the backups says whose they are.
+    sqlx::query("delete from backup_keys")
+        .execute(&store)
+        .await
+        .unwrap();
     sqlx::query("delete from backups").execute(&store).await.unwrap();
-    let list = world.list().await;
-    assert_eq!(list.backups[0].id, backup.id);
-    assert!(list.backups[0].damage.as_ref().unwrap().contains("seal"));
+    let list = world.list().await.backups;
+    assert!(list.len() == 1 && list[0].is_sound(), "{list:?}");
+    fs::remove_file(world.config.data_dir.join("backup.key")).unwrap();
+    let list = world.list().await.backups;
+    assert!(list.len() == 1 && list[0].is_sound(), "{list:?}");
+    assert_eq!(world.verified(&backup).await.state, JobState::Succeeded);
+}
+
+#[tokio::test]
+async fn another_consoles_backup_is_said_to_be_that_and_can_be_taken_over() {
+    let world = world().await;
+    let backup = world.backup().await;
+    let store = world.console.store.pool().await;
+    sqlx::query("delete from backup_keys")
+        .execute(&store)
+        .await
+        .unwrap();
+    fs::remove_file(world.config.data_dir.join("backup.key")).unwrap();
+    let listed = world.list().await.backups.remove(0);
+    assert_eq!((listed.id, listed.damage.as_deref()), (backup.id, None));
+    assert!(
+        listed
+            .foreign
+            .as_ref()
+            .unwrap()
+            .contains("Another console sealed it"),
+        "{listed:?}"
+    );
+    assert!(!listed.is_sound());
+    let backups = world.engine.backup();
+    let early = backups
+        .adopt(&world.caller, "main", backup.id)
+        .await
+        .unwrap_err()
+        .fault();
+    assert!(early.hint.unwrap().contains("pgsteward backup verify"));
+    let verified = world.verified(&backup).await;
+    assert_eq!(verified.state, JobState::Succeeded, "{:?}", verified.fault);
+    assert!(verified.outcome.unwrap().contains("pgsteward backup adopt"));
+    assert!(
+        world.list().await.backups[0].foreign.is_some(),
+        "reading it back is not vouching for it"
+    );
+    backups.adopt(&world.caller, "main", backup.id).await.unwrap();
+    let listed = world.list().await.backups.remove(0);
+    assert!(listed.is_sound(), "{listed:?}");
+    assert_eq!(world.verified(&backup).await.state, JobState::Succeeded);
+    let manifest = fs::read_to_string(world.stored(&backup).join("manifest.json")).unwrap();
+    assert!(manifest.contains("Taken over by"));
+    let again = backups
+        .adopt(&world.caller, "main", backup.id)
+        .await
+        .unwrap_err()
+        .fault();
+    assert!(again.message.contains("own already"), "{again:?}");
+    // What was changed under a known key is still found.
+    let path = world.stored(&backup).join("manifest.json");
+    fs::write(&path, manifest.replace("\"rows\": 2000", "\"rows\": 1999")).unwrap();
+    found(&world, &backup, "seal").await;
 }
 
 #[tokio::test]

@@ -143,15 +143,17 @@ async fn a_backup_restores_to_the_same_rows_with_postgresqls_own_tool() {
         text.contains("CREATE ROLE postgres") && !text.contains("PASSWORD"),
         "{text}"
     );
+    let above = world.stored(&backup).parent().unwrap().to_owned();
+    let above = above.file_name().unwrap().to_string_lossy();
     assert_eq!(
         entries(&world.folder()),
         [
             ".partial".to_owned(),
-            "main".to_owned(),
-            format!("main/{}", backup.id),
-            format!("main/{}/archive.dump", backup.id),
-            format!("main/{}/globals.sql", backup.id),
-            format!("main/{}/manifest.json", backup.id),
+            above.to_string(),
+            format!("{above}/{}", backup.id),
+            format!("{above}/{}/archive.dump", backup.id),
+            format!("{above}/{}/globals.sql", backup.id),
+            format!("{above}/{}/manifest.json", backup.id),
         ]
     );
     assert_eq!(world.attempt_rows().await, 0);

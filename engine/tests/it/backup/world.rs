@@ -129,7 +129,13 @@ impl World {
     }
 
     pub fn stored(&self, backup: &BackupView) -> PathBuf {
-        self.folder().join("main").join(backup.id.to_string())
+        let id = backup.id.to_string();
+        let folders = std::fs::read_dir(self.folder()).unwrap();
+        folders
+            .map(|folder| folder.unwrap().path().join(&id))
+            .find(|path| path.exists() && !path.starts_with(self.folder().join(".partial")))
+            // It was deleted.
+            .unwrap_or_else(|| self.folder().join("none").join(&id))
     }
 
     /// Another engine with other settings on the same store, which works alone.

@@ -67,6 +67,17 @@ pub async fn engine(target: &Database, works: bool) -> Console {
 }
 
 impl Console {
+    /// The same folder with another engine.
+    pub async fn reopened(self, config: EngineConfig, store: Database, works: bool) -> Self {
+        let config = EngineConfig { works, ..config };
+        Self {
+            engine: Engine::open(config.clone()).await.unwrap(),
+            config,
+            store,
+            ..self
+        }
+    }
+
     /// Another engine on the same store, targets and folder, as a second console process is.
     pub async fn beside(&self, works: bool) -> Engine {
         Engine::open(EngineConfig {
