@@ -242,12 +242,13 @@ mod server {
     /// Gives a page the status of the fault that took its place. A managed database that is down is no fault of the
     /// page, which is there to say so; and proxies put a page of their own in the place of a 502.
     pub fn set_page_status(code: Code) {
-        if matches!(code, Code::NotFound | Code::Forbidden | Code::Internal)
-            && let (Some(response), Ok(status)) = (
-                use_context::<ResponseOptions>(),
-                StatusCode::from_u16(code.status()),
-            )
-        {
+        if matches!(
+            code,
+            Code::NotFound | Code::Forbidden | Code::Unavailable | Code::Internal
+        ) && let (Some(response), Ok(status)) = (
+            use_context::<ResponseOptions>(),
+            StatusCode::from_u16(code.status()),
+        ) {
             response.set_status(status);
         }
     }
@@ -289,7 +290,7 @@ mod server {
 
         fn fail(&self, error: &engine::Error) -> ApiError {
             let mut fault = error.fault();
-            if fault.code == Code::Internal {
+            if fault.code == Code::Internal || error.is_internal() {
                 let trace = uuid::Uuid::new_v4().to_string();
                 tracing::error!(trace, error = %chain(error), "an operation failed");
                 fault.trace = Some(trace);

@@ -18,6 +18,8 @@ pub enum Code {
     Conflict,
     /// Too many attempts or too much work at once; try again later.
     Busy,
+    /// The console's own database cannot be used now.
+    Unavailable,
     /// The managed database cannot be reached.
     TargetUnreachable,
     /// The managed database answered with an error.
@@ -38,6 +40,7 @@ impl Code {
             Self::Invalid | Self::TargetRefused => 422,
             Self::Conflict => 409,
             Self::Busy => 429,
+            Self::Unavailable => 503,
             Self::TargetUnreachable => 502,
             Self::TargetTimeout => 504,
             Self::Internal => 500,

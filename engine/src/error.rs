@@ -102,15 +102,12 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Refused(fault) => fault.clone(),
-            Self::Store(sqlx::Error::PoolTimedOut) => {
-                Fault::new(Code::Busy, "The console's own database has no free connection.")
-                    .hint("Wait a few seconds and try again.")
-            }
+            Self::Store(source) if is_away(source) => store_away(),
             Self::Store(source) if holds_unknown_character(source) => Fault::new(
                 Code::Invalid,
                 "A text holds a character that the console's database cannot store.",
             )
-            .hint("Remove what cannot be seen in it, such as a NUL character."),
+            .hint(HIDDEN),
             Self::Store(_) => Fault::new(
                 Code::Internal,
                 "The console's own database did not answer as it should.",
@@ -120,7 +117,13 @@ impl Error {
                 target,
                 source,
                 statement,
-            } => explain::fault(target, source, statement.as_deref()),
+            } => {
+                let fault = explain::fault(target, source, statement.as_deref());
+                match fault.hint {
+                    None if holds_unknown_character(source) => fault.hint(HIDDEN),
+                    _ => fault,
+                }
+            }
             Self::Io { what, source } => {
                 let fault = Fault::new(Code::Internal, format!("{what}: {}.", io_words(source)));
                 match io_hint(source) {
@@ -185,6 +188,34 @@ impl From<sqlx::Error> for Error {
     /// Queries on the store propagate with `?`; those on a managed database name it with `Target::error`.
     fn from(source: sqlx::Error) -> Self {
         Self::Store(source)
+    }
+}
+
+/// What to do about a text that no database holds.
+const HIDDEN: &str = "Remove what cannot be seen in the text, such as a NUL character.";
+
+/// Nothing can be looked up or written down while the store is away.
+pub(crate) fn store_away() -> Fault {
+    Fault::new(
+        Code::Unavailable,
+        "The console's own database does not answer, or all its connections are in use.",
+    )
+    .hint("Wait a few seconds and try again. If it stays, look whether the server of PGSTEWARD_STORE_URL runs; the console comes back with it by itself.")
+}
+
+/// Whether the server was not there, went away, or let nobody in.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_) => true,
+        // Shutting down, starting up, too many clients, the connection's end (class 08).
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            matches!(code.as_ref(), "57P01" | "57P02" | "57P03" | "53300") || code.starts_with("08")
+        }),
+        _ => false,
     }
 }
 

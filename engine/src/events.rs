@@ -20,6 +20,9 @@ use crate::{Caller, Engine, Result, jobs, target::Target};
 /// The one NOTIFY channel of the store.
 pub(crate) const CHANNEL: &str = "pgsteward";
 
+/// How long the store may take to answer before it counts as away.
+const PROBE: Duration = Duration::from_secs(3);
+
 /// What a notification says: which row to read.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,6 +138,9 @@ pub(crate) async fn listen(engine: Engine, stop: CancellationToken) {
         if let Err(error) = ended {
             tracing::warn!(error = %error, "lost the store's notifications; connecting again");
         }
+        // Whoever asks meanwhile is told so at once, instead of waiting for a connection.
+        let answered = tokio::time::timeout(PROBE, engine.ready()).await;
+        engine.note_store(answered.is_ok_and(|answered| answered.is_ok()));
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
@@ -145,6 +151,7 @@ pub(crate) async fn listen(engine: Engine, stop: CancellationToken) {
 async fn listen_once(engine: &Engine) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(engine.store()).await?;
     listener.listen(CHANNEL).await?;
+    engine.note_store(true);
     // What happened while nobody listened is in the rows.
     engine.events().sender.send(Message::Resync).ok();
     engine.runner().wake();

@@ -1,6 +1,9 @@
 //! The engine: one store, some targets, one runner.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use sqlx::PgPool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -26,6 +29,7 @@ struct Inner {
     runner: Runner,
     session: crate::session::Keys,
     refusals: Refusals,
+    store_away: AtomicBool,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -75,6 +79,7 @@ impl Engine {
             runner: Runner::new(),
             session,
             refusals,
+            store_away: AtomicBool::new(false),
             store,
             targets,
             config,
@@ -130,6 +135,22 @@ impl Engine {
 
     pub(crate) fn store(&self) -> &PgPool {
         &self.0.store
+    }
+
+    /// Notes whether the store answered when it was last asked.
+    pub(crate) fn note_store(&self, answers: bool) {
+        self.0.store_away.store(!answers, Ordering::Relaxed);
+    }
+
+    /// Fails at once while the store is known to be away.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub fn store_is_there(&self) -> Result<()> {
+        match self.0.store_away.load(Ordering::Relaxed) {
+            true => Err(Error::Refused(crate::error::store_away())),
+            false => Ok(()),
+        }
     }
 
     /// Where callers tell of acts that their role does not allow.

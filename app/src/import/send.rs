@@ -229,7 +229,9 @@ mod way {
                         *view = there;
                         break;
                     }
-                    Err(ApiError(fault)) if matches!(fault.code, Code::Internal | Code::Busy) => {
+                    Err(ApiError(fault))
+                        if matches!(fault.code, Code::Internal | Code::Busy | Code::Unavailable) =>
+                    {
                         why = fault.message;
                     }
                     Err(ApiError(fault)) => return Err(fault),

@@ -55,7 +55,7 @@ mod answer {
         let why = match (fault.code, fault.field.as_deref()) {
             (Code::Invalid, Some(field)) => field,
             (Code::Busy, _) => "busy",
-            (Code::Internal, _) => "internal",
+            (Code::Internal | Code::Unavailable, _) => "internal",
             _ => "unauthenticated",
         };
         let mut link = format!("{page}?refused={}", escape(why));

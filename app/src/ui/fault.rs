@@ -132,6 +132,7 @@ fn title(code: Code) -> &'static str {
         Code::Invalid => "That cannot be right",
         Code::Conflict => "Not now",
         Code::Busy => "Too much at once",
+        Code::Unavailable => "The console's own database does not answer",
         Code::TargetUnreachable => "The database cannot be reached",
         Code::TargetRefused => "The database refused",
         Code::TargetTimeout => "The database did not answer in time",

@@ -249,7 +249,7 @@ impl Import<'_> {
     /// one, whatever was decided before is replaced.
     ///
     /// # Errors
-    /// `NotFound`; `Invalid` when the schema has no name; `Conflict` before the file was looked at, once rows are loaded,
+    /// `NotFound`; `Invalid` when the schema has no name, or is the system's own; `Conflict` before the file was looked at, once rows are loaded,
     /// while a job is at work, and when something else was decided meanwhile.
     pub async fn rehearse(
         &self,
@@ -264,6 +264,16 @@ impl Import<'_> {
                 "schema",
                 "The schema needs a name, of at most 63 bytes.",
                 "Name one, such as public; it is made when it is missing.",
+            ));
+        }
+        if mapping.schema.starts_with("pg_") || mapping.schema == "information_schema" {
+            return Err(Error::invalid(
+                "schema",
+                format!(
+                    "{} belongs to PostgreSQL itself; nothing can be imported into it.",
+                    mapping.schema
+                ),
+                "Name another schema, such as public; one that does not begin with pg_ is made when it is missing.",
             ));
         }
         let mut record = self.idle(id).await?;

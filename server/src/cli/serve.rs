@@ -113,7 +113,7 @@ fn greet(session: &Session<'_>, addr: SocketAddr, first: &FirstAdministrator) {
             contract::format::absolute(*until)
         ),
         FirstAdministrator::OneTimePasswordWaits { name, until } => format!(
-            "\n  Log in as  {name}\n  Password   the one-time password that an earlier start showed, good until {}; the first start \
+            "\n  Log in as  {name}\n  with the one-time password that an earlier start showed, which is good until {}; the first start \
              after that shows a new one\n",
             contract::format::absolute(*until)
         ),

@@ -42,6 +42,10 @@ pub(super) async fn prove(State(web): State<Web>, mut request: Request, next: Ne
             address: None,
         });
     let cookies = cookie::read(request.headers(), transport.secure);
+    let asks = cookies.access.is_some() || cookies.refresh.is_some() || path == "/rpc/log_in";
+    if asks && let Err(error) = web.engine.store_is_there() {
+        return fault::of_engine(&error);
+    }
     let proven = match caller(&web, &cookies, transport).await {
         Ok(proven) => proven,
         // Nobody can be told from anybody while the store is away.

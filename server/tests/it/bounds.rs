@@ -15,6 +15,7 @@ use contract::{
 };
 use futures::StreamExt;
 use server::http::connection;
+use testkit::{Cluster, ClusterOptions};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -22,7 +23,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    program::PATIENCE,
+    program::{Home, PATIENCE},
     support::{Console, get},
 };
 
@@ -166,4 +167,46 @@ async fn a_download_ends_with_its_session() {
     };
     assert!(broken, "it was cut off in a way that the browser sees");
     assert!(read < whole.body.len(), "{read} of {}", whole.body.len());
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_every_request_is_told_so_at_once_and_afterwards_all_is_well() {
+    let cluster = Cluster::start_with(ClusterOptions::new()).await;
+    let store = cluster.database("store").await;
+    let target = testkit::shared().await.database("main").await;
+    let home = Home::new()
+        .with("DATABASE_URL", &target.url())
+        .with("PGSTEWARD_STORE_URL", &store.url());
+    let serving = home.serve();
+    let client = reqwest::Client::new();
+    let ask = async || {
+        let request = client
+            .get(format!("{}/jobs", serving.url))
+            .header("accept", "application/json")
+            .header("cookie", "pgsteward=eyJhbGciOiJIUzI1NiJ9.e30.x; pgsteward-refresh=00000000000000000000000000000001.0.00");
+        request.send().await.unwrap()
+    };
+    assert_eq!(ask().await.url().path(), "/login", "nobody's cookies");
+    cluster.stop().await;
+    let begun = Instant::now();
+    let fault = loop {
+        let answer = ask().await;
+        match answer.status().as_u16() {
+            503 => break answer.json::<serde_json::Value>().await.unwrap(),
+            429 => panic!("too many requests is not what is wrong"),
+            _ => assert!(begun.elapsed() < PATIENCE, "the outage was not noticed"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(fault["code"], "unavailable");
+    assert!(
+        fault["hint"].as_str().unwrap().contains("PGSTEWARD_STORE_URL"),
+        "{fault}"
+    );
+    cluster.start_again().await;
+    let begun = Instant::now();
+    while ask().await.status().as_u16() == 503 {
+        assert!(begun.elapsed() < PATIENCE, "it did not come back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

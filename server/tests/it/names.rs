@@ -290,10 +290,6 @@ async fn a_character_that_no_database_holds_is_refused_in_words() {
             "/rpc/view_table",
             json!({ "target": "main", "schema": "public", "name": "a\0" }),
         ),
-        (
-            "/rpc/list_tables",
-            json!({ "query": { "target": "main", "search": "\0", "sort": "total", "descending": true, "page": 1 } }),
-        ),
     ] {
         let answer = administrator.call(path, &body).await;
         assert_eq!(
@@ -304,7 +300,7 @@ async fn a_character_that_no_database_holds_is_refused_in_words() {
         );
         let fault = answer.json();
         assert!(
-            fault["hint"].is_string() || fault["target"]["sqlstate"] == "22021",
+            fault["hint"].as_str().is_some_and(|hint| !hint.is_empty()),
             "{path}: {fault}"
         );
     }

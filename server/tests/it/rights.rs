@@ -228,6 +228,22 @@ async fn the_rights_for_changes_are_enough_to_migrate_optimize_and_import() {
         "--schema",
         "brought",
     ]);
+    for schema in ["pg_catalog", "information_schema", "pg_toast"] {
+        let refused = walk.done(&[
+            "-y",
+            "import",
+            "sqlite",
+            file.to_str().unwrap(),
+            "--schema",
+            schema,
+        ]);
+        assert_ne!(refused.code, 0);
+        assert!(
+            refused.err.contains("belongs to PostgreSQL itself"),
+            "{}",
+            refused.err
+        );
+    }
     walk.clean().await;
 }
 

@@ -228,7 +228,7 @@ const WITHOUT_PERMISSION: [(&str, &str); 10] = [
     ),
     (
         "Session::ensure_first_administrator",
-        "acts only while there are no users at all",
+        "acts only while there are no users at all, or the password of the first one has ended unused",
     ),
 ];
 
