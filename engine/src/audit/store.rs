@@ -113,92 +113,73 @@ pub(super) async fn list(
 }
 
 /// As [`list`], with one row for an act of a job: its end, with where it was asked from and when it began; its beginning alone
-/// while there is no end, and where an address is asked for, which only the beginning has.
+/// while there is no end. Where an address is asked for, which only the beginning has, that is the row, with what became of it.
+///
+/// The halves are put together here and not by a join: joined, PostgreSQL expects few rows and reads the whole log.
 pub(super) async fn acts(
     pool: &PgPool,
     query: &AuditQuery,
     before: Option<(Instant, i64)>,
     limit: i64,
 ) -> Result<Vec<AuditEntry>, sqlx::Error> {
-    let before = bound(query, before);
-    let mut transaction = pool.begin().await?;
-    sqlx::query!("set local plan_cache_mode = 'force_custom_plan'")
-        .execute(&mut *transaction)
-        .await?;
-    let rows = sqlx::query!(
-        r#"select entry.id,
-                  entry.at,
-                  coalesce(ended.severity, entry.severity) as "severity!",
-                  entry.event_type,
-                  entry.user_name,
-                  coalesce(entry.address, began.address) as address,
-                  entry.target,
-                  entry.object,
-                  coalesce(ended.outcome, entry.outcome) as "outcome!",
-                  coalesce(ended.detail, entry.detail) as detail,
-                  entry.job,
-                  began.at as "began_at?"
-             from audit_log as entry
-             left join lateral (
-                      select other.at, other.address
-                        from audit_log as other
-                       where entry.outcome <> 'started'
-                         and other.job = entry.job
-                         and other.event_type = entry.event_type
-                         and other.outcome = 'started'
-                       order by other.id
-                       limit 1
-                  ) as began on true
-             left join lateral (
-                      select other.severity, other.outcome, other.detail
-                        from audit_log as other
-                       where entry.outcome = 'started'
-                         and other.job = entry.job
-                         and other.event_type = entry.event_type
-                         and other.outcome <> 'started'
-                       order by other.id desc
-                       limit 1
-                  ) as ended on true
-            where ($1::text is null or entry.user_name = $1)
-              and ($2::text is null or entry.event_type = $2)
-              and ($3::text is null or entry.severity = $3)
-              and ($4::text is null or entry.target = $4)
-              and ($5::timestamptz is null or entry.at >= $5)
-              and ($6::timestamptz is null or (entry.at, entry.id) < ($6, $7::int8))
-              and ($9::text is null or entry.address = $9)
-              and ($9 is not null or ended.outcome is null)
-            order by entry.at desc, entry.id desc
-            limit $8"#,
-        query.user.as_deref(),
-        query.event_type.as_deref(),
-        query.severity.map(Severity::name),
-        query.target.as_deref(),
-        query.from,
-        before.map(|(at, _)| at),
-        before.map_or(0, |(_, id)| id),
-        limit,
-        query.address.as_deref(),
+    let mut acts = Vec::new();
+    let mut before = before;
+    loop {
+        let entries = list(pool, query, before, limit).await?;
+        let last = entries.last().map(|entry| (entry.at, entry.id));
+        let is_end = (entries.len() as i64) < limit;
+        let halves = halves(pool, &entries).await?;
+        let whole = entries
+            .into_iter()
+            .filter_map(|entry| together(entry, &halves, query.address.is_some()));
+        acts.extend(whole);
+        if is_end || acts.len() as i64 >= limit {
+            acts.truncate(usize::try_from(limit).unwrap_or_default());
+            return Ok(acts);
+        }
+        before = last;
+    }
+}
+
+/// Every entry of the jobs that these entries are of, in the order of writing.
+async fn halves(pool: &PgPool, entries: &[AuditEntry]) -> Result<Vec<AuditEntry>, sqlx::Error> {
+    let jobs: Vec<Uuid> = entries.iter().filter_map(|entry| Some(entry.job?.0)).collect();
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as!(
+        EntryRow,
+        "select id, at, severity, event_type, user_name, address, target, object, outcome, detail, job
+           from audit_log
+          where job = any($1)
+            and job is not null
+          order by id",
+        &jobs,
     )
-    .fetch_all(&mut *transaction)
+    .fetch_all(pool)
     .await?;
-    transaction.commit().await?;
-    let entries = rows.into_iter().map(|row| AuditEntry {
-        began_at: row.began_at,
-        ..AuditEntry::from(EntryRow {
-            id: row.id,
-            at: row.at,
-            severity: row.severity,
-            event_type: row.event_type,
-            user_name: row.user_name,
-            address: row.address,
-            target: row.target,
-            object: row.object,
-            outcome: row.outcome,
-            detail: row.detail,
-            job: row.job,
-        })
-    });
-    Ok(entries.collect())
+    Ok(rows.into_iter().map(AuditEntry::from).collect())
+}
+
+/// An entry as a row: with its other half, or none where the other half is the row.
+fn together(mut entry: AuditEntry, halves: &[AuditEntry], by_beginning: bool) -> Option<AuditEntry> {
+    let mut of_act = halves
+        .iter()
+        .filter(|half| entry.job.is_some() && half.job == entry.job && half.event_type == entry.event_type);
+    if entry.outcome == Outcome::Started {
+        let Some(end) = of_act.rfind(|half| half.outcome != Outcome::Started) else {
+            return Some(entry);
+        };
+        entry.severity = end.severity;
+        entry.outcome = end.outcome;
+        entry.detail = end.detail.clone().or(entry.detail);
+        return by_beginning.then_some(entry);
+    }
+    if let Some(beginning) = of_act.find(|half| half.outcome == Outcome::Started) {
+        entry.began_at = Some(beginning.at);
+        entry.address = entry.address.or_else(|| beginning.address.clone());
+    }
+    Some(entry)
 }
 
 /// Where a page begins, and no entry is later. One bound instead of two: given both, PostgreSQL may begin at the wrong one.
