@@ -113,8 +113,8 @@ fn Newest(
     });
     let may_cancel = use_may(Permission::CancelJob);
     move || {
-        id.track();
-        match shown.get_untracked() {
+        // Read, since a memo that is tracked alone is never made up.
+        match id.get().and_then(|_| shown.get_untracked()) {
             Some(first) => {
                 let job = Memo::new(move |_| shown.get().unwrap_or_else(|| first.clone()));
                 job_card(job, may_cancel)
