@@ -48,7 +48,7 @@ test('of several clicks the last counts, and what destroys still asks', async ({
   const asked: string[] = [];
   page.on('request', (request) => asked.push(new URL(request.url()).pathname));
   const release = await openWithoutModule(page, `/db/${target}/backups`);
-  await page.getByRole('button', { name: /^Actions for the backup of/ }).click();
+  await page.getByRole('button', { name: /^Actions for the backup of/ }).first().click();
   await page.getByRole('button', { name: 'Verify' }).click();
   await page.getByRole('button', { name: /^Delete the backup of/ }).click();
   const dialog = page.getByRole('dialog', { name: /^Delete the backup of/ });
@@ -88,7 +88,7 @@ test('a module that does not come is answered in words, with a way out', async (
   const words = page.getByRole('alert').filter({ hasText: 'was not done' });
   await expect(words).toContainText('“Back up” was not done: the program of this page did not arrive.');
   await expect(page.getByRole('button', { name: 'Back up', exact: true })).not.toHaveAttribute('aria-busy', 'true');
-  await page.getByRole('button', { name: /^Actions for the backup of/ }).click();
+  await page.getByRole('button', { name: /^Actions for the backup of/ }).first().click();
   await page.getByRole('button', { name: 'Verify' }).click();
   await expect(words).toContainText('“Verify” was not done');
   await page.unroute(MODULES);

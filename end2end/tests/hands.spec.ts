@@ -41,7 +41,14 @@ test('menus close on Esc, on a press elsewhere, when the focus leaves, and with 
     await button.click();
     const choices = list.locator('a, button:visible');
     await choices.last().focus();
-    await page.keyboard.press('Tab');
+    await expect(list).toBeVisible();
+    await page.getByRole('link', { name: 'Jobs', exact: true }).focus();
+    await expect(list).toBeHidden();
+
+    await button.click();
+    await expect(list).toBeVisible();
+    await button.focus();
+    await page.keyboard.press('Shift+Tab');
     await expect(list).toBeHidden();
   }
   const [account, databases] = menus(page);

@@ -12,9 +12,9 @@
     },
     true,
   );
-  addEventListener("focusout", ({ target, relatedTarget }) => {
-    const open = menu(target);
-    if (open && relatedTarget && !open.contains(relatedTarget) && relatedTarget !== opener(open)) open.hidePopover();
+  addEventListener("focusout", ({ target, relatedTarget: next }) => {
+    const open = menu(target) || target.popoverTargetElement;
+    if (open?.matches(".menu-list:popover-open") && next && !open.contains(next) && next.popoverTargetElement !== open) open.hidePopover();
   });
   // A menu inside the drawer: there the browser does not give the focus back.
   addEventListener(
