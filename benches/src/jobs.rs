@@ -27,7 +27,7 @@ pub async fn migrate(visitor: &Visitor) -> Result<JobId> {
     visitor
         .call(
             "start_migrations",
-            &json!({ "spec": MigrateSpec { target: TARGET.into(), up_to: None } }),
+            &json!({ "spec": MigrateSpec { target: TARGET.into(), ..MigrateSpec::default() } }),
         )
         .await
 }

@@ -65,6 +65,8 @@ pub enum MigrationSource {
     Folder(PathBuf),
     /// None.
     None,
+    /// Nobody chose: AI-PAL's where the database is AI-PAL's, else none.
+    Unchosen,
 }
 
 /// Pool settings in the guide's terms.

@@ -78,6 +78,13 @@ pub(crate) fn tokens(sql: &str) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
+/// How many lines a text has begun: line feeds, carriage returns, and both together count once each, as the server and
+/// psql take them.
+pub(crate) fn line_ends(text: &str) -> usize {
+    let pairs = text.matches("\r\n").count();
+    text.matches(['\n', '\r']).count() - pairs
+}
+
 /// A query with its values hidden and its comments gone, in one line of at most `most` characters: other people's
 /// queries carry their data.
 pub(crate) fn without_values(sql: &str, most: usize) -> String {
@@ -104,7 +111,7 @@ fn first(rest: &str) -> (Kind, usize) {
     let next = chars.next();
     match c {
         _ if c.is_whitespace() => (Kind::Space, while_(rest, char::is_whitespace)),
-        '-' if next == Some('-') => (Kind::Comment, while_(rest, |c| c != '\n')),
+        '-' if next == Some('-') => (Kind::Comment, while_(rest, |c| !matches!(c, '\n' | '\r'))),
         '/' if next == Some('*') => (Kind::Comment, block_comment(rest)),
         '\'' => (Kind::Text, quoted(rest, 0, '\'', false)),
         '"' => (Kind::Name, quoted(rest, 0, '"', false)),
@@ -223,6 +230,16 @@ mod tests {
             kinds("/* a /* b */ c; */ x -- y;\nz"),
             [(Kind::Word, "x"), (Kind::Word, "z")]
         );
+    }
+
+    #[test]
+    fn a_comment_ends_with_its_line_whatever_ends_lines() {
+        for end in ["\n", "\r\n", "\r"] {
+            let sql = format!("-- a; b{end}x");
+            assert_eq!(kinds(&sql), [(Kind::Word, "x")], "{end:?}");
+            assert_eq!(line_ends(&sql), 1, "{end:?}");
+        }
+        assert_eq!(line_ends("a\r\rb\n\r\nc"), 4);
     }
 
     #[test]

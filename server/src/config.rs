@@ -19,7 +19,7 @@ use std::{
 
 use engine::{
     EngineConfig,
-    config::{PoolConfig, QueryLog, TargetConfig},
+    config::{MigrationSource, PoolConfig, QueryLog, TargetConfig},
     target::url::DatabaseUrl,
 };
 use secrecy::SecretString;
@@ -64,6 +64,8 @@ pub struct Settings {
     pub store: Option<DatabaseUrl>,
     /// The managed databases; none with the embedded PostgreSQL, which brings its own.
     pub targets: Vec<TargetConfig>,
+    /// The migrations of the embedded PostgreSQL's database, when they are not AI-PAL's.
+    pub migrations: Option<MigrationSource>,
     /// The pool of a target that says nothing else.
     pub pool: PoolConfig,
     /// How the console's own queries are logged.
@@ -124,6 +126,7 @@ impl Settings {
             log_filter: source.get(&LOG).map(str::to_owned),
             log_json: source.read(&LOG_FORMAT, log_format)?.unwrap_or(false),
             warnings: source.warnings(),
+            migrations: database::chosen_migrations(source)?,
             data_dir,
             store,
             targets,

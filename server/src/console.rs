@@ -61,7 +61,7 @@ impl Console {
                     name: embedded::MANAGED.to_owned(),
                     options,
                     password,
-                    migrations: MigrationSource::AiPal,
+                    migrations: settings.migrations.clone().unwrap_or(MigrationSource::AiPal),
                     pool: settings.pool.clone(),
                 };
                 let store = embedded.database(embedded::STORE);

@@ -39,7 +39,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 7] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 42] = [
+const FUNCTIONS: [(&str, Option<Permission>); 43] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -63,6 +63,7 @@ const FUNCTIONS: [(&str, Option<Permission>); 42] = [
     ("/rpc/verify_audit", Some(Permission::ViewAudit)),
     ("/rpc/view_migrations", Some(Permission::ViewTarget)),
     ("/rpc/plan_migrations", Some(Permission::ViewTarget)),
+    ("/rpc/read_migration", Some(Permission::ViewTarget)),
     ("/rpc/start_migrations", Some(Permission::Migrate)),
     ("/rpc/plan_optimization", Some(Permission::ViewTarget)),
     ("/rpc/start_optimization", Some(Permission::Optimize)),

@@ -2,7 +2,7 @@
 
 use contract::{
     jobs::JobId,
-    migration::{MigrateSpec, MigrationStatus},
+    migration::{MigrateSpec, MigrationStatus, MigrationText},
 };
 use leptos::prelude::*;
 
@@ -18,6 +18,13 @@ pub async fn view_migrations(target: String) -> Result<MigrationStatus, ApiError
 #[server(prefix = "/rpc", endpoint = "plan_migrations", protocol = Rpc)]
 pub async fn plan_migrations(spec: MigrateSpec) -> Result<MigrationStatus, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.migration().plan(&caller, spec).await }).await
+}
+
+/// The text of one migration as it was applied, or will be.
+#[server(prefix = "/rpc", endpoint = "read_migration", protocol = Rpc)]
+pub async fn read_migration(target: String, version: i64) -> Result<MigrationText, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.migration().text(&caller, &target, version).await })
+        .await
 }
 
 /// Applies pending migrations as a job.

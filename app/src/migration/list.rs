@@ -2,14 +2,29 @@
 
 use contract::{
     format,
-    migration::{MigrationState, MigrationView},
+    migration::{MigrationObstacle, MigrationState, MigrationText, MigrationView},
 };
 use leptos::prelude::*;
 
+use super::start::Asked;
 use crate::{
+    address::use_here,
     jobs::Work,
-    ui::{Ago, Badge, Tone, needs_script},
+    rpc::ApiError,
+    ui::{Ago, Badge, Load, Tone, needs_script},
 };
+
+/// The URL's word for the applied migration whose text is shown.
+pub const SHOWN: &str = "sql";
+
+/// The applied migration whose text is asked for, and the text.
+#[derive(Clone, Copy)]
+pub struct Shown {
+    /// Its version.
+    pub version: Memo<Option<i64>>,
+    /// Its text; `None` while none is asked for.
+    pub text: Resource<Result<Option<MigrationText>, ApiError>>,
+}
 
 /// One migration a row, in order; those to come can be read.
 #[component]
@@ -21,7 +36,9 @@ pub fn Rows(
     /// Whether a run is going on.
     work: Work,
     /// Asks before it starts.
-    asked: RwSignal<Option<Option<i64>>>,
+    asked: RwSignal<Option<Asked>>,
+    /// The text that is shown.
+    shown: Shown,
 ) -> impl IntoView {
     let last = migrations
         .iter()
@@ -32,7 +49,7 @@ pub fn Rows(
         // Up to the last one is the page's own button.
         let up_to = Some(migration.version)
             .filter(|version| offers && migration.state == MigrationState::Pending && Some(*version) != last);
-        view! { <Row migration up_to work asked /> }
+        view! { <Row migration up_to work asked shown /> }
     });
     view! {
         <div class="table-wrap" tabindex="0" role="region" aria-label="Migrations">
@@ -64,7 +81,8 @@ fn Row(
     migration: MigrationView,
     up_to: Option<i64>,
     work: Work,
-    asked: RwSignal<Option<Option<i64>>>,
+    asked: RwSignal<Option<Asked>>,
+    shown: Shown,
 ) -> impl IntoView {
     let act = up_to.map(|version| {
         needs_script("Apply up to here…");
@@ -73,7 +91,7 @@ fn Row(
                 class="btn sm"
                 type="button"
                 aria-disabled=move || work.is_busy().then_some("true")
-                on:click=move |_| asked.set(Some(Some(version)))
+                on:click=move |_| asked.set(Some(Asked { up_to: Some(version), ..Asked::default() }))
             >
                 "Apply up to here…"
             </button>
@@ -84,6 +102,12 @@ fn Row(
         Some(user) => format!("by {user}"),
         None => "by another tool".to_owned(),
     });
+    let version = migration.version;
+    let applied = matches!(
+        migration.state,
+        MigrationState::Applied | MigrationState::Edited | MigrationState::Missing
+    )
+    .then(|| view! { <Applied version shown /> });
     let parts = (!migration.transactional).then(|| match migration.statements {
         1 => "not in a transaction".to_owned(),
         count => format!("{count} statements one by one, not in a transaction"),
@@ -95,6 +119,8 @@ fn Row(
                 " "
                 <span class="strong">{migration.description}</span>
                 {parts.map(|parts| view! { <div class="muted small">{parts}</div> })}
+                <Obstacles obstacles=migration.obstacles />
+                {applied}
                 {migration.sql.map(|sql| view! { <Sql sql /> })}
             </td>
             <td>
@@ -110,6 +136,71 @@ fn Row(
         </tr>
     }
     .into_any()
+}
+
+/// What was applied, at a link, since all texts at once would make a long page.
+#[component]
+fn Applied(version: i64, shown: Shown) -> impl IntoView {
+    let here = use_here();
+    let is_shown = move || shown.version.get() == Some(version);
+    let link = move || {
+        let other = (!is_shown()).then(|| version.to_string());
+        here.with(&[(SHOWN, other)])
+    };
+    let words = move || {
+        if is_shown() {
+            "Hide the SQL"
+        } else {
+            "Read the SQL that was applied"
+        }
+    };
+    view! {
+        <div class="small">
+            <a href=link aria-expanded=move || is_shown().to_string()>
+                {words}
+            </a>
+        </div>
+        {move || {
+            is_shown()
+                .then(|| {
+                    view! {
+                        <Load resource=shown.text let:text>
+                            {text
+                                .map(|text| {
+                                    view! {
+                                        <pre class="code wrap" tabindex="0">
+                                            {text.sql}
+                                        </pre>
+                                        <div class="muted small">
+                                            {text.from} ", SHA-384 "
+                                            <span class="mono">{text.checksum}</span>
+                                        </div>
+                                    }
+                                })}
+                        </Load>
+                    }
+                })
+        }}
+    }
+    .into_any()
+}
+
+/// What keeps a migration from being applied.
+#[component]
+pub fn Obstacles(
+    /// By line.
+    obstacles: Vec<MigrationObstacle>,
+) -> impl IntoView {
+    (!obstacles.is_empty()).then(|| {
+        let items = obstacles.into_iter().map(|obstacle| {
+            view! {
+                <li>
+                    {format!("Line {}: {}. ", obstacle.line, obstacle.what)} <span class="muted">{obstacle.remedy}</span>
+                </li>
+            }
+        });
+        view! { <ul class="small">{items.collect_view()}</ul> }
+    })
 }
 
 /// The text of a migration, folded.
@@ -141,5 +232,11 @@ fn state_words(state: MigrationState) -> (Tone, &'static str, &'static str) {
         ),
         MigrationState::OutOfOrder => (Tone::Bad, "Out of order", "not applied, though a later one is"),
         MigrationState::Unfinished => (Tone::Bad, "Unfinished", "begun and not ended"),
+        MigrationState::Running => (Tone::Info, "Under way", "begun, and somebody is at work on it"),
+        MigrationState::Unreadable => (
+            Tone::Bad,
+            "Unreadable",
+            "there is a file, but it cannot be read as a migration",
+        ),
     }
 }

@@ -1,14 +1,22 @@
 //! The migrations of one managed database.
 
-use contract::{jobs::JobKind, migration::MigrationStatus, session::Permission};
+use contract::{
+    jobs::JobKind,
+    migration::{MigrationState, MigrationStatus},
+    session::Permission,
+};
 use leptos::prelude::*;
 
-use super::{api::view_migrations, list::Rows, start::StartDialog};
+use super::{
+    api::{read_migration, view_migrations},
+    list::{Rows, SHOWN, Shown},
+    start::{Asked, StartDialog},
+};
 use crate::{
-    address::use_target,
+    address::{use_target, use_typed_query},
     jobs::{CurrentJob, Work},
     session::use_may,
-    ui::{EmptyState, FaultView, Load, PageHead, needs_script},
+    ui::{EmptyState, FaultView, Load, PageHead, at_hand, needs_script},
 };
 
 /// Every migration with its state and SQL; applying the pending ones; the run as it happens.
@@ -18,8 +26,19 @@ pub fn MigrationsPage() -> impl IntoView {
     let status = Resource::new(move || target.get(), view_migrations);
     let work = Work::default();
     let may = use_may(Permission::Migrate);
-    // `None` closes the question; the inner value is the last version to apply, without one all.
-    let asked = RwSignal::new(None::<Option<i64>>);
+    // `None` closes the question.
+    let asked = RwSignal::new(None::<Asked>);
+    let version = use_typed_query::<i64>(SHOWN);
+    let text = Resource::new(
+        move || (target.get(), version.get()),
+        |(target, version)| async move {
+            match version {
+                Some(version) => read_migration(target, version).await.map(Some),
+                None => Ok(None),
+            }
+        },
+    );
+    let shown = Shown { version, text };
     let facts = move || {
         view! {
             <Transition fallback=|| "The schema's changes, in order.">
@@ -29,9 +48,7 @@ pub fn MigrationsPage() -> impl IntoView {
     };
     // No memo, which would read the resource outside of the transition and differ from the server in the first render.
     let can_start = move || {
-        let can = status.with(
-            |status| matches!(status, Some(Ok(status)) if status.pending > 0 && status.problem.is_none()),
-        );
+        let can = status.with(|status| matches!(status, Some(Ok(status)) if status.can_be_chosen));
         if can {
             needs_script("Migrate…");
         }
@@ -48,7 +65,7 @@ pub fn MigrationsPage() -> impl IntoView {
                                 type="button"
                                 hidden=move || !can_start()
                                 aria-disabled=move || work.is_busy().then_some("true")
-                                on:click=move |_| asked.set(Some(None))
+                                on:click=move |_| asked.set(at_hand(status).and_then(Result::ok).map(|status| Asked::all(&status)))
                             >
                                 "Migrate…"
                             </button>
@@ -58,7 +75,7 @@ pub fn MigrationsPage() -> impl IntoView {
         </PageHead>
         <CurrentJob target kinds=&[JobKind::Migrate] work ended=Callback::new(move |()| status.refetch()) />
         <Load resource=status main=true let:status>
-            <Status status may work asked />
+            <Status status may work asked shown />
         </Load>
         <StartDialog target asked work />
     }
@@ -66,11 +83,19 @@ pub fn MigrationsPage() -> impl IntoView {
 }
 
 fn facts(status: &MigrationStatus) -> String {
-    let known = status.migrations.len() as i64;
+    let known = status.migrations.len();
+    let applied = status
+        .migrations
+        .iter()
+        .filter(|migration| migration.state == MigrationState::Applied)
+        .count();
+    let source = &status.source;
     match (known, status.pending) {
-        (0, _) => status.source.clone(),
-        (known, 0) => format!("{} · {known} known, all applied", status.source),
-        (known, pending) => format!("{} · {known} known, {pending} pending", status.source),
+        _ if !status.has_source => "no migrations belong to this database".to_owned(),
+        (0, _) => source.clone(),
+        (known, _) if known == applied => format!("{source} · {known} known, all applied"),
+        (known, 0) => format!("{source} · {known} known, {applied} applied"),
+        (known, pending) => format!("{source} · {known} known, {applied} applied, {pending} pending"),
     }
 }
 
@@ -79,30 +104,42 @@ fn Status(
     status: MigrationStatus,
     may: bool,
     work: Work,
-    asked: RwSignal<Option<Option<i64>>>,
+    asked: RwSignal<Option<Asked>>,
+    shown: Shown,
 ) -> impl IntoView {
     let MigrationStatus {
         migrations,
         pending,
         problem,
+        has_source,
+        source,
+        under_way,
         ..
     } = status;
     let offers = may && problem.is_none();
     let state = match (problem, migrations.is_empty()) {
         (Some(fault), _) => Some(view! { <FaultView fault /> }.into_any()),
         (None, true) => None,
-        (None, false) => Some(view! { <Banner pending may /> }.into_any()),
+        (None, false) => Some(view! { <Banner pending may under_way /> }.into_any()),
     };
-    let list = if migrations.is_empty() {
+    let list = if !has_source {
         view! {
             <EmptyState
-                title="No migration known"
-                hint="Name a folder of SQL files in this database's section of pgsteward.toml (migrations = \"/path\"); each file begins with its number, as in 0001_users.sql."
+                title="No migrations belong to this database"
+                hint="Choose a folder of SQL files, each named by its number, as in 0001_users.sql: PGSTEWARD_MIGRATIONS=/path for the database of DATABASE_URL, or migrations = \"/path\" in this database's section of pgsteward.toml. Then start the console again. What other tools applied is left alone."
+            />
+        }
+        .into_any()
+    } else if migrations.is_empty() {
+        view! {
+            <EmptyState
+                title="No migration yet"
+                hint=format!("Put SQL files into {source}, each named by its number, as in 0001_users.sql.")
             />
         }
         .into_any()
     } else {
-        view! { <Rows migrations offers work asked /> }.into_any()
+        view! { <Rows migrations offers work asked shown /> }.into_any()
     };
     view! {
         {state}
@@ -113,7 +150,17 @@ fn Status(
 
 /// Whether there is something to do.
 #[component]
-fn Banner(pending: i64, may: bool) -> impl IntoView {
+fn Banner(pending: i64, may: bool, under_way: Option<String>) -> impl IntoView {
+    if let Some(who) = under_way {
+        return view! {
+            <div class="banner" role="status">
+                <span class="dot"></span>
+                "A migration is under way"
+                <span>{who}</span>
+            </div>
+        }
+        .into_any();
+    }
     if pending == 0 {
         return view! {
             <div class="banner ok" role="status">

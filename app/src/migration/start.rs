@@ -1,6 +1,6 @@
 //! The question before migrations are applied.
 
-use contract::migration::{MigrateSpec, MigrationStatus};
+use contract::migration::{MigrateSpec, MigrationState, MigrationStatus};
 use leptos::prelude::*;
 
 use super::{
@@ -12,14 +12,44 @@ use crate::{
     ui::{Dialog, FaultNote, Load},
 };
 
+/// What is asked for.
+#[derive(Clone, Default)]
+pub struct Asked {
+    /// The last version to apply; `None` applies all.
+    pub up_to: Option<i64>,
+    /// Late files, which can be chosen.
+    pub late: Vec<String>,
+    /// What was applied and has no file, which can be left alone.
+    pub missing: Vec<String>,
+}
+
+impl Asked {
+    /// Everything that can be applied.
+    pub fn all(status: &MigrationStatus) -> Self {
+        let in_state = |state: MigrationState| {
+            status
+                .migrations
+                .iter()
+                .filter(|migration| migration.state == state)
+                .map(|migration| format!("{:04} {}", migration.version, migration.description))
+                .collect()
+        };
+        Self {
+            up_to: None,
+            late: in_state(MigrationState::OutOfOrder),
+            missing: in_state(MigrationState::Missing),
+        }
+    }
+}
+
 /// Lists what a run would apply as of now, and starts it.
 #[component]
 pub fn StartDialog(
     /// The managed database.
     #[prop(into)]
     target: Signal<String>,
-    /// Up to which version is asked; `None` while nothing is.
-    asked: RwSignal<Option<Option<i64>>>,
+    /// What is asked; `None` while nothing is.
+    asked: RwSignal<Option<Asked>>,
     /// Told when the run has started.
     work: Work,
 ) -> impl IntoView {
@@ -45,27 +75,55 @@ pub fn StartDialog(
     });
     view! {
         <Dialog open title=Signal::derive(move || format!("Migrate {}?", target.get())) wide=true>
-            <Question spec=MigrateSpec { target: target.get(), up_to: asked.get_untracked().flatten() } start open />
+            <Question target=target.get() asked=asked.get_untracked().unwrap_or_default() start open />
         </Dialog>
     }
 }
 
 #[component]
 fn Question(
-    spec: MigrateSpec,
+    target: String,
+    asked: Asked,
     start: Action<MigrateSpec, Result<contract::jobs::JobId, crate::rpc::ApiError>>,
     open: RwSignal<bool>,
 ) -> impl IntoView {
-    let asked = spec.clone();
-    let plan = Resource::new(move || asked.clone(), plan_migrations);
-    let spec = StoredValue::new(spec);
+    let spec = RwSignal::new(MigrateSpec {
+        target,
+        up_to: asked.up_to,
+        ..MigrateSpec::default()
+    });
+    let plan = Resource::new(move || spec.get(), plan_migrations);
+    let late = (!asked.late.is_empty()).then(|| {
+        let choose = Callback::new(move |chosen| spec.update(|spec| spec.allow_late = chosen));
+        view! {
+            <Choice
+                words="Apply late files too"
+                why="They are older than the newest applied migration, as after a merge of branches. They run before the others, in the order of their numbers."
+                names=asked.late.clone()
+                choose
+            />
+        }
+    });
+    let missing = (!asked.missing.is_empty()).then(|| {
+        let choose = Callback::new(move |chosen| spec.update(|spec| spec.ignore_missing = chosen));
+        view! {
+            <Choice
+                words="Leave alone what has no file here"
+                why="It was applied from elsewhere, as by another program that keeps its migrations in the same table."
+                names=asked.missing.clone()
+                choose
+            />
+        }
+    });
     view! {
         <form on:submit=move |event| {
             event.prevent_default();
             if !start.pending().get_untracked() {
-                start.dispatch(spec.get_value());
+                start.dispatch(spec.get_untracked());
             }
         }>
+            {late}
+            {missing}
             <Load resource=plan let:plan>
                 <Plan plan />
             </Load>
@@ -86,6 +144,31 @@ fn Question(
                 </Transition>
             </div>
         </form>
+    }
+    .into_any()
+}
+
+/// A way to give up a part of the usual order.
+#[component]
+fn Choice(
+    words: &'static str,
+    why: &'static str,
+    names: Vec<String>,
+    choose: Callback<bool>,
+) -> impl IntoView {
+    const SHOWN: usize = 20;
+    let more = names.len().saturating_sub(SHOWN);
+    let mut list = names.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        list.push_str(&format!(" and {more} more"));
+    }
+    view! {
+        <label class="check">
+            <input type="checkbox" on:change=move |event| choose.run(event_target_checked(&event)) />
+            <span>
+                {words} ": " <span class="mono">{list}</span> ". " <small>{why}</small>
+            </span>
+        </label>
     }
     .into_any()
 }
@@ -116,6 +199,7 @@ fn Plan(plan: MigrationStatus) -> impl IntoView {
                 <b class="mono">{format!("{:04}", migration.version)}</b>
                 " "
                 {migration.description}
+                {(migration.state == MigrationState::OutOfOrder).then_some(" (late)")}
                 {(!migration.transactional).then_some(" (not in a transaction)")}
                 {migration.sql.map(|sql| view! { <Sql sql /> })}
             </li>

@@ -1,6 +1,6 @@
 //! Applying one migration: a file in one transaction, or statement by statement where it asks for none.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use contract::{Code, Fault, jobs::LogLevel};
 use sqlx::{
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Error, Result,
     jobs::JobContext,
+    lexer,
     target::{
         Target, invalid,
         live::Live,
@@ -36,7 +37,8 @@ pub(crate) struct Applying<'a> {
 }
 
 impl Applying<'_> {
-    /// Applies one file. `watch` is told what the server is doing, the fraction being that of the file.
+    /// Applies one file; returns how long it took, as the ledger has it. `watch` is told what the server is doing, the
+    /// fraction being that of the file.
     ///
     /// # Errors
     /// What the server said, at its statement and line; `Cancelled`.
@@ -45,25 +47,32 @@ impl Applying<'_> {
         worker: &mut Worker,
         file: &File,
         watch: impl FnMut(Live) + Send,
-    ) -> Result<()> {
+    ) -> Result<Duration> {
         let applied = if file.transactional {
             Box::pin(self.whole(worker, file, watch)).await
         } else {
             Box::pin(self.stepwise(worker, file, watch)).await
         };
         let settled = worker.settle().await;
-        applied?;
-        settled.map_err(|source| worker.target().error(source))
+        let took = applied?;
+        settled.map_err(|source| worker.target().error(source))?;
+        Ok(took)
     }
 
     /// The file and its row in one transaction: either both are there or neither.
-    async fn whole(&self, worker: &mut Worker, file: &File, watch: impl FnMut(Live) + Send) -> Result<()> {
+    async fn whole(
+        &self,
+        worker: &mut Worker,
+        file: &File,
+        watch: impl FnMut(Live) + Send,
+    ) -> Result<Duration> {
         let target = worker.target().clone();
         let begun = Instant::now();
         worker.as_users().await.map_err(|source| target.error(source))?;
-        if let Err(stopped) = worker.begin(self.context, &file.sql, watch).await {
+        if let Err(stopped) = worker.begin(self.context, &file.script(), watch).await {
             return Err(in_file(&target, file, stopped));
         }
+        let took = begun.elapsed();
         let recorded = async {
             // The file may have changed the role and the search path of this transaction. What the row needs is the
             // system's; what is deferred until the commit finds the file's path again.
@@ -72,8 +81,7 @@ impl Applying<'_> {
             sqlx::raw_sql("set local search_path = pg_catalog, pg_temp")
                 .execute(worker.session())
                 .await?;
-            let first =
-                ledger::record(worker.session(), self.tables, file, self.author, begun.elapsed()).await?;
+            let first = ledger::record(worker.session(), self.tables, file, self.author, took).await?;
             look::query("select set_config('search_path', $1, true)")
                 .bind(path)
                 .execute(worker.session())
@@ -84,6 +92,7 @@ impl Applying<'_> {
             Ok(true) => worker
                 .commit()
                 .await
+                .map(|()| took)
                 .map_err(|source| at_commit(&target, file, source)),
             Ok(false) => {
                 worker.roll_back().await;
@@ -102,7 +111,7 @@ impl Applying<'_> {
         worker: &mut Worker,
         file: &File,
         mut watch: impl FnMut(Live) + Send,
-    ) -> Result<()> {
+    ) -> Result<Duration> {
         let target = worker.target().clone();
         let failed = |source| target.error(source);
         let begun = Instant::now();
@@ -130,6 +139,8 @@ impl Applying<'_> {
             });
             let ran = Box::pin(running).await;
             if let Err(stopped) = ran {
+                // The step may have been a transaction of the file's own.
+                worker.roll_back().await;
                 let nothing_changed =
                     number == 0 && !repeated && statement.is_all_or_nothing() && !stopped.is_lost();
                 let error = at_statement(&target, file, statement, stopped);
@@ -141,9 +152,11 @@ impl Applying<'_> {
                 .await
                 .map_err(failed)?;
         }
-        ledger::finish(worker.watcher(), self.tables, file, self.author, begun.elapsed())
+        let took = begun.elapsed();
+        ledger::finish(worker.watcher(), self.tables, file, self.author, took)
             .await
-            .map_err(failed)
+            .map_err(failed)?;
+        Ok(took)
     }
 
     async fn statement(
@@ -263,7 +276,7 @@ fn refusal(
     }
     let mut fault = target.error_at(source, &statement.text).fault();
     let before: String = statement.text.chars().take(within.unwrap_or(0)).collect();
-    let line = statement.line + before.matches('\n').count();
+    let line = statement.line + lexer::line_ends(&before);
     fault.message = format!("Migration {}, line {line}: {}", file.title(), fault.message);
     if let Some(refusal) = &mut fault.target {
         refusal.position = within.and_then(|at| u32::try_from(at + 1).ok());

@@ -164,7 +164,7 @@ async fn holds(connection: &mut PgConnection, tables: &Tables, files: &[File]) -
     Ok(rows.iter().any(|row| {
         files
             .iter()
-            .any(|file| file.version == row.version && file.checksum == row.checksum)
+            .any(|file| file.version == row.version && file.has(&row.checksum))
     }))
 }
 
@@ -216,4 +216,50 @@ pub(crate) async fn ledger(
         tables.ledger
     );
     query_as(AssertSqlSafe(sql)).fetch_all(connection).await
+}
+
+/// Whether the rows of sqlx' table and of our ledger may be read.
+pub(crate) async fn may_read(connection: &mut PgConnection, tables: &Tables) -> Result<bool, sqlx::Error> {
+    query_scalar(
+        "select coalesce(has_table_privilege(to_regclass($1)::oid, 'select'), true)
+            and coalesce(has_table_privilege(to_regclass($2)::oid, 'select'), true)",
+    )
+    .bind(&tables.sqlx)
+    .bind(&tables.ledger)
+    .fetch_one(connection)
+    .await
+}
+
+/// Whether one schema has the tables that AI-PAL cannot be without.
+pub(crate) async fn has_ai_pals_tables(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    query_scalar(
+        "select exists (
+             select from pg_catalog.pg_class
+              where relkind in ('r', 'p')
+                and relname in ('user_profiles', 'ari_snapshots', 'edm_debts', 'ffe_goals')
+              group by relnamespace
+             having pg_catalog.count(*) = 4)",
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// The text of an applied migration that our ledger keeps. A ledger that an earlier version made has no such column.
+pub(crate) async fn text(
+    connection: &mut PgConnection,
+    tables: &Tables,
+    version: i64,
+) -> Result<Option<String>, sqlx::Error> {
+    if !tables.ledger_exists {
+        return Ok(None);
+    }
+    let sql = format!(
+        "select pg_catalog.to_jsonb(entry) ->> 'sql' from {} as entry where version = $1",
+        tables.ledger
+    );
+    let found: Option<Option<String>> = query_scalar(AssertSqlSafe(sql))
+        .bind(version)
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.flatten())
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{catalog::Tables, source::File};
-use crate::target::look::query;
+use crate::target::look::{query, query_scalar};
 
 /// Who applies.
 pub(crate) struct Author<'a> {
@@ -47,13 +47,30 @@ pub(crate) async fn ensure(connection: &mut PgConnection, tables: &Tables) -> Re
                  finished_at timestamptz,
                  duration_ms bigint,
                  statements_done integer not null default 0,
-                 failed_with text
+                 failed_with text,
+                 sql text
              )",
             tables.ledger
         );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
+    } else if !keeps_texts(connection, tables).await? {
+        let sql = format!("alter table {} add column sql text", tables.ledger);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
     }
     Ok(())
+}
+
+async fn keeps_texts(connection: &mut PgConnection, tables: &Tables) -> Result<bool, sqlx::Error> {
+    query_scalar(
+        "select exists (
+             select from pg_catalog.pg_attribute
+              where attrelid = pg_catalog.to_regclass($1)
+                and attname = 'sql'
+                and not attisdropped)",
+    )
+    .bind(&tables.ledger)
+    .fetch_one(connection)
+    .await
 }
 
 /// Writes a migration down as applied. Runs inside of the migration's own transaction, which must be rolled back when
@@ -197,11 +214,11 @@ async fn put_ledger(
     let done = took.map_or(0, |_| file.statements.len());
     let sql = format!(
         "insert into {} as known
-                (version, applied_by, job, sql_sha256, started_at, finished_at, duration_ms, statements_done)
+                (version, applied_by, job, sql_sha256, started_at, finished_at, duration_ms, statements_done, sql)
          values ($1, $2, $3, $4,
                  clock_timestamp() - coalesce($5, 0) * interval '1 ms',
                  case when $5 is null then null else clock_timestamp() end,
-                 $5, $6)
+                 $5, $6, $7)
          on conflict (version) do update
             set applied_by = excluded.applied_by,
                 job = excluded.job,
@@ -210,7 +227,8 @@ async fn put_ledger(
                 finished_at = excluded.finished_at,
                 duration_ms = excluded.duration_ms,
                 statements_done = excluded.statements_done,
-                failed_with = null",
+                failed_with = null,
+                sql = excluded.sql",
         tables.ledger
     );
     query(AssertSqlSafe(sql))
@@ -220,6 +238,7 @@ async fn put_ledger(
         .bind(hex::encode(Sha256::digest(file.sql.as_bytes())))
         .bind(took.map(|took| i64::try_from(took.as_millis()).unwrap_or(i64::MAX)))
         .bind(i32::try_from(done).unwrap_or(i32::MAX))
+        .bind(&file.sql)
         .execute(connection)
         .await?;
     Ok(())

@@ -5,26 +5,29 @@ mod catalog;
 mod compare;
 mod ledger;
 mod lock;
+mod psql;
 pub(crate) mod run;
 mod source;
 mod statements;
+mod transactions;
 
 use contract::{
     audit::Severity,
     jobs::JobId,
-    migration::{MigrateSpec, MigrationState, MigrationStatus, MigrationView},
+    migration::{MigrateSpec, MigrationState, MigrationStatus, MigrationText, MigrationView},
     session::Permission,
 };
 use sqlx::PgConnection;
 
 use self::{
     catalog::{Place, Tables},
-    compare::{Set, Standing},
+    compare::{Allow, Ledger, Set, Standing},
     source::File,
 };
 use crate::{
     Caller, Engine, Error, Result,
     config::MigrationSource,
+    embedded,
     jobs::{self, Act, Job},
     target::Target,
 };
@@ -47,16 +50,9 @@ impl Migrations<'_> {
     pub async fn status(&self, caller: &Caller, target: &str) -> Result<MigrationStatus> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
-        let set = current(&target).await?;
-        let pending = set.due(None).count();
-        target.set_pending(known(&target, pending));
-        Ok(MigrationStatus {
-            target: target.name().to_owned(),
-            source: source::label(target.migrations()),
-            migrations: set.standings.iter().map(view).collect(),
-            pending: pending as i64,
-            problem: set.problem,
-        })
+        let look = look(&target, Allow::default()).await?;
+        target.set_pending(look.pending());
+        Ok(look.status(&target, |_| true))
     }
 
     /// What a run would apply, in order, with its text.
@@ -66,16 +62,65 @@ impl Migrations<'_> {
     pub async fn plan(&self, caller: &Caller, spec: MigrateSpec) -> Result<MigrationStatus> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&spec.target)?;
-        let set = current(&target).await?;
-        check_version(&set, spec.up_to)?;
-        let due: Vec<MigrationView> = set.due(spec.up_to).map(view).collect();
-        Ok(MigrationStatus {
-            target: spec.target,
-            source: source::label(target.migrations()),
-            pending: due.len() as i64,
-            migrations: due,
-            problem: set.problem,
-        })
+        let look = look(&target, allowed(&spec)).await?;
+        check_version(&look.set, spec.up_to)?;
+        let due: Vec<i64> = look.set.due().map(|standing| standing.version).collect();
+        Ok(look.status(&target, |standing| due.contains(&standing.version)))
+    }
+
+    /// The text of one migration: of an applied one what was applied, else what its file says.
+    ///
+    /// # Errors
+    /// `Forbidden`; `NotFound` when there is no such version, or when neither its file nor the database has what was
+    /// applied; what the database says.
+    pub async fn text(&self, caller: &Caller, target: &str, version: i64) -> Result<MigrationText> {
+        caller.permit(Permission::ViewTarget)?;
+        let target = self.0.target(target)?;
+        let look = look(&target, Allow::default()).await?;
+        let standing = look
+            .set
+            .standings
+            .iter()
+            .find(|standing| standing.version == version)
+            .ok_or_else(|| {
+                Error::not_found(
+                    format!("There is no migration {version}."),
+                    "Choose one of the list.",
+                )
+            })?;
+        let applied = standing.row.as_ref().map(|row| row.checksum.as_slice());
+        if let Some(file) = &standing.file
+            && applied.is_none_or(|checksum| file.has(checksum))
+        {
+            return Ok(MigrationText {
+                version,
+                sql: file.sql.clone(),
+                checksum: hex::encode(applied.unwrap_or(&file.checksum)),
+                from: file.name.clone(),
+            });
+        }
+        if let (Some(checksum), Some(tables)) = (applied, &look.tables) {
+            let mut connection = target.look().await?;
+            let kept = catalog::text(&mut connection, tables, version)
+                .await
+                .map_err(|source| target.error(source))?;
+            if let Some(sql) = kept.filter(|sql| source::is_text_of(sql, checksum)) {
+                return Ok(MigrationText {
+                    version,
+                    sql,
+                    checksum: hex::encode(checksum),
+                    from: "as it was applied, kept in the database".to_owned(),
+                });
+            }
+        }
+        Err(Error::not_found(
+            format!(
+                "The text of migration {} is not known here.",
+                source::title(version, &standing.description)
+            ),
+            "Its file is missing or was changed, and another tool applied it, or an earlier version of the console. \
+             Version control may have the file as it was.",
+        ))
     }
 
     /// Applies pending migrations as a job.
@@ -86,44 +131,68 @@ impl Migrations<'_> {
     pub async fn start(&self, caller: &Caller, spec: MigrateSpec) -> Result<JobId> {
         caller.permit(Permission::Migrate)?;
         let target = self.0.target(&spec.target)?;
-        if *target.migrations() == MigrationSource::None {
+        let Look {
+            set, source, at_work, ..
+        } = look(&target, allowed(&spec)).await?;
+        if source == MigrationSource::None {
             return Err(Error::conflict(
                 format!("No migrations belong to {}.", target.name()),
-                "Name their folder in this database's section of pgsteward.toml (migrations = \"/path\").",
+                HOW_TO_CHOOSE,
             ));
         }
-        let set = current(&target).await?;
         check_version(&set, spec.up_to)?;
         if let Some(problem) = set.problem {
             return Err(Error::Refused(problem));
         }
         let due: Vec<String> = set
-            .due(spec.up_to)
-            .filter_map(|due| due.file.as_ref())
-            .map(File::title)
+            .due()
+            .filter_map(|due| {
+                let title = due.file.as_ref()?.title();
+                Some(match due.state {
+                    MigrationState::OutOfOrder => format!("{title}, late"),
+                    _ => title,
+                })
+            })
             .collect();
-        let Some(last) = due.last() else {
-            return Err(Error::conflict(
-                format!("Nothing to do: {} is up to date.", target.name()),
-                "Add a migration to its folder first.",
-            ));
-        };
-        let object = if due.len() == 1 {
-            last.clone()
-        } else {
-            format!("{} migrations up to {last}", due.len())
+        let object = match due.as_slice() {
+            // Who is at work may leave something, which shows when they are done.
+            [] if at_work.is_some() => "what another process leaves".to_owned(),
+            [] => {
+                return Err(Error::conflict(
+                    format!("Nothing to do: {} is up to date.", target.name()),
+                    "Add a migration to its folder first.",
+                ));
+            }
+            [only] => only.clone(),
+            [.., last] => format!("{} migrations up to {last}", due.len()),
         };
         let job = run::Migrate {
             target: spec.target,
             up_to: spec.up_to,
+            allow_late: spec.allow_late,
+            ignore_missing: spec.ignore_missing,
         };
+        let detail = due.join(", ");
         let act = Act {
             event_type: run::Migrate::EVENT_TYPE,
             severity: Severity::Info,
             object: Some(&object),
-            detail: Some(&due.join(", ")),
+            detail: Some(&detail)
+                .filter(|detail| !detail.is_empty())
+                .map(String::as_str),
         };
         jobs::start(self.0, caller, &job, act).await
+    }
+}
+
+const HOW_TO_CHOOSE: &str = "Choose a set: PGSTEWARD_MIGRATIONS=/path/to/folder (or ai_pal), or in this database's section of \
+                             pgsteward.toml migrations = \"/path/to/folder\"; each file is named <number>_<words>.sql.";
+
+fn allowed(spec: &MigrateSpec) -> Allow {
+    Allow {
+        up_to: spec.up_to,
+        late: spec.allow_late,
+        missing: spec.ignore_missing,
     }
 }
 
@@ -132,8 +201,8 @@ pub(crate) async fn refresh_pending(target: &Target) {
     if *target.migrations() == MigrationSource::None {
         return;
     }
-    match current(target).await {
-        Ok(set) => target.set_pending(known(target, set.due(None).count())),
+    match look(target, Allow::default()).await {
+        Ok(look) => target.set_pending(look.pending()),
         Err(error) => tracing::debug!(
             target.name = target.name(),
             error = error.chain(),
@@ -142,40 +211,88 @@ pub(crate) async fn refresh_pending(target: &Target) {
     }
 }
 
-fn known(target: &Target, pending: usize) -> Option<i64> {
-    (*target.migrations() != MigrationSource::None).then_some(pending as i64)
+/// Which set belongs to a managed database: the chosen one. Where nobody chose, AI-PAL's belongs to a database whose
+/// migrations are AI-PAL's, and, as long as none is applied, to one that is called `ai_pal` or has AI-PAL's tables.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn source(target: &Target, connection: &mut PgConnection) -> Result<MigrationSource> {
+    Ok(match target.migrations() {
+        MigrationSource::Unchosen => read(target, connection, Allow::default(), false).await?.source,
+        chosen => chosen.clone(),
+    })
 }
 
-async fn current(target: &Target) -> Result<Set> {
+async fn look(target: &Target, allow: Allow) -> Result<Look> {
     let mut connection = target.look().await?;
-    Ok(read(target, &mut connection).await?.0)
+    read(target, &mut connection, allow, false).await
 }
 
-/// Files and rows side by side, and where the rows are.
-async fn read(target: &Target, connection: &mut PgConnection) -> Result<(Set, Option<Tables>)> {
+/// A managed database's migrations at one moment.
+struct Look {
+    set: Set,
+    /// The set that belongs to it; never `Unchosen`.
+    source: MigrationSource,
+    /// Where they are or will be written down.
+    tables: Option<Tables>,
+    /// Who holds the lock that keeps migrations apart.
+    at_work: Option<String>,
+}
+
+impl Look {
+    fn pending(&self) -> Option<i64> {
+        (self.source != MigrationSource::None).then(|| self.set.due().count() as i64)
+    }
+
+    fn status(self, target: &Target, shows: impl Fn(&Standing) -> bool) -> MigrationStatus {
+        let set = self.set;
+        MigrationStatus {
+            target: target.name().to_owned(),
+            source: source::label(&self.source),
+            has_source: self.source != MigrationSource::None,
+            migrations: set
+                .standings
+                .iter()
+                .filter(|standing| shows(standing))
+                .map(view)
+                .collect(),
+            pending: set.due().count() as i64,
+            late: set.count(MigrationState::OutOfOrder),
+            missing: set.count(MigrationState::Missing),
+            can_be_chosen: set.can_be_chosen(),
+            problem: set.problem,
+            under_way: self.at_work,
+        }
+    }
+}
+
+/// Files and rows side by side. `alone` says that nobody else can be at work, because we hold the lock.
+async fn read(target: &Target, connection: &mut PgConnection, allow: Allow, alone: bool) -> Result<Look> {
     let failed = |source| target.error(source);
-    let files = source::files(target.migrations()).await?;
+    let nothing = |tables| Look {
+        set: Set::default(),
+        source: MigrationSource::None,
+        tables,
+        at_work: None,
+    };
     // Without migrations of its own, what another tool applied to this database is not ours to judge.
     if *target.migrations() == MigrationSource::None {
-        return Ok((
-            Set {
-                standings: Vec::new(),
-                problem: None,
-            },
-            None,
-        ));
+        return Ok(nothing(None));
     }
-    let place = catalog::tables(connection, &files, target.chooses_search_path())
+    let unchosen = *target.migrations() == MigrationSource::Unchosen;
+    let files = source::files(match target.migrations() {
+        MigrationSource::Unchosen => &MigrationSource::AiPal,
+        chosen => chosen,
+    })
+    .await?;
+    let place = catalog::tables(connection, &files.files, target.chooses_search_path())
         .await
         .map_err(failed)?;
     let tables = match place {
-        Place::Here(tables) => tables,
-        Place::NoSchema => {
-            return Ok((
-                compare::compare(files, Vec::new(), Vec::new(), "_sqlx_migrations"),
-                None,
-            ));
-        }
+        Place::Here(tables) => Some(tables),
+        Place::NoSchema => None,
+        // Then they are others' programs', and their business alone.
+        Place::Several(_) | Place::Distrusted(..) if unchosen => return Ok(nothing(None)),
         Place::Several(tables) => return Err(several(target, &tables)),
         Place::Distrusted(table, why) => {
             return Err(Error::conflict(
@@ -185,9 +302,49 @@ async fn read(target: &Target, connection: &mut PgConnection) -> Result<(Set, Op
             ));
         }
     };
-    let rows = catalog::applied(connection, &tables).await.map_err(failed)?;
-    let ledger = catalog::ledger(connection, &tables).await.map_err(failed)?;
-    Ok((compare::compare(files, rows, ledger, &tables.sqlx), Some(tables)))
+    let (mut rows, mut entries) = (Vec::new(), Vec::new());
+    if let Some(tables) = &tables {
+        if unchosen && !catalog::may_read(connection, tables).await.map_err(failed)? {
+            return Ok(nothing(None));
+        }
+        rows = catalog::applied(connection, tables).await.map_err(failed)?;
+        entries = catalog::ledger(connection, tables).await.map_err(failed)?;
+    }
+    let source = match target.migrations() {
+        MigrationSource::Unchosen if is_ai_pals(target, connection, &rows).await.map_err(failed)? => {
+            MigrationSource::AiPal
+        }
+        MigrationSource::Unchosen => return Ok(nothing(tables)),
+        chosen => chosen.clone(),
+    };
+    let at_work = if alone {
+        None
+    } else {
+        lock::at_work(connection).await.map_err(failed)?
+    };
+    let ledger = Ledger {
+        table: tables.as_ref().map_or("_sqlx_migrations", |tables| &tables.sqlx),
+        at_work: at_work.is_some(),
+    };
+    Ok(Look {
+        set: compare::compare(files, rows, entries, ledger, allow),
+        source,
+        tables,
+        at_work,
+    })
+}
+
+async fn is_ai_pals(
+    target: &Target,
+    connection: &mut PgConnection,
+    rows: &[catalog::AppliedRow],
+) -> std::result::Result<bool, sqlx::Error> {
+    if !rows.is_empty() {
+        return Ok(rows
+            .iter()
+            .any(|row| source::is_bundled(row.version, &row.checksum)));
+    }
+    Ok(target.database() == embedded::MANAGED || catalog::has_ai_pals_tables(connection).await?)
 }
 
 /// The newest migration that is written down as applied, for what a backup says of itself.
@@ -195,7 +352,7 @@ pub(crate) async fn newest(target: &Target, connection: &mut PgConnection) -> Re
     let failed = |source| target.error(source);
     // Files that cannot be read only make the table harder to find.
     let files = source::files(target.migrations()).await.unwrap_or_default();
-    let place = catalog::tables(&mut *connection, &files, target.chooses_search_path())
+    let place = catalog::tables(&mut *connection, &files.files, target.chooses_search_path())
         .await
         .map_err(failed)?;
     match place {
@@ -247,7 +404,7 @@ fn view(standing: &Standing) -> MigrationView {
     MigrationView {
         version: standing.version,
         description: standing.description.clone(),
-        file: file.and_then(|file| file.name.clone()),
+        file: file.map(|file| file.name.clone()),
         state: standing.state,
         transactional: file.is_none_or(|file| file.transactional),
         applied_at: row.filter(|row| row.success).map(|row| row.installed_on),
@@ -260,5 +417,11 @@ fn view(standing: &Standing) -> MigrationView {
         // What is applied has been read; leaving it out keeps the page small.
         sql: file.filter(|_| !applied).map(|file| file.sql.clone()),
         statements: file.map_or(0, |file| file.statements.len() as i64),
+        obstacles: match standing.state {
+            MigrationState::Pending | MigrationState::OutOfOrder => {
+                file.map(File::obstacles).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        },
     }
 }

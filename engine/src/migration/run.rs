@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::Connection;
 
 use super::{
+    Look,
     apply::Applying,
+    compare::Allow,
     ledger::{self, Author},
     lock,
     source::File,
@@ -40,6 +42,12 @@ pub(crate) struct Migrate {
     pub target: String,
     /// The last version to apply; `None` applies all.
     pub up_to: Option<i64>,
+    /// Whether late files are applied too.
+    #[serde(default)]
+    pub allow_late: bool,
+    /// Whether what was applied and has no file is left alone.
+    #[serde(default)]
+    pub ignore_missing: bool,
 }
 
 impl Job for Migrate {
@@ -65,7 +73,7 @@ impl Job for Migrate {
         let mut worker = context
             .unless_cancelled(Worker::connect(&target, SESSION, context.id))
             .await?;
-        let applied = Box::pin(apply_all(&context, &mut worker, self.up_to)).await;
+        let applied = Box::pin(apply_all(&context, &mut worker, self.allowed())).await;
         // Whatever happened, the session ends here, and the lock with it.
         worker.close().await;
         super::refresh_pending(&target).await;
@@ -85,19 +93,26 @@ impl Job for Migrate {
     }
 }
 
-async fn apply_all(context: &JobContext, worker: &mut Worker, up_to: Option<i64>) -> Result<usize> {
+impl Migrate {
+    fn allowed(&self) -> Allow {
+        Allow {
+            up_to: self.up_to,
+            late: self.allow_late,
+            missing: self.ignore_missing,
+        }
+    }
+}
+
+async fn apply_all(context: &JobContext, worker: &mut Worker, allow: Allow) -> Result<usize> {
     lock::acquire(context, worker).await?;
     context.phase(Phase::Preparing, None);
     let target = worker.target().clone();
     // Read under the lock: another tool may have been at work since the job was asked for.
-    let (set, tables) = super::read(&target, worker.watcher()).await?;
+    let Look { set, tables, .. } = super::read(&target, worker.watcher(), allow, true).await?;
     if let Some(problem) = set.problem {
         return Err(Error::Refused(problem));
     }
-    let files: Vec<&File> = set
-        .due(up_to)
-        .filter_map(|standing| standing.file.as_ref())
-        .collect();
+    let files: Vec<&File> = set.due().filter_map(|standing| standing.file.as_ref()).collect();
     if files.is_empty() {
         return Ok(0);
     }
@@ -130,7 +145,6 @@ async fn apply_one(
     index: usize,
     count: usize,
 ) -> Result<()> {
-    let begun = Instant::now();
     let share = |within: f64| Some((index as f64 + within) / count as f64);
     context.progress(|progress| {
         progress.phase = Phase::Applying;
@@ -150,7 +164,11 @@ async fn apply_one(
         });
     });
     let applied = Box::pin(applying).await;
-    let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+    // The one that the ledger has, which the list of migrations shows.
+    let took = applied
+        .as_ref()
+        .ok()
+        .map(|took| i64::try_from(took.as_millis()).unwrap_or(i64::MAX));
     context.progress(|progress| {
         progress.waiting = None;
         if let Some(step) = progress.steps.get_mut(index) {
@@ -160,18 +178,18 @@ async fn apply_one(
                 StepState::Failed
             };
             step.detail = match &applied {
-                Ok(()) => None,
+                Ok(_) => None,
                 Err(Error::Cancelled) => Some("cancelled".into()),
                 Err(_) => Some("see the fault".into()),
             };
             step.fraction = applied.is_ok().then_some(1.0);
-            step.duration_ms = Some(took);
+            step.duration_ms = took;
         }
     });
-    if applied.is_ok() {
+    if let Some(took) = took {
         context.info(format!("Applied {} in {}.", file.title(), format::duration(took)));
     }
-    applied
+    applied.map(drop)
 }
 
 /// Ends a dead worker's session, and removes the invalid indexes that an unfinished file's statements left. A file in a
@@ -185,7 +203,9 @@ async fn drop_leftovers(context: &JobContext, target: &Target) -> Result<()> {
     {
         context.info("Ended the session that the job had left.");
     }
-    let (set, _) = super::read(target, &mut connection).await?;
+    let set = super::read(target, &mut connection, Allow::default(), true)
+        .await?
+        .set;
     let mut names = Vec::new();
     let statements = set
         .standings
@@ -194,7 +214,7 @@ async fn drop_leftovers(context: &JobContext, target: &Target) -> Result<()> {
         .filter(|standing| {
             matches!(
                 standing.state,
-                MigrationState::Unfinished | MigrationState::Pending
+                MigrationState::Unfinished | MigrationState::Pending | MigrationState::OutOfOrder
             )
         })
         .filter_map(|standing| standing.file.as_ref())

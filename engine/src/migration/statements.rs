@@ -13,6 +13,21 @@ pub(crate) struct Statement {
     pub start: usize,
 }
 
+/// How a statement begins or ends a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// `begin` and nothing more.
+    Begin,
+    /// `begin` with an isolation level or another mode.
+    BeginWith,
+    /// `commit` or `end`, and nothing more.
+    Commit,
+    /// `rollback` or `abort`, and nothing more.
+    RollBack,
+    /// `commit and chain`, `prepare transaction` and the like.
+    Other,
+}
+
 /// An index that a statement builds concurrently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewIndex {
@@ -57,20 +72,41 @@ impl Statement {
         })
     }
 
-    /// The word by which this statement begins or ends a transaction of its own, if it does.
-    pub fn transaction_control(&self) -> Option<String> {
-        let mut words = self.solid();
-        let first = words.next()?;
-        let second = words.next();
-        let next = |word: &str| second.is_some_and(|token| token.is(word));
-        let controls = first.is("begin")
-            || first.is("commit")
-            || first.is("end")
-            || first.is("abort")
-            || (first.is("start") && next("transaction"))
-            || (first.is("prepare") && next("transaction"))
-            || (first.is("rollback") && !self.solid().any(|token| token.is("to")));
-        controls.then(|| first.text.to_lowercase())
+    /// How this statement begins or ends a transaction, if it does.
+    pub fn control(&self) -> Option<Control> {
+        let words: Vec<String> = self
+            .solid()
+            .take(3)
+            .map(|token| token.text.to_lowercase())
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let undoes_a_part = self.solid().any(|token| token.is("to"));
+        Some(match words.as_slice() {
+            ["begin"] | ["begin", "work" | "transaction"] | ["start", "transaction"] => Control::Begin,
+            ["begin", ..] | ["start", "transaction", ..] => Control::BeginWith,
+            ["commit" | "end"] | ["commit" | "end", "work" | "transaction"] => Control::Commit,
+            ["commit" | "rollback", "prepared", ..] => return None,
+            ["rollback", ..] if undoes_a_part => return None,
+            ["rollback" | "abort"] | ["rollback" | "abort", "work" | "transaction"] => Control::RollBack,
+            ["commit" | "end" | "rollback" | "abort", ..] | ["prepare", "transaction", ..] => Control::Other,
+            _ => return None,
+        })
+    }
+
+    /// This one and all up to and with a later one of the same text.
+    pub fn through(self, last: &Self, sql: &str) -> Self {
+        let count = last.start + last.text.chars().count() - self.start;
+        Self {
+            text: sql.chars().skip(self.start).take(count).collect(),
+            ..self
+        }
+    }
+
+    /// Its first word in lower case.
+    pub fn first_word(&self) -> String {
+        self.solid()
+            .next()
+            .map_or_else(String::new, |token| token.text.to_lowercase())
     }
 
     /// Whether this statement, when it fails, has changed nothing: all but those that commit while they run. An index
@@ -173,7 +209,7 @@ impl Open {
         let before = &sql[..self.start];
         Statement {
             text: sql[self.start..self.end].to_owned(),
-            line: before.matches('\n').count() + 1,
+            line: lexer::line_ends(before) + 1,
             start: before.chars().count(),
         }
     }
@@ -249,24 +285,32 @@ mod tests {
 
     #[test]
     fn own_transactions_are_seen() {
-        let word = |sql: &str| split(sql)[0].transaction_control();
-        for sql in [
-            "begin",
-            "COMMIT and chain",
-            "end",
-            "rollback",
-            "start transaction",
-            "prepare transaction 'x'",
+        let control = |sql: &str| split(sql)[0].control();
+        for (sql, what) in [
+            ("begin", Control::Begin),
+            ("BEGIN /* now */ Work", Control::Begin),
+            ("start transaction", Control::Begin),
+            ("begin isolation level serializable", Control::BeginWith),
+            ("start transaction read only", Control::BeginWith),
+            ("end", Control::Commit),
+            ("commit work", Control::Commit),
+            ("COMMIT and chain", Control::Other),
+            ("rollback", Control::RollBack),
+            ("abort transaction", Control::RollBack),
+            ("prepare transaction 'x'", Control::Other),
         ] {
-            assert!(word(sql).is_some(), "{sql}");
+            assert_eq!(control(sql), Some(what), "{sql}");
         }
         for sql in [
             "rollback to savepoint a",
+            "rollback to a",
+            "commit prepared 'x'",
             "prepare p as select 1",
             "select 'commit'",
             "savepoint begin",
+            "start x",
         ] {
-            assert_eq!(word(sql), None, "{sql}");
+            assert_eq!(control(sql), None, "{sql}");
         }
     }
 

@@ -20,6 +20,7 @@ use self::plan::{Act as ItemAct, Item, Plan};
 use crate::{
     Caller, Engine, Error, Result,
     jobs::{self, Act, Job},
+    migration,
 };
 
 /// The operations on constraints, indexes and statistics.
@@ -43,9 +44,8 @@ impl Optimizer<'_> {
         let target = self.0.target(target)?;
         let failed = |source| target.error(source);
         let mut connection = target.look().await?;
-        let plan = plan::read(&mut connection, target.migrations())
-            .await
-            .map_err(failed)?;
+        let source = migration::source(&target, &mut connection).await?;
+        let plan = plan::read(&mut connection, &source).await.map_err(failed)?;
         let blockers = blockers(&mut connection).await.map_err(failed)?;
         Ok(OptimizePlan {
             target: target.name().to_owned(),
@@ -70,7 +70,8 @@ impl Optimizer<'_> {
             ));
         }
         let mut connection = target.look().await?;
-        let plan = plan::read(&mut connection, target.migrations())
+        let source = migration::source(&target, &mut connection).await?;
+        let plan = plan::read(&mut connection, &source)
             .await
             .map_err(|source| target.error(source))?;
         drop(connection);

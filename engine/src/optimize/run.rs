@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Error, Result,
     jobs::{Job, JobContext},
+    migration,
     target::{
         invalid,
         live::Live,
@@ -79,7 +80,8 @@ impl Job for Optimize {
             context.info("Ended the session that the job had left.");
         }
         if self.0.indexes {
-            let ours = plan::is_leftover_of(&mut connection, target.migrations())
+            let source = migration::source(&target, &mut connection).await?;
+            let ours = plan::is_leftover_of(&mut connection, &source)
                 .await
                 .map_err(failed)?;
             let (gone, stay) = invalid::drop_leftovers(&mut connection, DROP_SECONDS, ours)
@@ -155,9 +157,8 @@ fn weight(item: &Item) -> f64 {
 async fn work(context: &JobContext, worker: &mut Worker, spec: &OptimizeSpec) -> Result<Done> {
     let target = worker.target().clone();
     let failed = |source| target.error(source);
-    let plan = plan::read(worker.watcher(), target.migrations())
-        .await
-        .map_err(failed)?;
+    let source = migration::source(&target, worker.watcher()).await?;
+    let plan = plan::read(worker.watcher(), &source).await.map_err(failed)?;
     let changes = super::due(&plan, spec);
     if spec.analyze && plan.not_ours > 0 {
         context.log(

@@ -133,8 +133,8 @@ impl Target {
         &self.0.config
     }
 
-    /// Which migrations belong to it.
-    pub fn migrations(&self) -> &MigrationSource {
+    /// Which migrations were chosen for it; `migration::source` says which belong to it.
+    pub(crate) fn migrations(&self) -> &MigrationSource {
         &self.0.config.migrations
     }
 
@@ -308,17 +308,22 @@ impl Target {
     }
 
     pub(crate) fn view(&self, jobs: i64) -> TargetView {
+        let pending = *self
+            .0
+            .pending
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         TargetView {
             name: self.name().to_owned(),
             database: self.database().to_owned(),
             address: self.address(),
             state: self.state(),
-            has_migrations: *self.migrations() != MigrationSource::None,
-            pending_migrations: *self
-                .0
-                .pending
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
+            has_migrations: match self.migrations() {
+                MigrationSource::AiPal | MigrationSource::Folder(_) => true,
+                MigrationSource::None => false,
+                MigrationSource::Unchosen => pending.is_some(),
+            },
+            pending_migrations: pending,
             jobs,
         }
     }

@@ -456,7 +456,7 @@ async fn a_job_whose_address_leads_elsewhere_now_touches_nothing() {
     let administrator = caller(&console, Role::Administrator).await;
     let spec = MigrateSpec {
         target: "main".to_owned(),
-        up_to: None,
+        ..MigrateSpec::default()
     };
     let id = console.migration().start(&administrator, spec).await.unwrap();
     let (from, to) = (asked.name(), other.name());

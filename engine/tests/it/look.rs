@@ -96,7 +96,7 @@ async fn victim(cluster: &Cluster) -> (support::Console, Database) {
     let caller = support::caller(&console, Role::Administrator).await;
     let spec = MigrateSpec {
         target: "main".into(),
-        up_to: None,
+        ..MigrateSpec::default()
     };
     let id = console.migration().start(&caller, spec).await.unwrap();
     succeeded(&console, &caller, id).await;
@@ -149,7 +149,7 @@ async fn every_look(engine: &Engine, caller: &Caller) {
     assert_eq!((status.pending, status.problem), (0, None));
     let spec = MigrateSpec {
         target: "main".into(),
-        up_to: None,
+        ..MigrateSpec::default()
     };
     assert_eq!(engine.migration().plan(caller, spec).await.unwrap().pending, 0);
     let plan = engine.optimize().plan(caller, "main").await.unwrap();

@@ -16,7 +16,14 @@ use sqlx::migrate::Migrator;
 fn all() -> MigrateSpec {
     MigrateSpec {
         target: "main".into(),
-        up_to: None,
+        ..MigrateSpec::default()
+    }
+}
+
+fn late() -> MigrateSpec {
+    MigrateSpec {
+        allow_late: true,
+        ..all()
     }
 }
 
@@ -202,16 +209,14 @@ async fn a_set_in_disorder_is_refused_whole() {
         "20 (twenty) was applied, but its file is missing",
         "15 (late) is older",
         "version 30 is in 2 files: 30_a.sql and 30_b.sql",
-        "40 (c) has a transaction of its own (`commit`, line 1)",
+        "40_c.sql, line 1: `commit` does not go with the one transaction",
     ] {
         assert!(problem.message.contains(word), "{word}: {problem:?}");
     }
+    let hint = problem.hint.as_ref().unwrap();
     assert!(
-        problem
-            .hint
-            .as_ref()
-            .unwrap()
-            .contains("delete from \"public\".\"_sqlx_migrations\" where version = 20")
+        hint.contains("Put a missing file back") && !hint.contains("delete"),
+        "{hint}"
     );
     assert_eq!(
         refused(
@@ -617,14 +622,497 @@ async fn settings_of_one_file_do_not_reach_the_next() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_read_is_named() {
-    let world = crate::work::files(&[("x1_bad.sql", "select 1")]).await;
+async fn a_file_that_cannot_be_taken_is_told_beside_the_others() {
+    let world = crate::work::files(&[
+        ("1_good.sql", "create table good ()"),
+        ("x2_bad.sql", "select 1"),
+        ("0003-dash.sql", "select 1"),
+    ])
+    .await;
+    let utf_16: Vec<u8> = "\u{feff}create table t ()"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    std::fs::write(world.file("4_wide.sql"), utf_16).unwrap();
+    use MigrationState::{Pending, Unreadable};
+    let status = world.status().await;
+    assert_eq!(world.states().await, [Pending, Unreadable]);
+    let problem = status.problem.unwrap();
+    for words in [
+        "x2_bad.sql does not begin with a number",
+        "0003-dash.sql is not named as a migration",
+        "4_wide.sql is UTF-16 text",
+    ] {
+        assert!(problem.message.contains(words), "{problem:?}");
+    }
+    assert!(problem.hint.as_ref().unwrap().contains("Save it as UTF-8"));
+    assert_eq!(
+        refused(
+            world.engine.migration().start(&world.caller, all()).await,
+            Code::Conflict
+        ),
+        problem
+    );
+    assert!(!world.has("good").await);
+    let gone = crate::work::files(&[]).await;
+    std::fs::remove_dir(gone.folder.path()).unwrap();
     let fault = refused(
-        world.engine.migration().status(&world.caller, "main").await,
+        gone.engine.migration().status(&gone.caller, "main").await,
         Code::Conflict,
     );
-    assert!(fault.message.contains("x1_bad.sql"), "{fault:?}");
-    assert!(fault.hint.is_some());
+    assert!(
+        fault.message.contains(&gone.folder.path().display().to_string()),
+        "{fault:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_only_psql_understands_is_told_before_anything_runs() {
+    let world = crate::work::files(&[
+        ("1_table.sql", "create table t (id int)"),
+        ("2_rows.sql", "-- rows\ncopy t from stdin;\n1\nit's\n\\.\n"),
+        (
+            "3_last.sql",
+            "\\set x 1\ninsert into t values (:x);\ncopy t from stdin;",
+        ),
+    ])
+    .await;
+    let status = world.status().await;
+    let lines: Vec<Vec<i64>> = status
+        .migrations
+        .iter()
+        .map(|migration| migration.obstacles.iter().map(|obstacle| obstacle.line).collect())
+        .collect();
+    assert_eq!(lines, [vec![], vec![2], vec![1, 2, 3]]);
+    let problem = status.problem.unwrap();
+    for words in [
+        "2_rows.sql, line 2: `copy … from stdin`",
+        "3_last.sql, line 1: `\\set` is a command of psql",
+        "3_last.sql, line 2: `:x` is a variable of psql",
+        "3_last.sql, line 3: `copy … from stdin`",
+    ] {
+        assert!(problem.message.contains(words), "{words}: {problem:?}");
+    }
+    let plan = world.engine.migration().plan(&world.caller, all()).await.unwrap();
+    assert_eq!(plan.problem.as_ref(), Some(&problem));
+    assert_eq!(
+        refused(
+            world.engine.migration().start(&world.caller, all()).await,
+            Code::Conflict
+        ),
+        problem
+    );
+    assert!(!world.has("t").await);
+    // What lies before can be applied, and what psql did by hand can be written down as the hint says.
+    world.succeeded(world.start(up_to(1)).await).await;
+    let hint = world.status().await.problem.unwrap().hint.unwrap();
+    for insert in hint.split("insert into ").skip(2).step_by(2) {
+        let end = insert.find(", 0)").unwrap() + ", 0)".len();
+        world.sql(&format!("insert into {}", &insert[..end])).await;
+    }
+    assert_eq!(world.states().await, [MigrationState::Applied; 3]);
+    assert_eq!(world.status().await.problem, None);
+    Migrator::new(world.folder.path())
+        .await
+        .unwrap()
+        .run(&world.pool)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_files_own_transaction_is_ours_and_its_text_stays() {
+    let world = crate::work::files(&[
+        (
+            "1_own.sql",
+            "-- ours\nBEGIN;\ncreate table own (id int);\ncreate table two ();\nCOMMIT;\n",
+        ),
+        (
+            "2_bad.sql",
+            "begin;\ncreate table bad ();\nselect 1 / (select count(id) from own);\ncommit",
+        ),
+    ])
+    .await;
+    let fault = world.failed(world.start(all()).await).await;
+    assert!(
+        fault.message.starts_with("Migration 2 (bad), line 3: "),
+        "{fault:?}"
+    );
+    assert!(world.has("own").await && world.has("two").await && !world.has("bad").await);
+    use MigrationState::{Applied, Pending};
+    assert_eq!(world.states().await, [Applied, Pending]);
+    std::fs::remove_file(world.file("2_bad.sql")).unwrap();
+    // The checksum is that of the text with its `begin`.
+    Migrator::new(world.folder.path())
+        .await
+        .unwrap()
+        .run(&world.pool)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_in_a_file_without_one_is_whole_or_told() {
+    let world = crate::work::files(&[(
+        "1_open.sql",
+        "-- no-transaction\nBEGIN;\ncreate table a(id int);\n",
+    )])
+    .await;
+    let problem = world.status().await.problem.unwrap();
+    assert!(
+        problem
+            .message
+            .contains("1_open.sql, line 2: `begin` begins a transaction that the file does not end"),
+        "{problem:?}"
+    );
+    refused(
+        world.engine.migration().start(&world.caller, all()).await,
+        Code::Conflict,
+    );
+    world.write(
+        "1_open.sql",
+        "-- no-transaction\ncreate table zero ();\nbegin;\ncreate table a(id int);\nselect 1 / count(id) from a;\ncommit;\n",
+    );
+    let fault = world.failed(world.start(all()).await).await;
+    assert!(fault.message.contains("division by zero"), "{fault:?}");
+    assert!(
+        world.has("zero").await && !world.has("a").await,
+        "the step is rolled back"
+    );
+    let status = world.status().await;
+    assert_eq!(
+        (world.states().await, status.pending),
+        (vec![MigrationState::Unfinished], 0)
+    );
+    let problem = status.problem.unwrap();
+    assert!(
+        problem
+            .message
+            .contains("of its 2 statements the first 1 are done"),
+        "{problem:?}"
+    );
+    world.sql("drop table zero; delete from _sqlx_migrations").await;
+    world.write(
+        "1_open.sql",
+        "-- no-transaction\nbegin;\ncreate table a(id int);\ncommit;\ncreate index concurrently i on a (id);\n",
+    );
+    world.succeeded(world.start(all()).await).await;
+    assert!(world.has("a").await && world.has("i").await);
+}
+
+#[tokio::test]
+async fn marks_and_line_ends_of_every_kind_are_read_and_are_no_edits() {
+    let texts = [
+        (
+            "1_mark.sql",
+            "\u{feff}-- no-transaction\ncreate table mark ();\nselect 1;\n",
+        ),
+        ("2_windows.sql", "\u{feff}-- a; b\r\ncreate table windows ();\r\n"),
+        (
+            "3_mac.sql",
+            "-- a; b\rcreate table mac ();\rcreate table more ();\r",
+        ),
+    ];
+    let world = crate::work::files(&texts).await;
+    assert!(!world.status().await.migrations[0].transactional);
+    world.succeeded(world.start(all()).await).await;
+    assert!(world.has("mark").await && world.has("windows").await && world.has("more").await);
+    Migrator::new(world.folder.path())
+        .await
+        .unwrap()
+        .run(&world.pool)
+        .await
+        .unwrap();
+    for line_end in ["\n", "\r\n", "\r"] {
+        for (name, text) in texts {
+            let text = text
+                .trim_start_matches('\u{feff}')
+                .replace("\r\n", "\n")
+                .replace('\r', "\n");
+            world.write(name, &text.replace('\n', line_end));
+        }
+        assert_eq!(world.states().await, [MigrationState::Applied; 3], "{line_end:?}");
+        assert_eq!(world.status().await.problem, None);
+    }
+    // The line of a failure is told in every form.
+    world.write("4_bad.sql", "-- a\r\n\r\nselect * from nowhere;\r\n");
+    let fault = world.failed(world.start(all()).await).await;
+    assert!(
+        fault.message.starts_with("Migration 4 (bad), line 3: "),
+        "{fault:?}"
+    );
+}
+
+#[tokio::test]
+async fn late_files_are_applied_when_asked_for() {
+    let world = crate::work::files(&[
+        ("10_ten.sql", "create table ten ()"),
+        ("30_thirty.sql", "create table thirty ()"),
+    ])
+    .await;
+    world.succeeded(world.start(all()).await).await;
+    world.write("20_merged.sql", "create table merged ()");
+    world.write("40_next.sql", "create table next ()");
+    let status = world.status().await;
+    assert_eq!((status.late, status.pending, status.can_be_chosen), (1, 1, true));
+    assert!(status.problem.unwrap().hint.unwrap().contains("--allow-late"));
+    refused(
+        world.engine.migration().start(&world.caller, all()).await,
+        Code::Conflict,
+    );
+    let plan = world
+        .engine
+        .migration()
+        .plan(&world.caller, late())
+        .await
+        .unwrap();
+    let planned: Vec<i64> = plan
+        .migrations
+        .iter()
+        .map(|migration| migration.version)
+        .collect();
+    assert_eq!((planned, plan.problem), (vec![20, 40], None));
+    let id = world.start(late()).await;
+    world.succeeded(id).await;
+    assert_eq!(world.states().await, [MigrationState::Applied; 4]);
+    let query = contract::audit::AuditQuery {
+        event_type: Some("migration.apply".into()),
+        ..Default::default()
+    };
+    let page = world.engine.audit().list(&world.caller, query).await.unwrap();
+    assert!(
+        page.entries
+            .iter()
+            .any(|entry| entry.detail.as_deref() == Some("20 (merged), late, 40 (next)")),
+        "{page:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_of_ones_own_is_offered_no_migrations() {
+    let world = crate::work::unchosen().await;
+    world
+        .sql("create table orders (id int primary key); create table user_profiles (id int)")
+        .await;
+    let nothing = async |why: &str| {
+        let status = world.status().await;
+        assert_eq!(
+            (status.has_source, status.pending, status.migrations.len()),
+            (false, 0, 0),
+            "{why}"
+        );
+        assert_eq!(status.problem, None, "{why}");
+        let fault = refused(
+            world.engine.migration().start(&world.caller, all()).await,
+            Code::Conflict,
+        );
+        assert!(fault.hint.unwrap().contains("PGSTEWARD_MIGRATIONS"), "{why}");
+        let target = world.engine.targets().view(&world.caller, "main").await.unwrap();
+        assert_eq!(
+            (target.has_migrations, target.pending_migrations),
+            (false, None),
+            "{why}"
+        );
+        let plan = world.engine.optimize().plan(&world.caller, "main").await.unwrap();
+        let missing = plan
+            .items
+            .iter()
+            .filter(|item| item.state == contract::optimize::ItemState::NoTable)
+            .count();
+        assert_eq!(missing, 0, "{why}");
+    };
+    nothing("an ordinary database").await;
+    // Another program's migrations.
+    world
+        .sql(
+            "create table _sqlx_migrations (version bigint primary key, description text not null,
+                 installed_on timestamptz not null default now(), success boolean not null,
+                 checksum bytea not null, execution_time bigint not null);
+             insert into _sqlx_migrations values (1, 'user profiles', now(), true, 'x', 1)",
+        )
+        .await;
+    nothing("another program's migrations").await;
+    world
+        .sql(
+            "delete from _sqlx_migrations;
+             create table ari_snapshots (); create table edm_debts (); create table ffe_goals ()",
+        )
+        .await;
+    let status = world.status().await;
+    assert_eq!(
+        (status.source.as_str(), status.pending),
+        ("bundled: ai_pal", 10),
+        "its tables tell"
+    );
+    // What AI-PAL's own tool applied tells as well.
+    let other = crate::work::unchosen().await;
+    Migrator::new(testkit::ai_pal::migrations())
+        .await
+        .unwrap()
+        .run(&other.pool)
+        .await
+        // It sends the last file, which is without transaction, as one string, and so never gets beyond it.
+        .unwrap_err();
+    let status = other.status().await;
+    assert_eq!(
+        (status.has_source, status.pending, status.problem),
+        (true, 1, None)
+    );
+    let target = other.engine.targets().view(&other.caller, "main").await.unwrap();
+    assert_eq!(
+        (target.has_migrations, target.pending_migrations),
+        (true, Some(1))
+    );
+    let plan = other.engine.optimize().plan(&other.caller, "main").await.unwrap();
+    assert!(
+        plan.items.iter().any(|item| item.name == "idx_ari_user_id"),
+        "{plan:#?}"
+    );
+}
+
+#[tokio::test]
+async fn two_programs_can_share_the_table() {
+    let world = crate::work::files(&[("1_ours.sql", "create table ours ()")]).await;
+    world.succeeded(world.start(all()).await).await;
+    world
+        .sql("insert into _sqlx_migrations values (20260101, 'theirs', now(), true, 'x', 1)")
+        .await;
+    world.write("2_ours.sql", "create table more ()");
+    let status = world.status().await;
+    let hint = status.problem.unwrap().hint.unwrap();
+    assert!(
+        !hint.contains("delete") && hint.contains("--ignore-missing"),
+        "{hint}"
+    );
+    assert_eq!((status.missing, status.can_be_chosen), (1, true));
+    let spec = MigrateSpec {
+        ignore_missing: true,
+        ..all()
+    };
+    world.succeeded(world.start(spec).await).await;
+    assert!(world.has("more").await);
+    assert_eq!(world.number("select count(*) from _sqlx_migrations").await, 3);
+}
+
+#[tokio::test]
+async fn what_was_applied_can_be_read_whatever_becomes_of_its_file() {
+    let world = crate::work::files(&[
+        ("1_one.sql", "\u{feff}create table one ()\r\n"),
+        ("2_two.sql", "create table two ()"),
+        ("3_three.sql", "create table three ()"),
+    ])
+    .await;
+    // A ledger that an earlier version of the console made.
+    world.succeeded(world.start(up_to(1)).await).await;
+    world
+        .sql("alter table _pgsteward_migrations drop column sql")
+        .await;
+    let text = async |version: i64| {
+        world
+            .engine
+            .migration()
+            .text(&world.caller, "main", version)
+            .await
+    };
+    let one = text(1).await.unwrap();
+    assert_eq!(
+        (one.sql.as_str(), one.from.as_str()),
+        ("create table one ()\r\n", "1_one.sql")
+    );
+    let known: String =
+        sqlx::query_scalar("select encode(checksum, 'hex') from _sqlx_migrations where version = 1")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!(one.checksum, known);
+    world.succeeded(world.start(up_to(2)).await).await;
+    assert_eq!(
+        text(3).await.unwrap().sql,
+        "create table three ()",
+        "what is to come"
+    );
+    world.write("1_one.sql", "create table other ()");
+    std::fs::remove_file(world.file("2_two.sql")).unwrap();
+    assert_eq!(text(2).await.unwrap().sql, "create table two ()");
+    refused(text(1).await, Code::NotFound);
+    refused(text(9).await, Code::NotFound);
+    let viewer = crate::support::caller(&world.engine, Role::Viewer).await;
+    world.engine.migration().text(&viewer, "main", 2).await.unwrap();
+}
+
+#[tokio::test]
+async fn how_long_it_took_is_told_once() {
+    let world = crate::work::files(&[
+        ("1_one.sql", "create table one (); select pg_sleep(0.05)"),
+        ("2_two.sql", "-- no-transaction\nselect pg_sleep(0.05)"),
+    ])
+    .await;
+    let id = world.start(all()).await;
+    world.succeeded(id).await;
+    let shown: Vec<Option<i64>> = world
+        .status()
+        .await
+        .migrations
+        .iter()
+        .map(|it| it.duration_ms)
+        .collect();
+    let steps: Vec<Option<i64>> = world
+        .ended(id)
+        .await
+        .progress
+        .steps
+        .iter()
+        .map(|it| it.duration_ms)
+        .collect();
+    assert_eq!(steps, shown);
+    for (version, took) in [(1, shown[0]), (2, shown[1])] {
+        let kept = world
+            .number(&format!(
+                "select execution_time / 1000000 from _sqlx_migrations where version = {version}"
+            ))
+            .await;
+        assert_eq!(Some(kept), took);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_is_at_work_on_is_not_called_broken() {
+    let world = crate::work::files(&[(
+        "1_slow.sql",
+        "-- no-transaction\ncreate table one ();\ndo $$begin while not exists (select from gate) loop perform pg_sleep(0.02); end loop; end$$;\n",
+    )])
+    .await;
+    world.sql("create table gate (open bool)").await;
+    let store = testkit::shared().await.database("store").await;
+    let stranger = Engine::open(EngineConfig {
+        store: store.socket_options(),
+        ..world.config.clone()
+    })
+    .await
+    .unwrap();
+    let their = crate::support::caller(&stranger, Role::Administrator).await;
+    let id = world.start(all()).await;
+    let begun = Instant::now();
+    while !world.has("one").await {
+        assert!(begun.elapsed() < PATIENCE, "the first statement does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let status = stranger.migration().status(&their, "main").await.unwrap();
+    assert_eq!(status.migrations[0].state, MigrationState::Running);
+    assert_eq!((status.problem, status.pending), (None, 0));
+    assert!(status.under_way.unwrap().contains("pgsteward migrate"));
+    // Another process's run waits for it, and finds nothing to do.
+    let second = stranger.migration().start(&their, all()).await.unwrap();
+    crate::work::until(&stranger, &their, second, PATIENCE, |job| {
+        job.progress.phase == Phase::WaitingForLock
+    })
+    .await;
+    world.sql("insert into gate values (true)").await;
+    world.succeeded(id).await;
+    let second = crate::work::until(&stranger, &their, second, PATIENCE, |job| job.state.is_final()).await;
+    assert_eq!(second.state, JobState::Succeeded, "{second:#?}");
+    assert_eq!(world.states().await, [MigrationState::Applied]);
+    stranger.close().await;
 }
 
 #[tokio::test]

@@ -74,18 +74,24 @@ pub(super) enum Command {
 pub(super) enum Migrate {
     /// Show which migrations are applied
     Status,
-    /// Show what `up` would run
-    Plan {
-        /// Up to and with this version
-        #[arg(long, value_name = "VERSION")]
-        to: Option<i64>,
-    },
-    /// Apply pending migrations
-    Up {
-        /// Up to and with this version
-        #[arg(long, value_name = "VERSION")]
-        to: Option<i64>,
-    },
+    /// Show what `up` would run; fails when it would run nothing because something is wrong
+    Plan(Due),
+    /// Apply pending migrations; waits for another `up` on the same database
+    Up(Due),
+}
+
+/// Which migrations to apply.
+#[derive(clap::Args)]
+pub(super) struct Due {
+    /// Up to and with this version
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<i64>,
+    /// Late files too: older than the newest applied one, as after a merge
+    #[arg(long)]
+    pub allow_late: bool,
+    /// Leave alone what was applied and has no file here, as when two programs share the table
+    #[arg(long)]
+    pub ignore_missing: bool,
 }
 
 #[derive(Subcommand)]

@@ -41,7 +41,7 @@ async fn try_fill(session: &Session<'_>, console: &Console) -> engine::Result<Fi
             &caller,
             MigrateSpec {
                 target: target.clone(),
-                up_to: None,
+                ..MigrateSpec::default()
             },
         )
         .await?;
@@ -55,7 +55,7 @@ async fn try_fill(session: &Session<'_>, console: &Console) -> engine::Result<Fi
                 &caller,
                 MigrateSpec {
                     target: target.clone(),
-                    up_to: None,
+                    ..MigrateSpec::default()
                 },
             )
             .await?;

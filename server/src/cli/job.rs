@@ -10,13 +10,15 @@ use contract::{
 use engine::Caller;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Session, failure::Failure, plain};
 use crate::console::Console;
 
 /// Between two looks at the job when no value comes by itself.
 const LOOK: Duration = Duration::from_secs(2);
+/// Looks at another one's job until one's own is tried again.
+const LOOKS: u32 = 3;
 
 /// Waits until a job is over and shows it.
 ///
@@ -51,7 +53,7 @@ async fn until_over(session: &Session<'_>, console: &Console, id: JobId) -> Resu
     let mut job = jobs.detail(&caller, id).await?.job;
     let mut asked_to_stop = false;
     // One listener for the whole wait: between two would be moments in which a Ctrl-C is heard by nobody.
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(uncaught)?;
+    let mut interrupt = interrupts()?;
     while !job.state.is_final() {
         shown.at(&job);
         tokio::select! {
@@ -71,12 +73,48 @@ async fn until_over(session: &Session<'_>, console: &Console, id: JobId) -> Resu
     Ok((job, asked_to_stop))
 }
 
+/// Hears Ctrl-C from now on, which then no longer ends the process by itself.
+///
+/// # Errors
+/// When signals cannot be caught.
+pub(super) fn interrupts() -> Result<Signal, Failure> {
+    signal(SignalKind::interrupt()).map_err(uncaught)
+}
+
+/// Waits while another one's job is at work, for some seconds at most: who ends a job whose process died is found by
+/// asking for one of one's own again.
+///
+/// # Errors
+/// An interruption, which does nothing to the job.
+pub(super) async fn linger(
+    session: &Session<'_>,
+    console: &Console,
+    id: JobId,
+    interrupt: &mut Signal,
+) -> Result<(), Failure> {
+    let caller = session.caller(console);
+    let work = async {
+        for _ in 0..LOOKS {
+            let job = console.engine.jobs().detail(&caller, id).await?.job;
+            if job.state.is_final() {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok::<(), Failure>(())
+    };
+    tokio::select! {
+        done = work => done,
+        _ = interrupt.recv() => Err(Failure::interrupted("stopped waiting; the other run goes on")),
+    }
+}
+
 /// Does something that is no job, unless Ctrl-C ends it. Once a job was waited for, Ctrl-C does nothing by itself any more.
 ///
 /// # Errors
 /// An interruption.
 pub(super) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(uncaught)?;
+    let mut interrupt = interrupts()?;
     tokio::select! {
         done = work => Ok(done),
         _ = interrupt.recv() => Err(Failure::interrupted("interrupted; nothing was changed")),

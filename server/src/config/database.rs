@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{
-    setting::{DATABASE_URL, MAX_OVERFLOW, POOL_PROFILE, POOL_RECYCLE, POOL_SIZE, Setting},
+    setting::{DATABASE_URL, MAX_OVERFLOW, MIGRATIONS, POOL_PROFILE, POOL_RECYCLE, POOL_SIZE, Setting},
     source::{Source, secret_file},
     value::{ConfigError, as_target_name, number, target_name},
 };
@@ -72,6 +72,21 @@ fn profile(text: &str) -> Result<(u32, u32), String> {
     }
 }
 
+/// A set of migrations by its name or folder.
+fn migrations(text: &str, folder: &Path) -> Result<MigrationSource, String> {
+    match text {
+        "none" => Ok(MigrationSource::None),
+        "ai_pal" => Ok(MigrationSource::AiPal),
+        other if folder.join(other).is_dir() => Ok(MigrationSource::Folder(folder.join(other))),
+        other => Err(format!("\"{other}\" is neither ai_pal, nor none, nor a folder")),
+    }
+}
+
+/// The migrations that the environment chooses for the database of `DATABASE_URL` or the embedded one.
+pub(super) fn chosen_migrations(source: &Source) -> Result<Option<MigrationSource>, ConfigError> {
+    source.read(&MIGRATIONS, |text| migrations(text, &source.beside("")))
+}
+
 /// Reads the URL that a variable holds.
 pub(super) fn url_of(source: &Source, setting: &Setting) -> Result<Option<DatabaseUrl>, ConfigError> {
     let Some(text) = source.secret(setting)? else {
@@ -82,7 +97,7 @@ pub(super) fn url_of(source: &Source, setting: &Setting) -> Result<Option<Databa
         .map_err(|problem| ConfigError::of(setting, problem))
 }
 
-/// The target that `DATABASE_URL` names: the AI-PAL database, called like the database itself.
+/// The target that `DATABASE_URL` names, called like the database itself.
 pub(super) fn from_variable(source: &Source, pool: &PoolConfig) -> Result<Option<TargetConfig>, ConfigError> {
     let Some(url) = url_of(source, &DATABASE_URL)? else {
         return Ok(None);
@@ -97,7 +112,7 @@ pub(super) fn from_variable(source: &Source, pool: &PoolConfig) -> Result<Option
         name: as_target_name(database),
         options: url.options,
         password: url.password,
-        migrations: MigrationSource::AiPal,
+        migrations: chosen_migrations(source)?.unwrap_or(MigrationSource::Unchosen),
         pool: pool.clone(),
     }))
 }
@@ -221,14 +236,10 @@ impl Entry {
                 "postgresql://db.example/orders",
             ));
         }
-        let migrations = match self.migrations.as_deref() {
-            None | Some("none") => MigrationSource::None,
-            Some("ai_pal") => MigrationSource::AiPal,
-            Some(other) if folder.join(other).is_dir() => MigrationSource::Folder(folder.join(other)),
-            Some(other) => {
-                let problem = format!("\"{other}\" is neither ai_pal, nor none, nor a folder");
-                return Err(wrong("migrations", problem, "migrations = \"./migrations\""));
-            }
+        let migrations = match &self.migrations {
+            None => MigrationSource::Unchosen,
+            Some(text) => migrations(text, folder)
+                .map_err(|problem| wrong("migrations", problem, "migrations = \"./migrations\""))?,
         };
         let pool = self
             .pool(pool)

@@ -66,6 +66,13 @@ pub const CONFIG: Setting = plain(
     "/etc/pgsteward/pgsteward.toml",
     "A file that names more managed databases.",
 );
+/// The migrations of the database of `DATABASE_URL`.
+pub const MIGRATIONS: Setting = plain(
+    "PGSTEWARD_MIGRATIONS",
+    "`ai_pal` for AI-PAL's database, else none",
+    "./migrations",
+    "The migrations of the database of `DATABASE_URL` (or the embedded one): a folder, `ai_pal` for the bundled ones, or `none`.",
+);
 /// The address to listen on.
 pub const ADDR: Setting = plain(
     "PGSTEWARD_ADDR",
@@ -196,10 +203,11 @@ pub const SLOW_QUERY: Setting = plain(
 );
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 22] = [
+pub const SETTINGS: [Setting; 23] = [
     DATABASE_URL,
     STORE_URL,
     CONFIG,
+    MIGRATIONS,
     ADDR,
     DATA_DIR,
     BACKUP_URL,

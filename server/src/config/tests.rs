@@ -56,7 +56,7 @@ fn the_guides_url_gives_the_target_and_the_store_beside_it() {
         (target.name.as_str(), target.options.get_database()),
         ("ai_pal", Some("AI Pal"))
     );
-    assert_eq!(target.migrations, MigrationSource::AiPal);
+    assert_eq!(target.migrations, MigrationSource::Unchosen);
     assert_eq!(target.password.as_ref().unwrap().expose_secret(), "hush");
     let store = settings.store.unwrap();
     assert_eq!(
@@ -66,12 +66,32 @@ fn the_guides_url_gives_the_target_and_the_store_beside_it() {
 }
 
 #[test]
+fn a_set_of_migrations_is_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("own")).unwrap();
+    for (value, set) in [
+        ("ai_pal", MigrationSource::AiPal),
+        ("none", MigrationSource::None),
+        ("./own", MigrationSource::Folder(folder.path().join("./own"))),
+    ] {
+        let settings = read_in(&folder, &[("DATABASE_URL", URL), ("PGSTEWARD_MIGRATIONS", value)]).unwrap();
+        assert_eq!(settings.targets[0].migrations, set);
+        // The same for the embedded server's database.
+        let settings = read_in(&folder, &[("PGSTEWARD_MIGRATIONS", value)]).unwrap();
+        assert_eq!(settings.migrations, Some(set));
+    }
+    let settings = read_in(&folder, &[("PGSTEWARD_MIGRATIONS", "own"), ("URL", URL)]).unwrap();
+    assert!(settings.targets.is_empty());
+}
+
+#[test]
 fn each_wrong_value_is_named_with_an_example() {
     for (name, value) in [
         ("DATABASE_URL", "mysql://me:hush@h/d"),
         ("DATABASE_URL", "postgres://me:hush@h"),
         ("PGSTEWARD_STORE_URL", "nonsense hush"),
         ("PGSTEWARD_ADDR", "3000"),
+        ("PGSTEWARD_MIGRATIONS", "/no/such/folder"),
         ("PGSTEWARD_BACKUP_URL", "s3://bucket/x"),
         ("PGSTEWARD_BACKUP_URL", "file://relative"),
         ("PGSTEWARD_IMPORT_DIR", "/no/such/folder"),
@@ -195,6 +215,9 @@ fn a_file_names_many_databases() {
         password_file = "pw"
         migrations = "ai_pal"
         max_overflow = 3
+        [[target]]
+        name = "other"
+        url = "postgresql://me@c.example/other"
         "#,
     )
     .unwrap();
@@ -203,9 +226,11 @@ fn a_file_names_many_databases() {
         ("PAL_URL", "postgres://me@b.example/pal"),
     ];
     let settings = read_in(&folder, &variables).unwrap();
-    let [orders, pal] = settings.targets.as_slice() else {
-        unreachable!("two targets")
+    let [orders, pal, other] = settings.targets.as_slice() else {
+        unreachable!("three targets")
     };
+    // The variable is about the database of DATABASE_URL.
+    assert_eq!(other.migrations, MigrationSource::Unchosen);
     assert_eq!(orders.password.as_ref().unwrap().expose_secret(), "from env");
     assert_eq!(
         orders.migrations,

@@ -15,6 +15,7 @@ async fn home(hint: &str) -> (Home, Database) {
     let (store, target) = (cluster.database("store").await, cluster.database(hint).await);
     let home = Home::new()
         .with("DATABASE_URL", &target.url())
+        .with("PGSTEWARD_MIGRATIONS", "ai_pal")
         .with("PGSTEWARD_STORE_URL", &store.url());
     (home, target)
 }
@@ -435,5 +436,139 @@ async fn a_sqlite_file_is_inspected_on_the_command_line() {
         gone.code == 1 && gone.err.contains("error: There is no file") && gone.err.contains("hint: "),
         "{}",
         gone.err
+    );
+}
+
+/// A folder whose program applies the migrations of its folder `own` to a fresh database.
+async fn own_migrations(files: &[(&str, &str)]) -> (Home, Database) {
+    let cluster = testkit::shared().await;
+    let (store, target) = (cluster.database("store").await, cluster.database("own").await);
+    let home = Home::new()
+        .with("DATABASE_URL", &target.url())
+        .with("PGSTEWARD_STORE_URL", &store.url())
+        .with("PGSTEWARD_MIGRATIONS", "own");
+    std::fs::create_dir(home.path().join("own")).unwrap();
+    for (name, text) in files {
+        std::fs::write(home.path().join("own").join(name), text).unwrap();
+    }
+    (home, target)
+}
+
+#[tokio::test]
+async fn a_second_migrator_waits_and_finds_nothing_to_do() {
+    let slow = "create table one (); do $$begin while not exists (select from gate) loop perform pg_sleep(0.02); end loop; end$$";
+    let (home, target) = own_migrations(&[("1_slow.sql", slow)]).await;
+    let pool = target.pool().await;
+    sqlx::raw_sql("create table gate (open bool)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let first = home.command(&["migrate", "up", "--yes"]).spawn().unwrap();
+    wait_until("the first one is at work", || {
+        home.json(&["migrate", "status"])["under_way"].is_string()
+    });
+    let waits = || {
+        let mut command = home.command(&["migrate", "up", "--yes"]).spawn().unwrap();
+        let mut said = std::io::BufReader::new(command.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        assert!(
+            line.starts_with("Waiting for \"Migrate ") && line.contains("under way"),
+            "{line}"
+        );
+        (command, said)
+    };
+    let (second, _said) = waits();
+    let (third, _also) = waits();
+    kill(Pid::from_raw(third.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert_eq!(third.wait_with_output().unwrap().status.code(), Some(130));
+    sqlx::raw_sql("insert into gate values (true)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let first = first.wait_with_output().unwrap();
+    assert_eq!(
+        first.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&first.stderr)
+    );
+    let second = second.wait_with_output().unwrap();
+    assert_eq!(second.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&second.stdout).contains("Nothing to do"));
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn a_plan_that_cannot_be_carried_out_fails_with_the_reason() {
+    let (home, _target) = own_migrations(&[
+        ("1_one.sql", "create table one ();"),
+        (
+            "2_steps.sql",
+            "-- no-transaction\ncreate table two ();\ncreate table one ();\n",
+        ),
+    ])
+    .await;
+    assert_eq!(home.run(&["migrate", "up", "--yes"]).code, 1);
+    for command in ["plan", "up"] {
+        let done = home.run(&["migrate", command, "--yes"]);
+        assert_eq!(done.code, 1, "{command}: {} {}", done.out, done.err);
+        assert!(
+            done.err.contains("was begun and not ended"),
+            "{command}: {}",
+            done.err
+        );
+        assert!(!done.out.contains("up to date"), "{command}: {}", done.out);
+    }
+    let status = home.run(&["migrate", "status"]);
+    assert!(
+        status.code == 0 && status.out.contains("unfinished"),
+        "{}",
+        status.out
+    );
+}
+
+#[tokio::test]
+async fn late_files_are_a_choice_of_the_command() {
+    let (home, _target) = own_migrations(&[("2_two.sql", "create table two ();")]).await;
+    home.json(&["migrate", "up"]);
+    std::fs::write(home.path().join("own/1_one.sql"), "create table one ();").unwrap();
+    let refused = home.run(&["migrate", "up", "--yes"]);
+    assert!(
+        refused.code == 1 && refused.err.contains("--allow-late"),
+        "{}",
+        refused.err
+    );
+    let plan = home.run(&["migrate", "plan", "--allow-late"]);
+    assert!(
+        plan.code == 0 && plan.out.contains(", late\ncreate table one"),
+        "{}",
+        plan.out
+    );
+    assert_eq!(
+        home.json(&["migrate", "up", "--allow-late"])["state"],
+        "succeeded"
+    );
+    assert_eq!(home.json(&["migrate", "status"])["pending"], 0);
+}
+
+#[tokio::test]
+async fn a_database_of_ones_own_needs_a_choice_to_be_migrated() {
+    let cluster = testkit::shared().await;
+    let (store, target) = (cluster.database("store").await, cluster.database("own").await);
+    let home = Home::new()
+        .with("DATABASE_URL", &target.url())
+        .with("PGSTEWARD_STORE_URL", &store.url());
+    let status = home.json(&["migrate", "status"]);
+    assert_eq!(
+        (&status["pending"], &status["has_source"]),
+        (&0.into(), &false.into()),
+        "{status}"
+    );
+    let up = home.run(&["migrate", "up", "--yes"]);
+    assert!(
+        up.code == 0 && up.out.contains("PGSTEWARD_MIGRATIONS"),
+        "{}",
+        up.out
     );
 }

@@ -41,6 +41,7 @@ fn well_formed(path: &str) -> Request<Body> {
         "list_audit" | "export_audit" => json!({ "query": audit }),
         "verify_audit" => json!({ "after": 0 }),
         "plan_migrations" | "start_migrations" => migrate,
+        "read_migration" => json!({ "target": "main", "version": 1 }),
         "start_optimization" => {
             json!({ "spec": { "target": "main", "constraints": true, "indexes": true, "analyze": false } })
         }

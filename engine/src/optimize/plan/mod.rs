@@ -200,6 +200,6 @@ pub(in crate::optimize) fn of_source(
 ) -> (&'static [WantedCheck], &'static [WantedIndex]) {
     match source {
         MigrationSource::AiPal => (ai_pal::CHECKS, ai_pal::INDEXES),
-        MigrationSource::Folder(_) | MigrationSource::None => (&[], &[]),
+        MigrationSource::Folder(_) | MigrationSource::None | MigrationSource::Unchosen => (&[], &[]),
     }
 }

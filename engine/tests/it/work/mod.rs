@@ -39,6 +39,11 @@ pub async fn ai_pal() -> World {
     world(MigrationSource::AiPal, tempfile::tempdir().unwrap()).await
 }
 
+/// Of a database that nobody chose migrations for.
+pub async fn unchosen() -> World {
+    world(MigrationSource::Unchosen, tempfile::tempdir().unwrap()).await
+}
+
 /// With a folder of migrations: name and text of each.
 pub async fn files(files: &[(&str, &str)]) -> World {
     let folder = tempfile::tempdir().unwrap();

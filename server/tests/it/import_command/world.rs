@@ -41,6 +41,7 @@ impl World {
         Self {
             home: Home::new()
                 .with("DATABASE_URL", &target.url())
+                .with("PGSTEWARD_MIGRATIONS", "ai_pal")
                 .with("PGSTEWARD_STORE_URL", &store.url()),
             pool: target.pool().await,
             store: store.pool().await,

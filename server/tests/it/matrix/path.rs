@@ -36,6 +36,7 @@ pub async fn walk(server: Version, tools: Version) -> Walk {
     let walk = Walk {
         home: Home::new()
             .with("DATABASE_URL", &target.url())
+            .with("PGSTEWARD_MIGRATIONS", "ai_pal")
             .with("PGSTEWARD_STORE_URL", &store.url())
             .with("PG_BIN", tools.bin_dir().to_str().unwrap()),
         pool: target.pool().await,
