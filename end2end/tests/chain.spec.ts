@@ -210,7 +210,7 @@ test('each act is on Audit, by the filters of its URL', async ({ clicks }, { ret
   for (const [type, named, count, words] of [
     ['session.log_in', 'Sign in', 2, 'Success'],
     ['migration.apply', 'Apply migrations', 1, 'Success'],
-    ['optimize.run', 'Optimize', 1, '2 constraints, 20 indexes'],
+    ['optimize.run', 'Optimize', 1, '2 constraints and 20 indexes created'],
     ['backup.create', 'Back up', 2, 'read back whole'],
     ['backup.download', 'Download backup', 1, 'Success'],
     ['backup.delete', 'Delete backup', 1, 'Success'],
