@@ -28,6 +28,7 @@ pub mod address;
 pub mod audit;
 pub mod backup;
 pub mod clock;
+pub mod console;
 #[cfg(feature = "ssr")]
 pub mod document;
 pub mod frame;
@@ -97,6 +98,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("audit") view={Lazy::<parts::AuditPage>::new()} />
                     <Route path=path!("jobs") view={Lazy::<parts::JobsPage>::new()} />
                     <Route path=path!("jobs/:id") view={Lazy::<parts::JobPage>::new()} />
+                    <Route path=path!("settings/console") view={Lazy::<parts::ConsolePage>::new()} />
                     <Route path=path!("settings") view={Lazy::<parts::SettingsPage>::new()} />
                     <Route path=path!("*any") view=frame::NotFound />
                 </ParentRoute>

@@ -79,6 +79,7 @@ macro_rules! parts {
 parts! {
     audit, load_audit, show_audit: 0 AuditPage = crate::audit::AuditPage;
     backup, load_backup, show_backup: 0 BackupsPage = crate::backup::BackupsPage;
+    console, load_console, show_console: 0 ConsolePage = crate::console::ConsolePage;
     import, load_import, show_import: 0 ImportPage = crate::import::ImportPage;
     imports, load_imports, show_imports: 0 ImportsPage = crate::import::ImportsPage;
     jobs, load_jobs, show_jobs: 0 JobsPage = crate::jobs::JobsPage, 1 JobPage = crate::jobs::JobPage;
@@ -110,6 +111,7 @@ impl Part {
             ["db", _, "import", _] => Self::import,
             ["audit"] => Self::audit,
             ["jobs"] | ["jobs", _] => Self::jobs,
+            ["settings", "console"] => Self::console,
             ["settings"] => Self::settings,
             _ => return None,
         })
@@ -229,6 +231,7 @@ mod tests {
             "/jobs",
             "/jobs/0190",
             "/settings",
+            "/settings/console",
         ];
         let found: Vec<Part> = pages
             .into_iter()

@@ -50,6 +50,14 @@ pub fn exact(value: i64) -> String {
     out
 }
 
+/// So many of something: `1 index`, `3,022 indexes`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count => format!("{} {many}", exact(i64::try_from(count).unwrap_or(i64::MAX))),
+    }
+}
+
 /// A span of milliseconds: `12 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`, `31 days`.
 pub fn duration(ms: i64) -> String {
     let seconds = ms / 1000;

@@ -8,7 +8,9 @@
 
 pub mod audit;
 pub mod backup;
+pub mod console;
 pub mod fault;
+pub mod finding;
 pub mod format;
 pub mod import;
 pub mod jobs;

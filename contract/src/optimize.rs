@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::finding::Finding;
+
 /// What an item of the plan is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,6 +65,8 @@ impl OptimizeItem {
 pub struct OptimizePlan {
     /// The managed database.
     pub target: String,
+    /// What needs attention among the items, as the overview tells it.
+    pub findings: Vec<Finding>,
     /// Every item: constraints, then indexes, then statistics.
     pub items: Vec<OptimizeItem>,
     /// Transactions that a concurrent index build would wait for, in words.
@@ -78,7 +82,7 @@ pub struct OptimizeSpec {
     pub constraints: bool,
     /// Create missing indexes and rebuild invalid ones, concurrently.
     pub indexes: bool,
-    /// Analyze every table.
+    /// Analyze: every table, or beside constraints or indexes those whose statistics are missing or old.
     pub analyze: bool,
 }
 

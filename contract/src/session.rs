@@ -75,13 +75,15 @@ pub enum Permission {
     DeleteBackup,
     /// Say which database a managed database's name stands for.
     ManageTargets,
+    /// See the console's own version, paths and configuration (without secrets).
+    ViewConsole,
     /// Add, change and disable users.
     ManageUsers,
 }
 
 impl Permission {
     /// Every permission, in the order of the role matrix.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ViewTarget,
         Self::ViewJobs,
         Self::ViewAudit,
@@ -94,6 +96,7 @@ impl Permission {
         Self::DownloadBackup,
         Self::DeleteBackup,
         Self::ManageTargets,
+        Self::ViewConsole,
         Self::ManageUsers,
     ];
 
@@ -106,7 +109,8 @@ impl Permission {
             | Self::Optimize
             | Self::BackUp
             | Self::Import
-            | Self::DownloadBackup => Role::Operator,
+            | Self::DownloadBackup
+            | Self::ViewConsole => Role::Operator,
             Self::DeleteBackup | Self::ManageTargets | Self::ManageUsers => Role::Administrator,
         }
     }
@@ -126,6 +130,7 @@ impl Permission {
             Self::DownloadBackup => "download_backup",
             Self::DeleteBackup => "delete_backup",
             Self::ManageTargets => "manage_targets",
+            Self::ViewConsole => "view_console",
             Self::ManageUsers => "manage_users",
         }
     }

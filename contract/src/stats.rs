@@ -70,6 +70,49 @@ impl std::str::FromStr for TableSort {
     }
 }
 
+/// What kind of relation something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RelationKind {
+    /// A table with rows of its own; a partition too.
+    Table,
+    /// A table whose rows are in its partitions.
+    Partitioned,
+    /// A query whose result is kept.
+    Materialized,
+    /// A table whose rows are elsewhere.
+    Foreign,
+    /// A query.
+    View,
+}
+
+impl RelationKind {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Partitioned => "partitioned table",
+            Self::Materialized => "materialized view",
+            Self::Foreign => "foreign table",
+            Self::View => "view",
+        }
+    }
+
+    /// Whether it has files in this database, itself or through its partitions.
+    pub const fn has_files(self) -> bool {
+        matches!(self, Self::Table | Self::Partitioned | Self::Materialized)
+    }
+}
+
+/// A relation's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelationName {
+    /// The schema.
+    pub schema: String,
+    /// The name.
+    pub name: String,
+}
+
 /// Which tables to show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableQuery {
@@ -83,18 +126,33 @@ pub struct TableQuery {
     pub descending: bool,
     /// The page, from 1.
     pub page: i64,
+    /// Whether partitions, views and the console's own tables are listed too. A search finds them anyway.
+    #[serde(default)]
+    pub all: bool,
+    /// The look that an earlier page came from, so that this one continues it.
+    #[serde(default)]
+    pub look: Option<i64>,
 }
 
 /// Tables on one page.
 pub const TABLES_PER_PAGE: i64 = 50;
 
-/// One table. Bytes are exact unless `estimated`.
+/// One table, or what is like one. Bytes are exact unless `estimated`. What a partitioned table shows is the sum over all
+/// its partitions, but for its indexes and its last analyze, which are its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TableStat {
     /// The schema.
     pub schema: String,
     /// The name.
     pub name: String,
+    /// What it is.
+    pub kind: RelationKind,
+    /// The partitioned table that it is a partition of.
+    pub partition_of: Option<RelationName>,
+    /// How many partitions it has directly below it.
+    pub partitions: i64,
+    /// Whether it is a table of the console or of sqlx, in which migrations and imports are written down.
+    pub own: bool,
     /// The planner's estimate; `None` when never analyzed.
     pub rows: Option<i64>,
     /// Dead rows by the statistics collector.
@@ -131,9 +189,11 @@ pub struct TablePage {
     pub tables: Vec<TableStat>,
     /// How many tables match.
     pub matching: i64,
-    /// How many tables there are.
+    /// How many tables there are to match.
     pub all: i64,
-    /// Bytes over all tables that match.
+    /// Partitions, views and own tables that are not listed.
+    pub hidden: i64,
+    /// Bytes over all tables that match; what is in a partition counts once.
     pub total_bytes: i64,
     /// Size of the largest match in bytes, for the bars.
     pub largest_bytes: i64,
@@ -141,6 +201,12 @@ pub struct TablePage {
     pub stats_reset: Option<Instant>,
     /// When this was read.
     pub sampled_at: Instant,
+    /// The look that this page came from.
+    pub look: i64,
+    /// Whether the sizes are being read at this moment: ask again soon.
+    pub settling: bool,
+    /// Why some sizes are not exact, in a sentence.
+    pub note: Option<String>,
 }
 
 /// One index.
@@ -181,7 +247,16 @@ pub struct TableDetail {
     pub indexes: Vec<IndexStat>,
     /// Its constraints as text.
     pub constraints: Vec<ConstraintView>,
+    /// Its partitions, largest first; at most [`MOST_PARTITIONS`].
+    pub partitions: Vec<TableStat>,
+    /// The query of a view; left out while what it reads is locked exclusively.
+    pub query: Option<String>,
+    /// The foreign server that has its rows.
+    pub server: Option<String>,
 }
+
+/// The most partitions that a table's page lists.
+pub const MOST_PARTITIONS: usize = 200;
 
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, Instant};
+use crate::{Fault, Instant, finding::Finding};
 
 /// A managed database as pages show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct TargetView {
     pub pending_migrations: Option<i64>,
     /// Jobs running or waiting on it.
     pub jobs: i64,
+    /// What needs attention, what matters most first. It is healthy only when there is nothing.
+    pub findings: Vec<Finding>,
 }
 
 /// Whether a managed database can be reached at this moment.

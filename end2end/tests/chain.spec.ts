@@ -99,7 +99,7 @@ test('both watch constraints, indexes and statistics go by', async ({ clicks, wa
   for (const index of INDEXES) {
     await expect(plan.getByRole('row').filter({ hasText: index }).first()).toContainText('Missing');
   }
-  await expect(clicks.getByRole('main')).toContainText('2 constraints, 20 indexes');
+  await expect(clicks.getByRole('main')).toContainText('2 constraints and 20 indexes are missing');
   const blockers = clicks.getByRole('region', { name: 'Transactions that would hold up index builds' });
   // One that lasts less than a second is none.
   await expect(async () => {

@@ -26,11 +26,14 @@ const missing = (name: string, path: string, heading: string, ...shows: (string 
 });
 const db = `/db/${target}`;
 
+/** Nothing is to be done but, on a machine with old ones, to upgrade the client tools. */
+export const WELL = /Healthy|Needs attentionThe client tools/;
+
 export const PAGES: Shown[] = [
   { ...page('log-in', '/login', 'Sign in', 'Name', 'Password', 'pgsteward user passwd NAME'), stranger: true },
   page('fleet', '/', 'Databases', target, 'Up to date', 'PostgreSQL'),
-  page('overview', `${db}/`, target, 'Healthy', 'Largest tables', 'ari_snapshots', `Import music.db into ${target}`, 'Read back whole', 'in use'),
-  page('tables', `${db}/tables`, 'Tables', 'ari_snapshots', '20.0 k', '12 tables'),
+  page('overview', `${db}/`, target, WELL, 'Largest tables', 'ari_snapshots', `Import music.db into ${target}`, 'Read back whole', 'Nothing runs'),
+  page('tables', `${db}/tables`, 'Tables', 'ari_snapshots', '20.0 k', '10 tables'),
   page('table', `${db}/tables/public/ari_snapshots`, 'ari_snapshots', 'idx_ari_score', 'decision_quality', 'ari_snapshots_user_id_fkey'),
   page('migrations', `${db}/migrations`, 'Migrations', 'Up to date', 'audit logs', 'by admin'),
   page('optimize', `${db}/optimize`, 'Optimize', 'All there', 'idx_ari_score', 'audit_logs_severity_check'),
@@ -47,6 +50,7 @@ export const PAGES: Shown[] = [
   page('audit of the console', '/audit', 'Audit', 'Look at file', 'Discard import', 'admin'),
   page('audit of the database', `/audit?source=target&target=${target}`, 'Audit', 'goal_created', 'request 200', 'user-4'),
   page('settings', '/settings', 'Settings', 'Your password', 'Your sessions', 'Users', 'administrator'),
+  page('console', '/settings/console', 'Console', 'PGSTEWARD_DATA_DIR', 'set, and secret', 'answered in', `Pool of ${target}`, 'in use'),
   missing('page that is none', '/no/such/page', 'There is no such page', 'To the overview'),
   missing('database that is none', '/db/none/', 'There is no', 'none'),
   missing('table that is none', `${db}/tables/public/none`, 'There is no', 'none'),

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use contract::console::SettingView;
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 
@@ -30,6 +31,21 @@ pub struct EngineConfig {
     pub works: bool,
     /// How the console's own queries are logged.
     pub query_log: QueryLog,
+    /// What the console is, for the page that shows it.
+    pub about: About,
+}
+
+/// The program and what it was told, without secrets.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The program's version.
+    pub version: String,
+    /// How it was built.
+    pub build: String,
+    /// Every setting.
+    pub settings: Vec<SettingView>,
+    /// What the person who set it up should know.
+    pub warnings: Vec<String>,
 }
 
 /// How the console's own queries are logged.

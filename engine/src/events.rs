@@ -174,10 +174,15 @@ async fn deliver(engine: &Engine, notice: Notice) -> Result<(), sqlx::Error> {
                 // A job that ended may let a waiting one begin.
                 if job.state.is_final() {
                     engine.runner().wake();
+                    engine.outdate(job.target.as_deref());
                 }
                 engine.events().publish(Event::Job { job: Box::new(job) });
             } else {
                 engine.runner().wake();
+                // Nobody watches, so which job it is was not read.
+                for target in engine.all_targets() {
+                    target.kept().doubt();
+                }
             }
         }
         Notice::Logged(id, after) => {

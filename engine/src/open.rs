@@ -32,6 +32,7 @@ struct Inner {
     store_away: AtomicBool,
     stop: CancellationToken,
     tasks: TaskTracker,
+    started_at: contract::Instant,
 }
 
 impl Engine {
@@ -85,6 +86,7 @@ impl Engine {
             config,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            started_at: chrono::Utc::now(),
         }));
         engine.start();
         engine.spawn(crate::audit::write_refusals(engine.clone(), refused));
@@ -99,6 +101,14 @@ impl Engine {
                 target.clone(),
                 self.stopping(),
             ));
+            // A command asks once, when it needs to; who serves knows all the time.
+            if self.0.config.works {
+                self.spawn(crate::finding::keep_up(
+                    self.clone(),
+                    target.clone(),
+                    self.stopping(),
+                ));
+            }
         }
         self.spawn(crate::events::listen(self.clone(), self.stopping()));
         if self.0.config.works {
@@ -131,6 +141,11 @@ impl Engine {
 
     pub(crate) fn config(&self) -> &EngineConfig {
         &self.0.config
+    }
+
+    /// When it was opened.
+    pub(crate) fn started_at(&self) -> contract::Instant {
+        self.0.started_at
     }
 
     pub(crate) fn store(&self) -> &PgPool {
@@ -215,6 +230,14 @@ impl Engine {
         match named.or_else(|| same.next()) {
             Some(target) => Ok(target.bound_to(database)),
             None => Ok(self.target(name)?.bound_to(database)),
+        }
+    }
+
+    /// A job on this managed database is over: what there is to find may be another now.
+    pub(crate) fn outdate(&self, target: Option<&str>) {
+        let named = |known: &&Target| Some(known.name()) == target;
+        if let Some(target) = self.0.targets.iter().find(named) {
+            target.kept().outdate();
         }
     }
 

@@ -17,9 +17,10 @@ use std::{
     time::Duration,
 };
 
+use contract::console::SettingView;
 use engine::{
     EngineConfig,
-    config::{MigrationSource, PoolConfig, QueryLog, TargetConfig},
+    config::{About, MigrationSource, PoolConfig, QueryLog, TargetConfig},
     target::url::DatabaseUrl,
 };
 use secrecy::SecretString;
@@ -76,6 +77,8 @@ pub struct Settings {
     pub log_json: bool,
     /// What the person who set this up should know.
     pub warnings: Vec<String>,
+    /// Every setting as it may be shown.
+    pub shown: Vec<SettingView>,
 }
 
 impl Settings {
@@ -127,6 +130,7 @@ impl Settings {
             log_json: source.read(&LOG_FORMAT, log_format)?.unwrap_or(false),
             warnings: source.warnings(),
             migrations: database::chosen_migrations(source)?,
+            shown: SETTINGS.iter().map(|setting| source.show(setting)).collect(),
             data_dir,
             store,
             targets,
@@ -148,6 +152,21 @@ impl Settings {
             jwt_secret: self.jwt_secret.clone(),
             works,
             query_log: self.query_log,
+            about: About {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                build: format!(
+                    "{} for {} on {}",
+                    if cfg!(debug_assertions) {
+                        "debug"
+                    } else {
+                        "release"
+                    },
+                    std::env::consts::OS,
+                    std::env::consts::ARCH
+                ),
+                settings: self.shown.clone(),
+                warnings: self.warnings.clone(),
+            },
         }
     }
 }

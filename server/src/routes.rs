@@ -24,7 +24,7 @@ pub struct Route {
 }
 
 /// Routes that are no pages and no server functions.
-const OTHERS: [(&str, &str, Option<Permission>); 7] = [
+const OTHERS: [(&str, &str, Option<Permission>); 8] = [
     ("GET", "/events", Some(Permission::ViewJobs)),
     ("GET", "/download/{target}/{id}", Some(Permission::DownloadBackup)),
     (
@@ -35,11 +35,12 @@ const OTHERS: [(&str, &str, Option<Permission>); 7] = [
     ("PUT", "/import/uploads/{id}/{part}", Some(Permission::Import)),
     ("GET", "/healthz", None),
     ("GET", "/readyz", None),
+    ("GET", "/readyz/detail", Some(Permission::ViewTarget)),
     ("GET", "/pkg/*", None),
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 43] = [
+const FUNCTIONS: [(&str, Option<Permission>); 45] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -53,7 +54,9 @@ const FUNCTIONS: [(&str, Option<Permission>); 43] = [
     ("/rpc/list_targets", Some(Permission::ViewTarget)),
     ("/rpc/view_target", Some(Permission::ViewTarget)),
     ("/rpc/view_pool", Some(Permission::ViewTarget)),
+    ("/rpc/view_console", Some(Permission::ViewConsole)),
     ("/rpc/list_tables", Some(Permission::ViewTarget)),
+    ("/rpc/export_tables", Some(Permission::ViewTarget)),
     ("/rpc/view_table", Some(Permission::ViewTarget)),
     ("/rpc/list_jobs", Some(Permission::ViewJobs)),
     ("/rpc/view_job", Some(Permission::ViewJobs)),

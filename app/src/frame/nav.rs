@@ -1,6 +1,10 @@
 //! The navigation on the left: the managed database at hand and its areas.
 
-use contract::target::{TargetState, TargetView};
+use contract::{
+    finding::count_on,
+    format,
+    target::{TargetState, TargetView},
+};
 use leptos::prelude::*;
 use leptos_router::{hooks::use_location, location::Url};
 
@@ -321,14 +325,13 @@ fn Links() -> impl IntoView {
     let current = use_current_target();
     let path = use_location().pathname;
     let live = use_live();
-    // `None` where there is nothing to count.
-    let pending = Memo::new(move |_| {
-        let name = current.get()?;
-        let targets = fleet.get()?.ok()?;
-        let target = live.target(targets.into_iter().find(|target| target.name == name)?);
-        target
-            .with(|target| target.pending_migrations)
-            .filter(|count| *count > 0)
+    let findings = Memo::new(move |_| {
+        let named = |name: String| {
+            let targets = fleet.get()?.ok()?;
+            let target = live.target(targets.into_iter().find(|target| target.name == name)?);
+            Some(target.with(|target| target.findings.clone()))
+        };
+        current.get().and_then(named).unwrap_or_default()
     });
     let item = move |area: &'static Area| {
         let href = move || area.link(&current.get().unwrap_or_default());
@@ -338,7 +341,10 @@ fn Links() -> impl IntoView {
             <a class="nav" href=href hidden=move || !shown() aria-current=move || is_here().then_some("page")>
                 <Icon icon=area.icon />
                 {area.name}
-                {move || (area.page == "migrations").then(|| pending.get()).flatten().map(|count| view! { <span class="n" title="not yet applied">{count}</span> })}
+                {move || {
+                    let count = findings.with(|findings| count_on(findings, area.page));
+                    (count > 0).then(|| view! { <span class="n" title="need attention">{format::count(count)}</span> })
+                }}
             </a>
         }
     };

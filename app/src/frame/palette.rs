@@ -150,6 +150,8 @@ fn Opening() -> impl IntoView {
                 sort: TableSort::Total,
                 descending: true,
                 page: 1,
+                all: true,
+                look: None,
             });
         };
         pause.set_value(set_timeout_with_handle(ask, PAUSE).ok());

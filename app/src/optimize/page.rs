@@ -1,8 +1,9 @@
 //! What a managed database should have, and making it so.
 
 use contract::{
+    finding::Finding,
     jobs::JobKind,
-    optimize::{ItemKind, ItemState, OptimizeItem, OptimizePlan, OptimizeSpec},
+    optimize::{ItemKind, ItemState, OptimizePlan, OptimizeSpec},
     session::Permission,
 };
 use leptos::prelude::*;
@@ -90,6 +91,7 @@ fn Acts(
 fn Plan(plan: OptimizePlan) -> impl IntoView {
     let OptimizePlan {
         target,
+        findings,
         items,
         blockers,
     } = plan;
@@ -105,7 +107,7 @@ fn Plan(plan: OptimizePlan) -> impl IntoView {
         }
         .into_any();
     }
-    let banner = view! { <Banner target items=items.clone() /> };
+    let banner = view! { <Banner findings /> };
     let blocked = (!blockers.is_empty()
         && items
             .iter()
@@ -128,49 +130,10 @@ fn Plan(plan: OptimizePlan) -> impl IntoView {
     .into_any()
 }
 
-/// How much there is to do.
+/// What needs attention, in the words of the overview.
 #[component]
-fn Banner(target: String, items: Vec<OptimizeItem>) -> impl IntoView {
-    let due = |kind: ItemKind| {
-        items
-            .iter()
-            .filter(|item| item.kind == kind && item.is_due())
-            .count()
-    };
-    let counts = [
-        (due(ItemKind::Constraint), "constraint", "constraints"),
-        (due(ItemKind::Index), "index", "indexes"),
-        (
-            due(ItemKind::Statistics),
-            "table without good statistics",
-            "tables without good statistics",
-        ),
-    ];
-    let words: Vec<String> = counts
-        .into_iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
-        .collect();
-    let waiting = items
-        .iter()
-        .filter(|item| item.state == ItemState::NoTable)
-        .count();
-    if words.is_empty() && waiting > 0 {
-        return view! {
-            <div class="banner warn" role="status">
-                <span class="dot warn"></span>
-                "Tables are missing"
-                <span>
-                    "The tables of " {waiting} " of these are not there yet. "
-                    <a class="link" href=link(&target, "migrations")>
-                        "Apply the migrations first."
-                    </a>
-                </span>
-            </div>
-        }
-        .into_any();
-    }
-    if words.is_empty() {
+fn Banner(findings: Vec<Finding>) -> impl IntoView {
+    if findings.is_empty() {
         return view! {
             <div class="banner ok" role="status">
                 <span class="dot"></span>
@@ -180,11 +143,15 @@ fn Banner(target: String, items: Vec<OptimizeItem>) -> impl IntoView {
         }
         .into_any();
     }
+    let told = findings
+        .into_iter()
+        .map(|finding| view! { <p>{finding.words} " " {finding.remedy}</p> })
+        .collect_view();
     view! {
         <div class="banner warn" role="status">
             <span class="dot warn"></span>
-            "Something to do"
-            <span>{words.join(", ")} "."</span>
+            "Needs attention"
+            <span>{told}</span>
         </div>
     }
     .into_any()

@@ -1,8 +1,9 @@
 //! The question before a run.
 
 use contract::{
+    format,
     jobs::JobId,
-    optimize::{OptimizePlan, OptimizeSpec},
+    optimize::{ItemKind, OptimizePlan, OptimizeSpec},
 };
 use leptos::prelude::*;
 
@@ -85,9 +86,21 @@ fn Question(
     let names = names.collect_view();
     let count = items.len();
     let blocked = spec.indexes && count > 0 && !plan.blockers.is_empty();
-    let nothing = count == 0 && !spec.analyze;
-    let analyze = spec.analyze.then(|| {
-        view! { <p>"Then every table is analyzed, so that the planner knows what is in it. Reading and writing go on."</p> }
+    let everything = !spec.constraints && !spec.indexes;
+    let stale = plan
+        .items
+        .iter()
+        .filter(|item| item.kind == ItemKind::Statistics && item.is_due())
+        .count();
+    let nothing = count == 0 && !(spec.analyze && (everything || stale > 0));
+    let analyze = (spec.analyze && (everything || stale > 0)).then(|| {
+        let what = if everything {
+            "Every table is".to_owned()
+        } else {
+            let tables = format::counted(stale, "table without good statistics is", "tables without good statistics are");
+            if count > 0 { format!("Then {tables}") } else { tables }
+        };
+        view! { <p>{what} " analyzed, so that the planner knows what is in it. Reading and writing go on."</p> }
     });
     let act = match (spec.constraints, spec.indexes) {
         (true, _) => "Optimize",

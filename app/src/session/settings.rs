@@ -12,11 +12,21 @@ pub fn SettingsPage() -> impl IntoView {
     let me = use_me();
     let must_change = me.as_ref().is_some_and(|me| me.must_change_password);
     let users = use_may(Permission::ManageUsers);
+    let sees_console = !must_change && use_may(Permission::ViewConsole);
     let facts = me
         .map(|me| format!("{} · {}", me.name, me.role.name()))
         .unwrap_or_default();
     view! {
-        <PageHead title="Settings" facts=move || facts.clone() />
+        <PageHead title="Settings" facts=move || facts.clone()>
+            {sees_console
+                .then(|| {
+                    view! {
+                        <a class="btn" href="/settings/console">
+                            "Console"
+                        </a>
+                    }
+                })}
+        </PageHead>
         {must_change
             .then(|| {
                 view! {

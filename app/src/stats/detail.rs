@@ -2,7 +2,7 @@
 
 use contract::{
     format,
-    stats::{ColumnView, ConstraintView, IndexStat, TableDetail, TableStat},
+    stats::{ColumnView, ConstraintView, IndexStat, RelationKind, TableDetail, TableStat},
 };
 use leptos::{either::Either, prelude::*};
 
@@ -10,7 +10,7 @@ use super::{
     api::view_table,
     has_many_dead,
     rows::{Last, Rows, Size},
-    spoken_name,
+    spoken_name, table_link,
 };
 use crate::{
     address::{link, use_name, use_target},
@@ -43,10 +43,39 @@ fn Detail(target: String, detail: TableDetail) -> impl IntoView {
         columns,
         indexes,
         constraints,
+        partitions,
+        query,
+        server,
     } = detail;
+    let files = table.kind.has_files();
+    let takes_rows = !matches!(table.kind, RelationKind::View | RelationKind::Materialized);
     let title = spoken_name(&table);
     let tab = format!("{title} of {target}");
-    let comment = comment.unwrap_or_else(|| format!("A table of {target}."));
+    let kind = table.kind.name();
+    let kind = match &server {
+        Some(server) => format!("{kind}, whose rows are on the server {server}"),
+        None => kind.to_owned(),
+    };
+    let comment = comment.unwrap_or_else(|| format!("A {kind} of {target}."));
+    let parent = table
+        .partition_of
+        .clone()
+        .map(|parent| (table_link(&target, &parent.schema, &parent.name), parent.name));
+    let facts = move || {
+        let parent = parent.clone();
+        view! {
+            {comment.clone()}
+            {parent
+                .map(|(href, name)| {
+                    view! {
+                        " · partition of "
+                        <a class="link" href=href>
+                            {name}
+                        </a>
+                    }
+                })}
+        }
+    };
     let locked = table.estimated.then(|| {
         view! {
             <div class="banner warn" role="status">
@@ -57,14 +86,16 @@ fn Detail(target: String, detail: TableDetail) -> impl IntoView {
         }
     });
     view! {
-        <PageHead title tab=Signal::stored(tab) facts=move || comment.clone() up=("Tables", link(&target, "tables")) />
+        <PageHead title tab=Signal::stored(tab) facts up=("Tables", link(&target, "tables")) />
         {locked}
-        <Figures table=table.clone() />
+        {files.then(|| view! { <Figures table=table.clone() /> })}
         <div class="cols">
             <div class="stack">
-                <Indexes indexes />
+                {(!partitions.is_empty()).then(|| view! { <Partitions target partitions of=table.partitions /> })}
+                {(files || !indexes.is_empty()).then(|| view! { <Indexes indexes /> })}
+                {query.map(|query| view! { <Query query /> })}
                 <Columns columns />
-                <Constraints constraints />
+                {takes_rows.then(|| view! { <Constraints constraints /> })}
             </div>
             <div class="stack">
                 <section class="card">
@@ -79,6 +110,98 @@ fn Detail(target: String, detail: TableDetail) -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// The partitions of a partitioned table, largest first.
+#[component]
+fn Partitions(target: String, partitions: Vec<TableStat>, of: i64) -> impl IntoView {
+    let largest = partitions
+        .iter()
+        .map(|table| table.total_bytes)
+        .max()
+        .unwrap_or(0);
+    let shown = partitions.len() as i64;
+    let title = if shown < of {
+        format!(
+            "Partitions (the largest {} of {})",
+            format::exact(shown),
+            format::exact(of)
+        )
+    } else {
+        format!("Partitions ({})", format::exact(of))
+    };
+    let row = |table: TableStat| {
+        let href = table_link(&target, &table.schema, &table.name);
+        let below = (table.partitions > 0).then(|| {
+            format::counted(
+                usize::try_from(table.partitions).unwrap_or(0),
+                "partition",
+                "partitions",
+            )
+        });
+        view! {
+            <tr>
+                <td class="mono">
+                    <a class="link" href=href>
+                        {spoken_name(&table)}
+                    </a>
+                    {below.map(|below| view! { <div class="muted small">{below}</div> })}
+                </td>
+                <td class="num">
+                    <Rows rows=table.rows />
+                </td>
+                <td class="num">
+                    {match table.kind.has_files() {
+                        true => Either::Left(view! { <Size bytes=table.total_bytes estimated=table.estimated /> }),
+                        false => Either::Right(view! { <span class="muted">{table.kind.name()}</span> }),
+                    }}
+                    " "
+                    <span class="hide-s">
+                        <SizeBar value=table.total_bytes largest />
+                    </span>
+                </td>
+            </tr>
+        }
+    };
+    let rows = partitions.into_iter().map(row).collect_view();
+    view! {
+        <section class="card">
+            <div class="ch">
+                <h2>{title}</h2>
+            </div>
+            <div class="table-wrap" tabindex="0" role="region" aria-label="Partitions">
+                <table class="table">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Partition"</th>
+                            <th scope="col" class="num">
+                                "Rows"
+                            </th>
+                            <th scope="col" class="num">
+                                "Total"
+                            </th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </section>
+    }
+}
+
+/// What a view asks.
+#[component]
+fn Query(query: String) -> impl IntoView {
+    view! {
+        <section class="card">
+            <div class="ch">
+                <h2>"Query"</h2>
+            </div>
+            <div class="cb">
+                <pre class="mono">{query}</pre>
+            </div>
+        </section>
+    }
 }
 
 #[component]

@@ -6,16 +6,22 @@ use contract::{
 };
 use leptos::{either::EitherOf3, prelude::*};
 
-use super::{api::list_tables, rows::TableRows};
+use super::{
+    api::{export_tables, list_tables},
+    rows::TableRows,
+};
 use crate::{
-    address::{link, use_query, use_target, use_typed_query},
-    ui::{Ago, CsvButton, EmptyState, Load, PageHead, Pager, SearchBox, at_hand, use_sort},
+    address::{link, use_here, use_query, use_target, use_typed_query},
+    rpc::ApiError,
+    ui::{Ago, CsvLoadButton, CsvRows, EmptyState, Load, PageHead, Pager, SearchBox, use_sort},
 };
 
 /// The columns of the file; bytes and counts in full.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 16] = [
     "schema",
     "table",
+    "kind",
+    "partition_of",
     "rows_estimate",
     "dead_rows",
     "heap_bytes",
@@ -30,6 +36,9 @@ const COLUMNS: [&str; 14] = [
     "last_analyze",
 ];
 
+/// How soon a page whose sizes are being read asks again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Every table with its sizes, rows and last care; search, sort and page are in the URL.
 #[component]
 pub fn TablesPage() -> impl IntoView {
@@ -37,6 +46,9 @@ pub fn TablesPage() -> impl IntoView {
     let search = use_query("q");
     let sort = use_sort(TableSort::default().name(), true);
     let page = use_typed_query::<i64>("page");
+    let all = use_query("all");
+    // The look that is on the page: those after it continue it.
+    let look = RwSignal::new(None::<i64>);
     let query = Memo::new(move |_| TableQuery {
         target: target.get(),
         search: search.get(),
@@ -44,33 +56,42 @@ pub fn TablesPage() -> impl IntoView {
         sort: sort.with(|sort| sort.key.parse().unwrap_or_default()),
         descending: sort.with(|sort| sort.descending),
         page: page.get().unwrap_or(1),
+        all: all.with(Option::is_some),
+        look: look.get_untracked(),
     });
     let tables = Resource::new(move || query.get(), list_tables);
-    let rows = Callback::new(move |()| match at_hand(tables) {
-        Some(Ok(page)) => page.tables.iter().map(csv_row).collect(),
-        _ => Vec::new(),
+    let load = Callback::new(move |()| -> CsvRows {
+        let asked = query.get_untracked();
+        Box::pin(async move {
+            let page = export_tables(asked).await?;
+            Ok(page.tables.iter().map(csv_row).collect())
+        })
     });
     let facts = move || {
         view! {
             <Transition fallback=|| "Sizes, rows, and the last vacuum and analyze.">
-                {move || tables.get().and_then(Result::ok).map(|page| view! { <Facts page /> })}
+                {move || tables.get().and_then(Result::ok).map(|page| view! { <Facts page shows_all=all.with(Option::is_some) /> })}
             </Transition>
         }
     };
     view! {
         <PageHead title="Tables" tab=Signal::derive(move || format!("Tables of {}", target.get())) facts>
-            <CsvButton file=Signal::derive(move || format!("tables-{}.csv", target.get())) columns=&COLUMNS rows />
+            <CsvLoadButton file=Signal::derive(move || format!("tables-{}.csv", target.get())) columns=&COLUMNS load />
         </PageHead>
         <section class="card">
             <SearchBox placeholder="Filter tables…" />
             <Load resource=tables main=true let:page>
                 {
                     let asked = query.get_untracked();
+                    look.set(Some(page.look));
                     if page.matching > 0 {
                         let shown = shown_page(asked.page, page.matching);
                         let rows = page.matching;
                         EitherOf3::A(
                             view! {
+                                {page.note.clone().map(|note| view! { <p class="cb muted small">{note}</p> })}
+                                // A later page stays what it is: it continues the look of the first.
+                                {(page.settling && asked.page <= 1).then(|| view! { <Settling tables /> })}
                                 <TableRows page sort />
                                 <Pager page=shown per_page=TABLES_PER_PAGE rows />
                             },
@@ -89,12 +110,22 @@ pub fn TablesPage() -> impl IntoView {
 
 /// How many, how large, and as of when.
 #[component]
-fn Facts(page: Page) -> impl IntoView {
+fn Facts(page: Page, shows_all: bool) -> impl IntoView {
     let tables = match (page.matching, page.all) {
         (1, 1) => "1 table".to_owned(),
         (matching, all) if matching == all => format!("{} tables", format::exact(all)),
         (matching, all) => format!("{} of {} tables", format::exact(matching), format::exact(all)),
     };
+    let here = use_here();
+    let hidden = match (page.hidden, shows_all) {
+        (_, true) => Some(("without partitions, views and own tables".to_owned(), None)),
+        (0, false) => None,
+        (count, false) => Some((
+            format!("{} more: partitions, views, own tables", format::exact(count)),
+            Some("1".to_owned()),
+        )),
+    };
+    let hidden = hidden.map(|(words, all)| (words, [("all", all), ("page", None)]));
     view! {
         {tables}
         " · "
@@ -102,7 +133,18 @@ fn Facts(page: Page) -> impl IntoView {
         " · sampled "
         <Ago at=page.sampled_at />
         {page.stats_reset.map(|at| view! { " · scans counted since " <Ago at /> })}
+        {hidden.map(|(words, change)| view! { " · " <a class="link" href=move || here.with(&change)>{words}</a> })}
     }
+}
+
+/// Asks again while sizes are being read.
+#[component]
+fn Settling(tables: Resource<Result<Page, ApiError>>) -> impl IntoView {
+    Effect::new(move || {
+        if let Ok(handle) = set_timeout_with_handle(move || tables.refetch(), AGAIN) {
+            on_cleanup(move || handle.clear());
+        }
+    });
 }
 
 #[component]
@@ -137,6 +179,12 @@ fn csv_row(table: &TableStat) -> Vec<String> {
     vec![
         table.schema.clone(),
         table.name.clone(),
+        table.kind.name().to_owned(),
+        table
+            .partition_of
+            .as_ref()
+            .map(|parent| format!("{}.{}", parent.schema, parent.name))
+            .unwrap_or_default(),
         table.rows.map(|rows| rows.to_string()).unwrap_or_default(),
         table.dead_rows.to_string(),
         table.heap_bytes.to_string(),

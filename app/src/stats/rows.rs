@@ -2,7 +2,7 @@
 
 use contract::{
     Instant, format,
-    stats::{TablePage as Page, TableStat},
+    stats::{RelationKind, TablePage as Page, TableStat},
 };
 use leptos::{either::Either, prelude::*};
 
@@ -50,6 +50,13 @@ pub fn TableRows(
 fn Row(target: String, table: TableStat, largest: i64) -> impl IntoView {
     let href = table_link(&target, &table.schema, &table.name);
     let estimated = table.estimated;
+    let files = table.kind.has_files();
+    let size = move |bytes| match files {
+        true => Either::Left(view! { <Size bytes estimated /> }),
+        false => {
+            Either::Right(view! { <span class="muted" title="it has no files in this database">"–"</span> })
+        }
+    };
     let dead_class = if has_many_dead(&table) {
         "num hide-s warn-text"
     } else {
@@ -58,7 +65,10 @@ fn Row(target: String, table: TableStat, largest: i64) -> impl IntoView {
     view! {
         <tr>
             <td class="mono">
-                <a href=href>{spoken_name(&table)}</a>
+                <a class="link" href=href>
+                    {spoken_name(&table)}
+                </a>
+                {kind_words(&table).map(|words| view! { <div class="muted small">{words}</div> })}
             </td>
             <td class="num">
                 <Rows rows=table.rows />
@@ -67,16 +77,16 @@ fn Row(target: String, table: TableStat, largest: i64) -> impl IntoView {
                 <Count value=table.dead_rows />
             </td>
             <td class="num hide-s">
-                <Size bytes=table.heap_bytes estimated />
+                {size(table.heap_bytes)}
             </td>
             <td class="num hide-s">
-                <Size bytes=table.toast_bytes estimated />
+                {size(table.toast_bytes)}
             </td>
             <td class="num hide-s">
-                <Size bytes=table.index_bytes estimated />
+                {size(table.index_bytes)}
             </td>
             <td class="num">
-                <Size bytes=table.total_bytes estimated />
+                {size(table.total_bytes)}
                 " "
                 <span class="hide-s">
                     <SizeBar value=table.total_bytes largest />
@@ -90,6 +100,29 @@ fn Row(target: String, table: TableStat, largest: i64) -> impl IntoView {
             </td>
         </tr>
     }
+}
+
+/// What it is, where it is no plain table.
+pub fn kind_words(table: &TableStat) -> Option<String> {
+    let kind = match table.kind {
+        RelationKind::Table => None,
+        RelationKind::Partitioned => Some(format!(
+            "partitioned: {}",
+            format::counted(
+                usize::try_from(table.partitions).unwrap_or(0),
+                "partition",
+                "partitions"
+            )
+        )),
+        kind => Some(kind.name().to_owned()),
+    };
+    let parent = table
+        .partition_of
+        .as_ref()
+        .map(|parent| format!("partition of {}", parent.name));
+    let own = table.own.then(|| "the console's own".to_owned());
+    let words: Vec<String> = [kind, parent, own].into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// The planner's estimate of the rows.
@@ -115,8 +148,10 @@ pub fn Size(
     estimated: bool,
 ) -> impl IntoView {
     let title = match estimated {
-        true => "as of the last vacuum or analyze: it is locked exclusively now, or its turn has not come"
-            .to_owned(),
+        true => {
+            "as of the last look, vacuum or analyze: it is locked exclusively now, or its turn has not come"
+                .to_owned()
+        }
         false => format!("{} bytes", format::exact(bytes)),
     };
     view! {

@@ -1,9 +1,12 @@
 //! All managed databases at a glance.
 
-use contract::target::{ServerView, TargetState, TargetView};
+use contract::{
+    finding::{Level, worst},
+    target::{ServerView, TargetState, TargetView},
+};
 use leptos::{either::Either, prelude::*};
 
-use super::api::list_targets;
+use super::{api::list_targets, findings};
 use crate::{
     address::link,
     live::use_live,
@@ -23,7 +26,7 @@ pub fn FleetPage() -> impl IntoView {
         <PageHead title="Databases" facts=|| "Every managed database and whether it is well.">
             <CsvButton
                 file="databases.csv"
-                columns=&["name", "database", "address", "state", "version", "size_bytes", "connections", "pending_migrations", "jobs"]
+                columns=&["name", "database", "address", "state", "version", "size_bytes", "connections", "attention", "findings", "pending_migrations", "jobs"]
                 rows
             />
         </PageHead>
@@ -63,6 +66,7 @@ fn FleetTable(list: Vec<TargetView>) -> impl IntoView {
                         <th scope="col" class="num hide-s">
                             "Connections"
                         </th>
+                        <th scope="col">"Attention"</th>
                         <th scope="col" class="hide-s">
                             "Migrations"
                         </th>
@@ -102,6 +106,7 @@ fn FleetRow(target: Memo<TargetView>) -> impl IntoView {
             <td class="num hide-s">
                 {move || up.get().map(|server| format!("{} of {}", server.connections, server.max_connections))}
             </td>
+            <td class="wrap">{move || target.with(attention)}</td>
             <td class="hide-s">
                 {move || target.with(|target| view! { <Migrations pending=target.pending_migrations known=target.has_migrations /> })}
             </td>
@@ -138,6 +143,22 @@ fn state(state: TargetState) -> impl IntoView {
     }
 }
 
+/// The verdict, and what matters most.
+fn attention(target: &TargetView) -> impl IntoView + use<> {
+    let tone = worst(&target.findings).map_or(Tone::Ok, findings::tone);
+    let first = target.findings.first().map(|finding| {
+        let more = match target.findings.len() - 1 {
+            0 => String::new(),
+            more => format!(" And {more} more."),
+        };
+        view! { <div class="muted small">{finding.words.clone()} {more}</div> }
+    });
+    view! {
+        <Badge tone text=findings::verdict(&target.findings) />
+        {first}
+    }
+}
+
 #[component]
 fn Migrations(pending: Option<i64>, known: bool) -> impl IntoView {
     match (known, pending) {
@@ -146,6 +167,15 @@ fn Migrations(pending: Option<i64>, known: bool) -> impl IntoView {
         (true, Some(0)) => view! { <Badge tone=Tone::Ok text="Up to date" /> }.into_any(),
         (true, Some(count)) => view! { <Badge tone=Tone::Warn text=format!("{count} pending") /> }.into_any(),
     }
+}
+
+fn keys(target: &TargetView) -> String {
+    let keys: Vec<&str> = target
+        .findings
+        .iter()
+        .map(|finding| finding.key.as_str())
+        .collect();
+    keys.join(" ")
 }
 
 fn csv_row(target: &TargetView) -> Vec<String> {
@@ -159,6 +189,8 @@ fn csv_row(target: &TargetView) -> Vec<String> {
         text(server.map(|server| server.version.clone())),
         text(server.map(|server| server.database_bytes.to_string())),
         text(server.map(|server| server.connections.to_string())),
+        worst(&target.findings).map_or("none", Level::name).to_owned(),
+        keys(target),
         text(target.pending_migrations.map(|count| count.to_string())),
         target.jobs.to_string(),
     ]

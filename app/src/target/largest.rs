@@ -8,7 +8,7 @@ use leptos::{either::Either, prelude::*};
 
 use crate::{
     address::link,
-    stats::api::list_tables,
+    stats::{api::list_tables, table_link},
     ui::{Ago, Bytes, Count, EmptyState, Load, SizeBar},
 };
 
@@ -31,6 +31,8 @@ pub fn LargestTables(
                 sort: TableSort::Total,
                 descending: true,
                 page: 1,
+                all: false,
+                look: None,
             })
         },
     );
@@ -79,7 +81,7 @@ pub fn LargestTables(
                                             .tables
                                             .into_iter()
                                             .take(SHOWN)
-                                            .map(|table| row(table, largest, one_schema))
+                                            .map(|table| row(&page.target, table, largest, one_schema))
                                             .collect_view()}
                                     </tbody>
                                 </table>
@@ -92,7 +94,8 @@ pub fn LargestTables(
     }
 }
 
-fn row(table: TableStat, largest: i64, one_schema: bool) -> impl IntoView {
+fn row(target: &str, table: TableStat, largest: i64, one_schema: bool) -> impl IntoView {
+    let href = table_link(target, &table.schema, &table.name);
     let name = if one_schema {
         table.name
     } else {
@@ -100,7 +103,11 @@ fn row(table: TableStat, largest: i64, one_schema: bool) -> impl IntoView {
     };
     view! {
         <tr>
-            <td class="mono">{name}</td>
+            <td class="mono">
+                <a class="link" href=href>
+                    {name}
+                </a>
+            </td>
             <td class="num">
                 {match table.rows {
                     Some(rows) => Either::Left(view! { <Count value=rows /> }),

@@ -1,6 +1,7 @@
 //! Managed databases: all of them, and the overview of one.
 
 pub mod api;
+mod findings;
 mod fleet;
 mod kpis;
 mod largest;
@@ -8,6 +9,8 @@ mod last_backup;
 mod overview;
 mod pool;
 mod recent;
+mod running;
 
 pub use fleet::FleetPage;
 pub use overview::OverviewPage;
+pub use pool::PoolCard;

@@ -1,17 +1,24 @@
 //! The overview of one managed database.
 
 use contract::{
+    jobs::JobQuery,
     session::Permission,
     target::{TargetState, TargetView},
 };
-use leptos::{either::Either, prelude::*};
+use leptos::prelude::*;
 
 use super::{
-    api::view_target, kpis::Kpis, largest::LargestTables, last_backup::LastBackup, pool::PoolCard,
+    api::view_target,
+    findings::{Attention, StateBanner},
+    kpis::Kpis,
+    largest::LargestTables,
+    last_backup::LastBackup,
     recent::RecentJobs,
+    running::Running,
 };
 use crate::{
     address::{link, use_target},
+    jobs::api::list_jobs,
     live::use_live,
     session::use_may,
     ui::{Ago, Load, PageHead},
@@ -54,6 +61,15 @@ fn Overview(loaded: TargetView) -> impl IntoView {
     // While it cannot be reached the banner says so once, and what would have to ask it is left out.
     let is_up = move || target.with(|target| matches!(target.state, TargetState::Up(_)));
     let has_migrations = move || migrates && target.with(|target| target.has_migrations);
+    let jobs = Resource::new(
+        move || name.get_value(),
+        |target| {
+            list_jobs(JobQuery {
+                target: Some(target),
+                ..JobQuery::default()
+            })
+        },
+    );
     view! {
         <PageHead title=Signal::derive(move || name.get_value()) facts>
             <a class="btn" href=page("migrations") hidden=move || !has_migrations()>
@@ -69,89 +85,14 @@ fn Overview(loaded: TargetView) -> impl IntoView {
                 <Show when=is_up>
                     <LargestTables target=name.get_value() />
                 </Show>
-                <RecentJobs target=name.get_value() />
+                <RecentJobs target=name.get_value() jobs />
             </div>
             <div class="stack">
                 <LastBackup target=name.get_value() />
-                <PoolCard target=name.get_value() />
+                <Running target=name.get_value() jobs />
+                <Attention target />
             </div>
         </div>
     }
     .into_any()
-}
-
-/// How the database is, in a sentence.
-#[component]
-fn StateBanner(target: Memo<TargetView>) -> impl IntoView {
-    let state = Memo::new(move |_| {
-        target.with(|target| {
-            (
-                target.state.clone(),
-                target.pending_migrations.unwrap_or(0),
-                target.name.clone(),
-            )
-        })
-    });
-    move || match state.get() {
-        (
-            TargetState::Down {
-                fault,
-                since,
-                retry_at,
-            },
-            ..,
-        ) => Either::Left(view! {
-            <div class="banner bad" role="status">
-                <span class="dot bad"></span>
-                {fault.message}
-                <span>{fault.hint} " Down since " <Ago at=since /> "; next try " <Ago at=retry_at /> "."</span>
-            </div>
-        }),
-        (TargetState::Up(server), pending, name) => {
-            let full = server.connections * 10 >= server.max_connections * 9;
-            let mut needs = Vec::new();
-            if full {
-                needs.push(format!(
-                    "{} of {} connections are taken.",
-                    server.connections, server.max_connections
-                ));
-            }
-            if server.cache_hit.is_some_and(|hit| hit < 0.9) {
-                needs.push("Less than 90 % of block reads come from memory.".to_owned());
-            }
-            Either::Right(view! {
-                <div class=banner_class(full, pending > 0 || !needs.is_empty()) role="status">
-                    <span class=dot_class(full, pending > 0 || !needs.is_empty())></span>
-                    {if needs.is_empty() && pending == 0 { "Healthy" } else { "Needs attention" }}
-                    <span>
-                        {if server.primary { "" } else { "This is a replica: it can be read, not changed. " }}
-                        {needs.join(" ")}
-                        {(pending > 0)
-                            .then(|| {
-                                let words = if pending == 1 { "One migration is not yet applied.".to_owned() } else { format!("{pending} migrations are not yet applied.") };
-                                view! { " " <a class="link" href=link(&name, "migrations")>{words}</a> }
-                            })}
-                        {(needs.is_empty() && pending == 0)
-                            .then_some(if server.tls { "Nothing needs attention. Connections are encrypted." } else { "Nothing needs attention." })}
-                    </span>
-                </div>
-            })
-        }
-    }
-}
-
-fn banner_class(bad: bool, warn: bool) -> &'static str {
-    match (bad, warn) {
-        (true, _) => "banner bad",
-        (false, true) => "banner warn",
-        (false, false) => "banner ok",
-    }
-}
-
-fn dot_class(bad: bool, warn: bool) -> &'static str {
-    match (bad, warn) {
-        (true, _) => "dot bad",
-        (false, true) => "dot warn",
-        (false, false) => "dot",
-    }
 }

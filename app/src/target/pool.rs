@@ -9,12 +9,13 @@ use crate::ui::Load;
 /// How often the panel asks again.
 const EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// The pool's panel on the overview.
+/// The pool's panel on the console's page.
 #[component]
 pub fn PoolCard(
     /// The managed database.
     target: String,
 ) -> impl IntoView {
+    let title = format!("Pool of {target}");
     let pool = Resource::new(move || target.clone(), view_pool);
     Effect::new(move || {
         let ask = move || {
@@ -30,7 +31,7 @@ pub fn PoolCard(
     view! {
         <section class="card">
             <div class="ch">
-                <h2>"Console's pool"</h2>
+                <h2>{title}</h2>
             </div>
             <Load resource=pool let:pool>
                 <Panel pool />

@@ -1,12 +1,13 @@
 //! What was done lately on a managed database.
 
-use contract::jobs::JobQuery;
+use contract::jobs::JobPage;
 use leptos::{either::Either, prelude::*};
 
 use crate::{
     address::escape,
-    jobs::{JobTable, api::list_jobs},
+    jobs::JobTable,
     live::use_live,
+    rpc::ApiError,
     ui::{EmptyState, Load},
 };
 
@@ -18,19 +19,12 @@ const SHOWN: usize = 6;
 pub fn RecentJobs(
     /// The managed database.
     target: String,
+    /// Its newest jobs.
+    jobs: Resource<Result<JobPage, ApiError>>,
 ) -> impl IntoView {
     let all = format!("/jobs?target={}", escape(&target));
-    let name = StoredValue::new(target.clone());
+    let name = StoredValue::new(target);
     let live = use_live();
-    let page = Resource::new(
-        move || target.clone(),
-        |target| {
-            list_jobs(JobQuery {
-                target: Some(target),
-                ..JobQuery::default()
-            })
-        },
-    );
     view! {
         <section class="card">
             <div class="ch">
@@ -40,7 +34,7 @@ pub fn RecentJobs(
                     "All"
                 </a>
             </div>
-            <Load resource=page let:page>
+            <Load resource=jobs let:page>
                 {
                     let mut loaded = page.jobs;
                     loaded.truncate(SHOWN);

@@ -35,7 +35,7 @@ pub use badge::{Badge, JobBadge, Tone};
 pub use command::{CopyCommand, command};
 pub use confirm::ConfirmDialog;
 pub use copy::{CopyButton, copy_text};
-pub use csv::{CsvButton, CsvLoadButton, csv_text, save_file};
+pub use csv::{CsvButton, CsvLoadButton, Rows as CsvRows, csv_text, save_file};
 pub use dialog::Dialog;
 pub use empty::EmptyState;
 pub use fault::{FaultNote, FaultView, LoginLink};

@@ -75,6 +75,7 @@ impl Backups<'_> {
             blocking(move || restoring.restore(&place, id)).await?;
             return Err(error.into());
         }
+        self.0.outdate(Some(&view.target));
         let removed = blocking(move || folder.remove_deleted(id)).await;
         drop(alone);
         // It is deleted for every reader; what is left of it goes with the next sweep.

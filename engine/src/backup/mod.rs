@@ -9,6 +9,7 @@ mod catalog;
 mod delete;
 mod download;
 mod dump;
+pub(crate) mod findings;
 mod folder;
 mod globals;
 mod manifest;
@@ -47,12 +48,13 @@ use self::{
 };
 use crate::{
     Caller, Engine, Error, Result,
+    finding::Part,
     jobs::{self, Act},
     programs::Programs,
 };
 
 /// The client tools that backups use.
-const NEEDED: [&str; 3] = ["pg_dump", "pg_dumpall", "pg_restore"];
+pub(crate) const NEEDED: [&str; 3] = ["pg_dump", "pg_dumpall", "pg_restore"];
 
 /// How long a failed attempt stays on the page.
 const ATTEMPTS_SHOWN: TimeDelta = TimeDelta::days(7);
@@ -81,6 +83,9 @@ impl Backups<'_> {
         let shelf = Shelf::of(engine, &target).await?;
         reconcile::sweep(engine).await?;
         let found = reconcile::reconcile(engine, &shelf).await?;
+        target
+            .kept()
+            .put(Part::Backups, findings::from(engine, &target, &found).await?);
         let server = match target.state() {
             TargetState::Up(server) => Some(server),
             TargetState::Down { .. } => None,

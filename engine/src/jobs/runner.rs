@@ -373,6 +373,7 @@ async fn try_conclude(engine: &Engine, worker: i64, job: &store::Claimed, end: &
     )
     .await?;
     transaction.commit().await?;
+    engine.outdate(job.target.as_deref());
     Ok(true)
 }
 

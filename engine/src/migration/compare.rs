@@ -71,11 +71,13 @@ impl Standing {
         }
     }
 
-    fn can_be_repeated(&self) -> bool {
+    /// Whether it was begun and is simply begun again.
+    pub fn can_be_repeated(&self) -> bool {
         self.file.as_ref().is_some_and(File::can_be_repeated)
     }
 
-    fn title(&self) -> String {
+    /// As `3 (description)`.
+    pub fn title(&self) -> String {
         source::title(self.version, &self.description)
     }
 }

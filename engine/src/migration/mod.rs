@@ -3,6 +3,7 @@
 mod apply;
 mod catalog;
 mod compare;
+pub(crate) mod findings;
 mod ledger;
 mod lock;
 mod psql;
@@ -28,6 +29,7 @@ use crate::{
     Caller, Engine, Error, Result,
     config::MigrationSource,
     embedded,
+    finding::Part,
     jobs::{self, Act, Job},
     target::Target,
 };
@@ -52,6 +54,7 @@ impl Migrations<'_> {
         let target = self.0.target(target)?;
         let look = look(&target, Allow::default()).await?;
         target.set_pending(look.pending());
+        target.kept().put(Part::Migrations, findings::of(&look.set));
         Ok(look.status(&target, |_| true))
     }
 
@@ -193,21 +196,6 @@ fn allowed(spec: &MigrateSpec) -> Allow {
         up_to: spec.up_to,
         late: spec.allow_late,
         missing: spec.ignore_missing,
-    }
-}
-
-/// Counts the pending migrations anew, for the navigation. A failure leaves the number as it is.
-pub(crate) async fn refresh_pending(target: &Target) {
-    if *target.migrations() == MigrationSource::None {
-        return;
-    }
-    match look(target, Allow::default()).await {
-        Ok(look) => target.set_pending(look.pending()),
-        Err(error) => tracing::debug!(
-            target.name = target.name(),
-            error = error.chain(),
-            "pending migrations unknown"
-        ),
     }
 }
 

@@ -76,7 +76,7 @@ impl Job for Migrate {
         let applied = Box::pin(apply_all(&context, &mut worker, self.allowed())).await;
         // Whatever happened, the session ends here, and the lock with it.
         worker.close().await;
-        super::refresh_pending(&target).await;
+        super::findings::refresh(&target).await;
         let took = format::duration(i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX));
         Ok(match applied? {
             0 => "Nothing was left to apply: another process had done it".to_owned(),
@@ -88,7 +88,7 @@ impl Job for Migrate {
     async fn clean_up(self, context: JobContext) -> Result<()> {
         let target = context.target(&self.target)?;
         let dropped = Box::pin(drop_leftovers(&context, &target)).await;
-        super::refresh_pending(&target).await;
+        super::findings::refresh(&target).await;
         dropped
     }
 }

@@ -3,6 +3,7 @@
 mod ai_pal;
 mod catalog;
 mod check;
+pub(crate) mod findings;
 mod outcome;
 mod plan;
 pub(crate) mod run;
@@ -19,6 +20,7 @@ use sqlx::PgConnection;
 use self::plan::{Act as ItemAct, Item, Plan};
 use crate::{
     Caller, Engine, Error, Result,
+    finding::Part,
     jobs::{self, Act, Job},
     migration,
 };
@@ -47,7 +49,10 @@ impl Optimizer<'_> {
         let source = migration::source(&target, &mut connection).await?;
         let plan = plan::read(&mut connection, &source).await.map_err(failed)?;
         let blockers = blockers(&mut connection).await.map_err(failed)?;
+        let found = findings::of(&plan);
+        target.kept().put(Part::Optimize, found.clone());
         Ok(OptimizePlan {
+            findings: found,
             target: target.name().to_owned(),
             items: plan.into_views(),
             blockers,
@@ -76,7 +81,7 @@ impl Optimizer<'_> {
             .map_err(|source| target.error(source))?;
         drop(connection);
         let due = due(&plan, &spec);
-        let tables = if spec.analyze { plan.statistics.len() } else { 0 };
+        let tables = to_analyze(&plan, &spec).count();
         if due.is_empty() && tables == 0 {
             return Err(nothing_to_do(target.name(), &plan, &spec));
         }
@@ -111,6 +116,15 @@ fn due(plan: &Plan, spec: &OptimizeSpec) -> Vec<Item> {
         .collect()
 }
 
+/// The tables that a run would analyze: where nothing else is asked for, all of them; else those whose statistics are
+/// missing or old, so that a run after one that failed does not repeat what is done.
+fn to_analyze<'a>(plan: &'a Plan, spec: &OptimizeSpec) -> impl Iterator<Item = &'a Item> {
+    let (any, all) = (spec.analyze, !spec.constraints && !spec.indexes);
+    plan.statistics
+        .iter()
+        .filter(move |item| any && (all || item.act != ItemAct::Nothing))
+}
+
 fn nothing_to_do(target: &str, plan: &Plan, spec: &OptimizeSpec) -> Error {
     if plan
         .items
@@ -122,7 +136,7 @@ fn nothing_to_do(target: &str, plan: &Plan, spec: &OptimizeSpec) -> Error {
             "Apply the migrations first.",
         );
     }
-    if spec.analyze && plan.not_ours > 0 {
+    if spec.analyze && plan.not_ours > 0 && plan.statistics.is_empty() {
         return Error::conflict(
             format!(
                 "Nothing to do: the {} tables of {target} belong to other roles.",

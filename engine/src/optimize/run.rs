@@ -169,7 +169,8 @@ async fn work(context: &JobContext, worker: &mut Worker, spec: &OptimizeSpec) ->
             ),
         );
     }
-    let course = Course::new(changes, if spec.analyze { plan.statistics } else { Vec::new() });
+    let tables = super::to_analyze(&plan, spec).cloned().collect();
+    let course = Course::new(changes, tables);
     context.steps(course.steps());
     if course
         .changes

@@ -4,6 +4,7 @@ mod catalog;
 mod detail;
 mod page;
 pub(crate) mod sample;
+mod tree;
 
 use contract::{
     session::Permission,
@@ -26,19 +27,37 @@ impl Engine {
 }
 
 impl Stats<'_> {
-    /// A page of the managed database's tables and materialized views. A page beyond the end is the last one. Never
-    /// waits behind a lock: what is locked exclusively has the size of its last vacuum or analyze, and says so.
+    /// A page of the managed database's tables and what is like them. A page beyond the end is the last one; later pages
+    /// come from the look of the first one, when it is still kept. Never waits behind a lock: what is locked exclusively
+    /// has its last known size, and says so.
     ///
     /// # Errors
     /// `Forbidden`; `NotFound` for the target; its failures.
     pub async fn tables(&self, caller: &Caller, query: TableQuery) -> Result<TablePage> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&query.target)?;
-        let sample = sample::current(self.0, &target).await?;
+        let continues = query.page > 1;
+        let earlier = continues.then(|| sample::earlier(&target, query.look)).flatten();
+        let sample = match earlier {
+            Some(sample) => sample,
+            None => sample::current(self.0, &target).await?,
+        };
         Ok(page::of(&sample, query))
     }
 
-    /// One table or materialized view with its columns, indexes and constraints. While it is locked exclusively, defaults
+    /// All tables that a query matches, in one look with exact sizes; the query's page does not count. It waits for the
+    /// look, some seconds at most.
+    ///
+    /// # Errors
+    /// As [`Self::tables`].
+    pub async fn all_tables(&self, caller: &Caller, query: TableQuery) -> Result<TablePage> {
+        caller.permit(Permission::ViewTarget)?;
+        let target = self.0.target(&query.target)?;
+        let sample = sample::exact(self.0, &target).await?;
+        Ok(page::whole(&sample, query))
+    }
+
+    /// One table, or what is like one, with its columns, indexes and constraints. While it is locked exclusively, defaults
     /// and definitions are left out: PostgreSQL would have to wait to put them into words.
     ///
     /// # Errors
@@ -75,14 +94,19 @@ where
 {
     for _ in 0..2 {
         match ask(true).await {
-            Err(Error::Target {
-                source: sqlx::Error::Database(error),
-                ..
-            }) if error.code().as_deref() == Some("55P03") => {}
+            Err(error) if is_lock_timeout(&error) => {}
             answer => return answer,
         }
     }
     ask(false).await
+}
+
+/// Whether a question failed because a lock was not free in time.
+fn is_lock_timeout(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Target { source: sqlx::Error::Database(error), .. } if error.code().as_deref() == Some("55P03")
+    )
 }
 
 #[cfg(test)]
@@ -95,7 +119,7 @@ mod tests {
     use super::*;
 
     /// What a server answers when a lock was not free in time.
-    async fn lock_timeout() -> Error {
+    pub(super) async fn lock_timeout() -> Error {
         let pool = testkit::shared().await.database("race").await.pool().await;
         pool.execute("create table busy (id int)").await.unwrap();
         let mut holder = pool.begin().await.unwrap();

@@ -2,21 +2,43 @@
 
 use std::cmp::Ordering;
 
-use contract::stats::{TABLES_PER_PAGE, TablePage, TableQuery, TableSort, TableStat};
+use contract::{
+    format,
+    stats::{RelationKind, TABLES_PER_PAGE, TablePage, TableQuery, TableSort, TableStat},
+};
 
 use super::sample::Sample;
 
 /// The page that a query asks for.
 pub(super) fn of(sample: &Sample, query: TableQuery) -> TablePage {
+    cut(sample, query, TABLES_PER_PAGE)
+}
+
+/// All that a query asks for, on one page.
+pub(super) fn whole(sample: &Sample, query: TableQuery) -> TablePage {
+    cut(sample, TableQuery { page: 1, ..query }, i64::MAX)
+}
+
+fn cut(sample: &Sample, query: TableQuery, per_page: i64) -> TablePage {
     let wanted = query
         .search
         .as_deref()
         .map(|text| text.trim().to_lowercase())
         .filter(|text| !text.is_empty());
-    let mut tables: Vec<&TableStat> = sample
-        .tables
+    let stats = &sample.tree.stats;
+    // A name that is searched for is found whatever it belongs to.
+    let everything = query.all || wanted.is_some();
+    let listed: Vec<bool> = stats.iter().map(|table| everything || is_listed(table)).collect();
+    let chosen: Vec<bool> = stats
         .iter()
-        .filter(|table| matches(table, wanted.as_deref()))
+        .zip(&listed)
+        .map(|(table, listed)| *listed && matches(table, wanted.as_deref()))
+        .collect();
+    let mut tables: Vec<&TableStat> = stats
+        .iter()
+        .zip(&chosen)
+        .filter(|(_, chosen)| **chosen)
+        .map(|(table, _)| table)
         .collect();
     let direction = |ordering: Ordering| {
         if query.descending {
@@ -27,24 +49,61 @@ pub(super) fn of(sample: &Sample, query: TableQuery) -> TablePage {
     };
     tables.sort_unstable_by(|a, b| direction(by(query.sort, a, b)).then_with(|| name(a).cmp(&name(b))));
 
+    let all = listed.iter().filter(|listed| **listed).count() as i64;
     let matching = tables.len() as i64;
-    let last = (matching - 1).max(0) / TABLES_PER_PAGE + 1;
-    let skipped = (query.page.clamp(1, last) - 1) * TABLES_PER_PAGE;
+    let last = (matching - 1).max(0) / per_page + 1;
+    let skipped = (query.page.clamp(1, last) - 1) * per_page;
+    let counts =
+        |at: &usize| stats[*at].kind != RelationKind::Partitioned && sample.tree.is_within(*at, &chosen);
     TablePage {
         target: query.target,
         matching,
-        all: sample.tables.len() as i64,
-        total_bytes: tables.iter().map(|table| table.total_bytes).sum(),
+        all,
+        hidden: stats.len() as i64 - all,
+        total_bytes: (0..stats.len())
+            .filter(counts)
+            .map(|at| stats[at].total_bytes)
+            .sum(),
         largest_bytes: tables.iter().map(|table| table.total_bytes).max().unwrap_or(0),
         stats_reset: sample.stats_reset,
         sampled_at: sample.at,
+        look: sample.id,
+        settling: !sample.exact,
+        note: note(sample),
         tables: tables
             .into_iter()
             .skip(skipped as usize)
-            .take(TABLES_PER_PAGE as usize)
+            .take(usize::try_from(per_page).unwrap_or(usize::MAX))
             .cloned()
             .collect(),
     }
+}
+
+/// Whether a relation is listed without being asked for: partitions are seen through their table, the console's own
+/// tables are nobody's work, and views have no size.
+fn is_listed(table: &TableStat) -> bool {
+    table.partition_of.is_none() && !table.own && table.kind != RelationKind::View
+}
+
+/// Why sizes are not exact.
+fn note(sample: &Sample) -> Option<String> {
+    if !sample.exact {
+        return Some(
+            "The sizes of so many files are being read now. Until then, those marked ≈ are of the last look, vacuum or \
+             analyze, and so is their order."
+                .to_owned(),
+        );
+    }
+    let stats = sample.tree.stats.iter();
+    let locked = stats
+        .filter(|table| table.estimated && table.kind != RelationKind::Partitioned)
+        .count();
+    (locked > 0).then(|| {
+        format!(
+            "{} locked exclusively by another session; the size marked ≈ is of the last look, vacuum or analyze.",
+            format::counted(locked, "table is", "tables are")
+        )
+    })
 }
 
 /// Whether `schema.name` contains the text, which is in lower case.
@@ -78,12 +137,19 @@ fn by(sort: TableSort, a: &TableStat, b: &TableStat) -> Ordering {
 mod tests {
     use chrono::{TimeDelta, Utc};
 
-    use super::*;
+    use super::{
+        super::tree::{Row, Tree, tests::row},
+        *,
+    };
 
     fn table(name: &str, number: i64) -> TableStat {
         TableStat {
             schema: "public".into(),
             name: name.into(),
+            kind: RelationKind::Table,
+            partition_of: None,
+            partitions: 0,
+            own: false,
             rows: (number > 0).then_some(number),
             dead_rows: number,
             heap_bytes: number,
@@ -100,10 +166,21 @@ mod tests {
     }
 
     fn sample(tables: Vec<TableStat>) -> Sample {
+        let rows = (1..).zip(tables).map(|(oid, stat)| Row {
+            oid,
+            parent: None,
+            stat,
+        });
+        of_rows(rows.collect())
+    }
+
+    fn of_rows(rows: Vec<Row>) -> Sample {
         Sample {
-            tables,
+            id: 1,
+            tree: Tree::of(rows),
             stats_reset: None,
             at: Utc::now(),
+            exact: true,
         }
     }
 
@@ -114,6 +191,8 @@ mod tests {
             sort,
             descending,
             page,
+            all: false,
+            look: None,
         }
     }
 
@@ -187,5 +266,35 @@ mod tests {
         );
         let none = of(&sample, query("%", TableSort::Total, true, 7));
         assert_eq!((none.matching, none.total_bytes, none.largest_bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_in_partitions_counts_once_and_partitions_are_listed_when_asked_for() {
+        use RelationKind::{Foreign, Partitioned, Table, View};
+        let mut ledger = row(7, None, Table, 1000);
+        ledger.stat.own = true;
+        let sample = of_rows(vec![
+            row(1, None, Partitioned, 0),
+            row(2, Some(1), Table, 10),
+            row(3, Some(1), Table, 20),
+            row(4, None, Table, 5),
+            row(5, None, Foreign, 0),
+            row(6, None, View, 0),
+            ledger,
+        ]);
+        let listed = of(&sample, query("", TableSort::Total, true, 1));
+        assert_eq!(names(&listed), ["t1", "t4", "t5"]);
+        assert_eq!((listed.all, listed.hidden, listed.total_bytes), (3, 4, 70));
+        assert_eq!(listed.largest_bytes, 60);
+        let all = TableQuery {
+            all: true,
+            ..query("", TableSort::Total, true, 1)
+        };
+        let all = whole(&sample, all);
+        assert_eq!(names(&all), ["t7", "t1", "t3", "t2", "t4", "t5", "t6"]);
+        assert_eq!((all.all, all.hidden, all.total_bytes), (7, 0, 2070));
+        // Two partitions of three, without their table.
+        let found = of(&sample, query("t2", TableSort::Total, true, 1));
+        assert_eq!((names(&found), found.total_bytes), (vec!["t2"], 20));
     }
 }

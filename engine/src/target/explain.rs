@@ -20,7 +20,7 @@ pub fn fault(target: &str, error: &sqlx::Error, statement: Option<&str>) -> Faul
             format!("No connection to {target} became free in time."),
         )
         .hint(
-            "Either all connections of the pool are in use (see the pool panel; raise DB_POOL_SIZE or DB_MAX_OVERFLOW) \
+            "Either all connections of the pool are in use (see Console below Settings; raise DB_POOL_SIZE or DB_MAX_OVERFLOW) \
              or the server does not answer on its address.",
         ),
         sqlx::Error::PoolClosed => {
@@ -115,6 +115,11 @@ fn refused(target: &str, report: &PgDatabaseError, statement: Option<&str>) -> F
             Code::TargetRefused,
             format!("{target} is read-only: a replica, or default_transaction_read_only is on."),
             Some("Point the URL at the primary."),
+        ),
+        "08001" | "HV00N" => (
+            Code::TargetRefused,
+            format!("{target} could not reach the server of a foreign table: {message}."),
+            Some("Start that server, or correct the foreign server's options, then try again."),
         ),
         _ => (Code::TargetRefused, format!("{target} refused: {message}."), None),
     };

@@ -26,6 +26,10 @@ pub(crate) struct InvalidIndex {
     pub built_by: Option<i32>,
     /// Its size in bytes when the server last counted.
     pub bytes: i64,
+    /// Whether it is the index of a partitioned table, which is valid when each partition has an index of it.
+    pub partitioned: bool,
+    /// The partitions that have no valid index of it.
+    pub lacking: Vec<String>,
 }
 
 impl InvalidIndex {
@@ -37,7 +41,7 @@ impl InvalidIndex {
 
     /// Whether nobody needs it or works on it.
     pub fn is_leftover(&self) -> bool {
-        self.backs.is_none() && self.built_by.is_none()
+        self.backs.is_none() && self.built_by.is_none() && !self.partitioned
     }
 
     /// The statement that removes it.
@@ -56,23 +60,44 @@ pub(crate) async fn list(connection: &mut PgConnection) -> Result<Vec<InvalidInd
                 index.relname as name,
                 heap.relname as \"table\",
                 heap.oid as table_oid,
-                pg_get_indexdef(index.oid) as definition,
+                pg_catalog.pg_get_indexdef(index.oid) as definition,
                 i.indislive as live,
-                (select conname from pg_constraint where conindid = index.oid and contype in ('p', 'u', 'x') limit 1)
-                    as backs,
+                (select conname
+                   from pg_catalog.pg_constraint
+                  where conindid = index.oid
+                    and contype in ('p', 'u', 'x')
+                  limit 1) as backs,
                 -- By table: a rebuild of several indexes names only the one at hand.
                 (select pid
-                   from pg_stat_progress_create_index as build
-                  where build.datid = (select oid from pg_database where datname = current_database())
+                   from pg_catalog.pg_stat_progress_create_index as build
+                  where build.datid = (select oid
+                                         from pg_catalog.pg_database
+                                        where datname = pg_catalog.current_database())
                     and (build.relid = heap.oid or build.relid is null)
                   limit 1) as built_by,
-                index.relpages::bigint * current_setting('block_size')::bigint as bytes
-           from pg_index as i
-           join pg_class as index on index.oid = i.indexrelid
-           join pg_class as heap on heap.oid = i.indrelid
-           join pg_namespace as schema on schema.oid = index.relnamespace
+                index.relpages::bigint * pg_catalog.current_setting('block_size')::bigint as bytes,
+                index.relkind = 'I' as partitioned,
+                array(
+                    select pg_catalog.format('%I.%I', place.nspname, partition.relname)
+                      from pg_catalog.pg_inherits as below
+                      join pg_catalog.pg_class as partition on partition.oid = below.inhrelid
+                      join pg_catalog.pg_namespace as place on place.oid = partition.relnamespace
+                     where index.relkind = 'I'
+                       and below.inhparent = heap.oid
+                       and not exists (
+                           select
+                             from pg_catalog.pg_inherits as attached
+                             join pg_catalog.pg_index as own on own.indexrelid = attached.inhrelid
+                            where attached.inhparent = index.oid
+                              and own.indrelid = partition.oid
+                              and own.indisvalid)
+                     order by 1) as lacking
+           from pg_catalog.pg_index as i
+           join pg_catalog.pg_class as index on index.oid = i.indexrelid
+           join pg_catalog.pg_class as heap on heap.oid = i.indrelid
+           join pg_catalog.pg_namespace as schema on schema.oid = index.relnamespace
           where not i.indisvalid
-            and index.relkind = 'i'
+            and index.relkind in ('i', 'I')
             and schema.nspname !~ '^pg_'
             and schema.nspname <> 'information_schema'
           order by 1, 2",

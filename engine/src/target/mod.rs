@@ -2,6 +2,7 @@
 
 mod catalog;
 pub mod explain;
+pub(crate) mod findings;
 pub(crate) mod identity;
 pub(crate) mod invalid;
 pub(crate) mod live;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 use crate::{
     Caller, Engine, Error, Result, audit,
     config::{MigrationSource, QueryLog, TargetConfig},
+    finding::{self, Kept},
     stats::sample::Samples,
 };
 
@@ -66,6 +68,7 @@ struct Inner {
     samples: Samples,
     home: Arc<Home>,
     identity: RwLock<identity::Known>,
+    kept: Kept,
 }
 
 impl Target {
@@ -78,6 +81,7 @@ impl Target {
             samples: Samples::default(),
             home,
             identity: RwLock::new(identity::Known::Nothing),
+            kept: Kept::default(),
             config,
         };
         Self(Arc::new(inner), None)
@@ -313,11 +317,14 @@ impl Target {
             .pending
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let state = self.state();
+        let is_up = matches!(state, TargetState::Up(_));
         TargetView {
+            findings: self.kept().list(findings::of_state(&state), is_up),
             name: self.name().to_owned(),
             database: self.database().to_owned(),
             address: self.address(),
-            state: self.state(),
+            state,
             has_migrations: match self.migrations() {
                 MigrationSource::AiPal | MigrationSource::Folder(_) => true,
                 MigrationSource::None => false,
@@ -333,7 +340,12 @@ impl Target {
         &self.0.samples
     }
 
-    fn is_up(&self) -> bool {
+    /// What was found at last.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.0.kept
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
         matches!(*self.0.state.borrow(), Some(TargetState::Up(_)))
     }
 
@@ -372,7 +384,7 @@ impl Targets<'_> {
         self.views().await
     }
 
-    /// One managed database, looked at now.
+    /// One managed database, looked at now; its findings are those after all that is known to have been done.
     ///
     /// # Errors
     /// `NotFound`; the store's failures. A target that is down is no error: its view says so.
@@ -382,6 +394,7 @@ impl Targets<'_> {
         if target.is_up() || target.0.state.borrow().is_none() {
             monitor::look_since(&target, std::time::Instant::now()).await;
         }
+        finding::refresh(self.0, &target).await;
         let live = crate::jobs::store::live_by_target(self.0.store()).await?;
         Ok(target.view(live.get(name).copied().unwrap_or(0)))
     }

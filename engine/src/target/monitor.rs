@@ -17,22 +17,19 @@ const DOWN_FIRST: Duration = Duration::from_secs(1);
 const DOWN_MOST: Duration = Duration::from_secs(15);
 /// How long the whole of a look may take: a server that keeps the connection and says nothing is down.
 const ANSWERS: Duration = Duration::from_secs(15);
-/// Between two counts of the pending migrations of a target that stays up.
-const COUNT: Duration = Duration::from_secs(60);
 
 /// Watches one target until the token is cancelled, and publishes what it sees.
 pub(crate) async fn watch(engine: Engine, target: Target, stop: CancellationToken) {
     let mut pause = DOWN_FIRST;
-    let mut counted: Option<Instant> = None;
     loop {
         let was_up = target.is_up();
         let up = look(&target, pause).await;
         if up && !was_up {
             tracing::info!(target.name = target.name(), "managed database is up");
         }
-        if up && (!was_up || counted.is_none_or(|at| at.elapsed() >= COUNT)) {
-            crate::migration::refresh_pending(&target).await;
-            counted = Some(Instant::now());
+        if up != was_up {
+            // What could not be asked can be now, or the other way round.
+            target.kept().outdate();
         }
         if let Err(error) = engine.events().publish_target(&engine, &target).await {
             tracing::warn!(

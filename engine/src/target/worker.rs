@@ -4,7 +4,10 @@ use std::{convert::Infallible, time::Duration};
 
 use contract::jobs::{JobId, LogLevel, Waiting};
 use futures::TryStreamExt;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection,
+    postgres::{PgDatabaseError, PgSeverity},
+};
 
 use super::{
     Target,
@@ -61,10 +64,17 @@ impl Stopped {
 
     /// Whether the session is gone, so that there is no use in going on.
     pub fn is_lost(&self) -> bool {
-        match (self, self.sqlstate()) {
-            (Self::Cancelled, _) => false,
-            (_, Some(code)) => code.starts_with("08") || code.starts_with("57P"),
-            (_, None) => true,
+        match self {
+            Self::Cancelled => false,
+            // An error of a statement leaves the session as it is, whatever it is about: that the server of a foreign
+            // table cannot be reached (08001) is no failure of this connection.
+            Self::Failed {
+                source: sqlx::Error::Database(error),
+                ..
+            } => error
+                .try_downcast_ref::<PgDatabaseError>()
+                .is_none_or(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+            Self::Failed { .. } => true,
         }
     }
 

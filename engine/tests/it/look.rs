@@ -115,6 +115,8 @@ fn tables() -> TableQuery {
         sort: TableSort::Name,
         descending: false,
         page: 1,
+        all: false,
+        look: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod audit;
 mod audit_chain;
 mod backup;
 mod demo;
+mod finding;
 #[cfg(feature = "test-jobs")]
 mod identity;
 mod import;

@@ -111,6 +111,10 @@ async fn all_that_the_guide_names_comes_to_be() {
     assert!(fault.hint.unwrap().contains("Apply the migrations first"));
 
     testkit::ai_pal::apply_schema(&world.pool).await;
+    // What autovacuum analyzes by itself is not due.
+    world
+        .sql("alter table ari_snapshots set (autovacuum_enabled = false)")
+        .await;
     world.sql("insert into ari_snapshots select n::text, n, 'u' || n % 100, now(), 1, 1, 1, 1, 1, 1, 1, n, 1 from generate_series(1, 20000) as n").await;
     let plan = world.plan().await;
     let due = |kind| {
@@ -547,4 +551,108 @@ async fn a_user_with_few_rights_is_told_what_is_hidden() {
     assert_eq!(step(&job, "analyze own.t"), StepState::Done);
     engine.close().await;
     world.sql("drop schema own cascade; drop role limited_test").await;
+}
+
+#[tokio::test]
+async fn a_foreign_server_that_is_away_stops_its_own_table_alone_and_what_is_done_is_not_repeated() {
+    let world = crate::work::files(&[]).await;
+    world
+        .sql(
+            "create extension postgres_fdw;
+             create server away foreign data wrapper postgres_fdw options (host '127.0.0.1', port '1', dbname 'x');
+             create user mapping for public server away options (user 'nobody', password 'hush');
+             create table a_first (id int);
+             create table m_tree (id int) partition by range (id);
+             create table m_tree_1 partition of m_tree for values from (0) to (10);
+             create foreign table m_tree_2 partition of m_tree for values from (10) to (20) server away;
+             create table z_last (id int);
+             insert into a_first values (1);
+             insert into z_last values (1);",
+        )
+        .await;
+    let id = world.optimize(OptimizeSpec::all("main")).await;
+    let fault = world.failed(id).await;
+    assert!(
+        fault.message.starts_with("Not done: m_tree (") && fault.message.contains("foreign table"),
+        "{fault:?}"
+    );
+    assert!(fault.hint.unwrap().contains("3 tables analyzed"));
+    let job = world.ended(id).await;
+    assert_eq!(step(&job, "analyze public.m_tree"), StepState::Failed);
+    for name in ["a_first", "m_tree_1", "z_last"] {
+        assert_eq!(
+            step(&job, &format!("analyze public.{name}")),
+            StepState::Done,
+            "{name}"
+        );
+    }
+    let text = format!("{:?} {:?}", job.fault, world.detail(id).await.log);
+    assert!(!text.contains("hush"), "{text}");
+
+    // Statistics reach the view a moment later.
+    let due = async || {
+        let plan = world.plan().await;
+        plan.items
+            .into_iter()
+            .filter(OptimizeItem::is_due)
+            .map(|item| item.name)
+            .collect::<Vec<_>>()
+    };
+    let begun = std::time::Instant::now();
+    while due().await != ["m_tree"] {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", due().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let id = world.optimize(OptimizeSpec::all("main")).await;
+    world.failed(id).await;
+    let steps: Vec<String> = world
+        .ended(id)
+        .await
+        .progress
+        .steps
+        .into_iter()
+        .map(|step| step.name)
+        .collect();
+    assert_eq!(steps, ["analyze public.m_tree"]);
+}
+
+#[tokio::test]
+async fn the_invalid_index_of_a_partitioned_table_is_found_and_left_for_its_partitions() {
+    let world = crate::work::files(&[]).await;
+    world
+        .sql(
+            "create table tree (id int) partition by range (id);
+             create table tree_1 partition of tree for values from (0) to (10);
+             create table \"Tree 2\" partition of tree for values from (10) to (20);
+             create index tree_id on only tree (id);
+             create index tree_1_id on tree_1 (id);
+             alter index tree_id attach partition tree_1_id;
+             analyze",
+        )
+        .await;
+    let item = world.item("tree_id").await;
+    assert_eq!((item.state, item.is_due()), (ItemState::Invalid, false));
+    let note = item.note.unwrap();
+    assert!(
+        note.contains("public.\"Tree 2\"") && !note.contains("tree_1,") && note.contains("attach partition"),
+        "{note}"
+    );
+    let plan = world.plan().await;
+    assert!(
+        plan.findings
+            .iter()
+            .any(|finding| finding.key == "optimize.invalid_index" && finding.count == 1),
+        "{:?}",
+        plan.findings
+    );
+    // A run that cleans up after others leaves it alone.
+    refused(
+        world.engine.optimize().start(&world.caller, only_indexes()).await,
+        Code::Conflict,
+    );
+    assert!(world.has("tree_id").await);
+    world
+        .sql("create index two on \"Tree 2\" (id); alter index tree_id attach partition two")
+        .await;
+    assert!(world.plan().await.items.iter().all(|item| item.name != "tree_id"));
 }

@@ -6,7 +6,7 @@ use crate::support::{Console, caller, engine};
 use contract::{
     Code,
     session::Role,
-    stats::{TABLES_PER_PAGE, TableDetail, TablePage, TableQuery, TableSort, TableStat},
+    stats::{RelationKind, TABLES_PER_PAGE, TableDetail, TablePage, TableQuery, TableSort, TableStat},
 };
 use engine::{Caller, Result};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -40,6 +40,8 @@ fn query(search: &str, sort: TableSort, descending: bool, page: i64) -> TableQue
         sort,
         descending,
         page,
+        all: false,
+        look: None,
     }
 }
 
@@ -65,6 +67,23 @@ impl Test {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("sizes stay estimated");
+    }
+
+    /// A page of a look that began after all that was done so far: on a busy machine looks are costly, and are used again.
+    async fn newer(&self, query: TableQuery) -> TablePage {
+        let now: contract::Instant = sqlx::query_scalar("select clock_timestamp()")
+            .fetch_one(&self.pool)
+            .await
+            .unwrap();
+        let begun = Instant::now();
+        loop {
+            let page = self.page(query.clone()).await;
+            if page.sampled_at > now {
+                return page;
+            }
+            assert!(begun.elapsed() < crate::work::PATIENCE, "no new look");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn table(&self, name: &str) -> Result<TableDetail> {
@@ -130,15 +149,15 @@ async fn sizes_and_rows_are_the_servers_own() {
         [
             "other.small",
             "public.bare",
-            "public.child",
             "public.long",
+            "public.parent",
             "public.plain",
             "public.summary",
             "public.unlogged"
         ],
-        "every table that holds rows, and no system table, view or partitioned parent"
+        "every table that holds rows, itself or in its partitions, and no system table or view"
     );
-    for table in &page.tables {
+    for table in page.tables.iter().filter(|table| table.name != "parent") {
         let (total, index, toast): (i64, i64, i64) = sqlx::query_as(
             "select pg_total_relation_size(oid), pg_indexes_size(oid),
                     case when reltoastrelid = 0 then 0 else pg_total_relation_size(reltoastrelid) end
@@ -176,7 +195,15 @@ async fn sizes_and_rows_are_the_servers_own() {
     assert!(plain.last_analyze.is_some() && plain.last_vacuum.is_none());
     assert!(find(&page, "long").last_vacuum.is_some());
     assert!(find(&page, "long").toast_bytes > 300 * 9000);
-    assert_eq!(find(&page, "child").rows, None, "never analyzed is not zero rows");
+    let child = test
+        .page(query("child", TableSort::Name, false, 1))
+        .await
+        .tables
+        .remove(0);
+    assert_eq!(child.rows, None, "never analyzed is not zero rows");
+    let parent = find(&page, "parent");
+    assert_eq!((parent.total_bytes, parent.rows), (child.total_bytes, None));
+    assert_eq!(parent.kind, RelationKind::Partitioned);
 }
 
 #[tokio::test]
@@ -200,8 +227,9 @@ async fn a_table_that_is_locked_exclusively_holds_up_nothing() {
         .holding("lock table locked in access exclusive mode; reindex index reindexed_pkey")
         .await;
     for _ in 0..3 {
+        let page = test.newer(query("", TableSort::Total, true, 1)).await;
         let started = Instant::now();
-        let page = test.page(query("", TableSort::Total, true, 1)).await;
+        test.page(query("", TableSort::Total, true, 1)).await;
         let detail = test.table("locked").await.unwrap();
         let indexes = test.console.stats().indexes(&test.viewer, "main").await.unwrap();
         assert!(started.elapsed() < HELD_UP, "{:?}", started.elapsed());
@@ -217,7 +245,7 @@ async fn a_table_that_is_locked_exclusively_holds_up_nothing() {
             .collect();
         assert!(estimated.contains(&("reindexed_pkey", true)) && estimated.contains(&("free_pkey", false)));
     }
-    // The estimate is what the last vacuum saw: all but the maps, which vacuum does not count.
+    // The estimate is the last exact size, or what the last vacuum saw: all but the maps, which vacuum does not count.
     let page = test.page(query("locked", TableSort::Total, true, 1)).await;
     let was = find(&before, "locked");
     assert_eq!(find(&page, "locked").index_bytes, was.index_bytes);
@@ -407,8 +435,7 @@ async fn a_table_is_shown_whole() {
 #[tokio::test]
 async fn what_is_not_there_is_said_to_be_missing() {
     let test = console().await;
-    test.sql("create view looks as select 1 as one").await;
-    for name in ["nothing", "looks", "pg_class", "", "a\"b"] {
+    for name in ["nothing", "pg_class", "", "a\"b"] {
         let fault = test.table(name).await.unwrap_err().fault();
         assert_eq!(fault.code, Code::NotFound, "{name}");
         assert!(fault.hint.is_some());
@@ -475,4 +502,206 @@ async fn ten_thousand_tables_are_shown_page_by_page() {
     assert_eq!(found.tables[0].name, "many_09999");
     let indexes = test.console.stats().indexes(&test.viewer, "main").await.unwrap();
     assert_eq!(indexes.len() as i64, engine::stats::MOST_INDEXES);
+}
+
+#[tokio::test]
+async fn all_of_many_fresh_tables_come_in_one_look_with_exact_sizes_and_in_order() {
+    const TABLES: u32 = 3_000;
+    let test = console().await;
+    seed::many_tables(&test.pool, TABLES).await;
+    // The largest, which no vacuum has counted.
+    for number in 1..=5 {
+        test.sql(&format!(
+            "create table fresh_{number} as select g, repeat('x', 500) as body from generate_series(1, {}) g",
+            number * 1000
+        ))
+        .await;
+    }
+    // What autovacuum does meanwhile: it takes a table's lock for a moment, again and again.
+    let mut churn = PgConnection::connect_with(&test.database.socket_options())
+        .await
+        .unwrap();
+    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ends = std::sync::Arc::clone(&over);
+    let churning = tokio::spawn(async move {
+        while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+            sqlx::raw_sql(
+                "begin; lock table many_01500 in access exclusive mode; select pg_sleep(0.15); commit",
+            )
+            .execute(&mut churn)
+            .await
+            .unwrap();
+        }
+    });
+    let all = test
+        .console
+        .stats()
+        .all_tables(&test.viewer, query("", TableSort::Total, true, 1))
+        .await
+        .unwrap();
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    churning.await.unwrap();
+
+    let names: std::collections::BTreeSet<&str> =
+        all.tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!((all.tables.len(), names.len()), (3_005, 3_005), "each once");
+    assert_eq!((all.matching, all.all, all.settling), (3_005, 3_005, false));
+    let largest: Vec<&str> = all.tables[..5].iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(largest, ["fresh_5", "fresh_4", "fresh_3", "fresh_2", "fresh_1"]);
+    assert!(
+        all.tables
+            .windows(2)
+            .all(|pair| pair[0].total_bytes >= pair[1].total_bytes)
+    );
+    let estimated: Vec<&str> = all
+        .tables
+        .iter()
+        .filter(|table| table.estimated)
+        .map(|table| table.name.as_str())
+        .collect();
+    assert!(
+        estimated.iter().all(|name| *name == "many_01500"),
+        "{estimated:?}"
+    );
+    assert_eq!(all.note.is_some(), !estimated.is_empty());
+}
+
+#[tokio::test]
+async fn later_pages_continue_the_look_of_the_first() {
+    let test = console().await;
+    seed::many_tables(&test.pool, 120).await;
+    let first = test.page(query("", TableSort::Name, false, 1)).await;
+    // What comes first by name now would push the last table of page 1 onto page 2.
+    test.sql("create table a_new_one (id int); drop table many_00120")
+        .await;
+    let mut names: Vec<String> = first.tables.iter().map(|table| table.name.clone()).collect();
+    for page in 2..=3 {
+        let next = TableQuery {
+            look: Some(first.look),
+            ..query("", TableSort::Name, false, page)
+        };
+        let next = test.page(next).await;
+        assert_eq!(next.look, first.look);
+        names.extend(next.tables.into_iter().map(|table| table.name));
+    }
+    let expected: Vec<String> = (1..=120).map(|number| format!("many_{number:05}")).collect();
+    assert_eq!(names, expected);
+    // Without the look's number, as a page without JavaScript asks, the last one that was shown goes on.
+    let second = test.page(query("", TableSort::Name, false, 2)).await;
+    assert_eq!(second.look, first.look);
+    let again = test.newer(query("", TableSort::Name, false, 1)).await;
+    assert_eq!(again.tables[0].name, "a_new_one");
+}
+
+#[tokio::test]
+async fn every_kind_of_relation_is_listed_and_has_a_page() {
+    let test = console().await;
+    test.sql(
+        "create table tree (id int, at date not null) partition by range (at);
+         create table tree_2025 partition of tree for values from ('2025-01-01') to ('2026-01-01');
+         create table tree_2026 partition of tree for values from ('2026-01-01') to ('2027-01-01')
+             partition by list (id);
+         create table tree_2026_1 partition of tree_2026 for values in (1);
+         create table tree_2026_2 partition of tree_2026 for values in (2);
+         create index tree_at on tree (at);
+         insert into tree select 1 + n % 2, date '2025-12-01' + n % 100 from generate_series(1, 9000) n;
+         analyze;
+         create extension file_fdw;
+         create server files foreign data wrapper file_fdw;
+         create foreign table elsewhere (line text) server files options (filename '/dev/null');
+         create materialized view kept as select count(*) from tree;
+         create view looks as select id from tree where id > 1;
+         create table _sqlx_migrations (version bigint primary key);
+         create table _pgsteward_import (id int)",
+    )
+    .await;
+    let page = test.exact().await;
+    let listed: Vec<(&str, RelationKind)> = page
+        .tables
+        .iter()
+        .map(|table| (table.name.as_str(), table.kind))
+        .collect();
+    let mut sorted = listed.clone();
+    sorted.sort_by_key(|(name, _)| *name);
+    assert_eq!(
+        sorted,
+        [
+            ("elsewhere", RelationKind::Foreign),
+            ("kept", RelationKind::Materialized),
+            ("tree", RelationKind::Partitioned)
+        ]
+    );
+    assert_eq!((page.all, page.hidden), (3, 7));
+    let all = test
+        .console
+        .stats()
+        .all_tables(
+            &test.viewer,
+            TableQuery {
+                all: true,
+                ..query("", TableSort::Name, false, 1)
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!((all.tables.len(), all.all, all.hidden), (10, 10, 0));
+    assert!(find(&all, "_sqlx_migrations").own && find(&all, "_pgsteward_import").own);
+
+    // The sums are the server's own, over all levels.
+    let tree = find(&all, "tree");
+    let bytes: i64 = sqlx::query_scalar(
+        "select sum(pg_total_relation_size(relid))::int8 from pg_partition_tree('tree') where isleaf",
+    )
+    .fetch_one(&test.pool)
+    .await
+    .unwrap();
+    assert_eq!((tree.total_bytes, tree.rows), (bytes, Some(9000)));
+    assert_eq!((tree.partitions, tree.indexes), (2, 1));
+    let kept = find(&all, "kept").total_bytes;
+    assert_eq!(
+        page.total_bytes,
+        bytes + kept,
+        "what is in a partition counts once"
+    );
+    let inner = find(&all, "tree_2026");
+    assert_eq!(inner.partition_of.as_ref().unwrap().name, "tree");
+    assert_eq!(
+        inner.total_bytes,
+        find(&all, "tree_2026_1").total_bytes + find(&all, "tree_2026_2").total_bytes
+    );
+
+    let detail = test.table("tree").await.unwrap();
+    assert_eq!(detail.table.total_bytes, bytes);
+    let mut below: Vec<&str> = detail
+        .partitions
+        .iter()
+        .map(|table| table.name.as_str())
+        .collect();
+    below.sort_unstable();
+    assert_eq!(below, ["tree_2025", "tree_2026"]);
+    let index = &detail.indexes[0];
+    let of_index: i64 = sqlx::query_scalar(
+        "select sum(pg_table_size(relid))::int8 from pg_partition_tree('tree_at') where isleaf",
+    )
+    .fetch_one(&test.pool)
+    .await
+    .unwrap();
+    assert_eq!(
+        (index.name.as_str(), index.bytes, index.valid),
+        ("tree_at", of_index, true)
+    );
+    let inner = test.table("tree_2026_1").await.unwrap();
+    assert_eq!(inner.table.partition_of.unwrap().name, "tree_2026");
+    let elsewhere = test.table("elsewhere").await.unwrap();
+    assert_eq!(
+        (
+            elsewhere.server.as_deref(),
+            elsewhere.columns.len(),
+            elsewhere.table.total_bytes
+        ),
+        (Some("files"), 1, 0)
+    );
+    let looks = test.table("looks").await.unwrap();
+    assert!(looks.query.unwrap().contains("WHERE"));
+    assert!(test.table("kept").await.unwrap().query.is_some());
 }

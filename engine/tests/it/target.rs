@@ -245,6 +245,8 @@ fn tables() -> contract::stats::TableQuery {
         sort: contract::stats::TableSort::Name,
         descending: false,
         page: 1,
+        all: false,
+        look: None,
     }
 }
 

@@ -1,9 +1,11 @@
-//! `pgsteward config check`: are the settings right, and does everything answer?
+//! `pgsteward config check`: are the settings right, does everything answer, and what needs attention? Settings and
+//! answers make the exit code; what needs attention is told, as on the overview.
 
 use std::time::Duration;
 
 use contract::{
     Fault,
+    finding::Finding,
     target::{TargetState, TargetView},
 };
 use serde::Serialize;
@@ -25,6 +27,8 @@ struct Part {
     ok: bool,
     version: Option<String>,
     fault: Option<Fault>,
+    /// What needs attention in a managed database, as its overview tells it.
+    findings: Vec<Finding>,
 }
 
 pub(super) async fn run(session: &Session<'_>) -> Result<(), Failure> {
@@ -67,6 +71,7 @@ async fn parts(session: &Session<'_>, console: &Console) -> Result<Vec<Part>, Fa
         ok: true,
         version: None,
         fault: None,
+        findings: Vec::new(),
     };
     let mut parts = vec![store];
     let caller = session.caller(console);
@@ -81,6 +86,7 @@ async fn parts(session: &Session<'_>, console: &Console) -> Result<Vec<Part>, Fa
             ok: fault.is_none(),
             version: None,
             fault: fault.map(|error| error.fault()),
+            findings: Vec::new(),
         });
     }
     Ok(parts)
@@ -118,12 +124,13 @@ fn part(target: TargetView) -> Part {
         ok: fault.is_none(),
         version,
         fault,
+        findings: target.findings,
     }
 }
 
 fn line(part: &Part) -> String {
     let Part { name, address, .. } = part;
-    match &part.fault {
+    let mut text = match &part.fault {
         None => match &part.version {
             Some(version) => format!("ok     {name} ({address}): PostgreSQL {version}"),
             None => format!("ok     {name} ({address})"),
@@ -132,5 +139,21 @@ fn line(part: &Part) -> String {
             Some(hint) => format!("fault  {name} ({address}): {}\n       {hint}", fault.message),
             None => format!("fault  {name} ({address}): {}", fault.message),
         },
+    };
+    // That it is down has been said.
+    for finding in part
+        .findings
+        .iter()
+        .filter(|finding| finding.key != "target.down")
+    {
+        let evidence = finding.evidence.as_deref().unwrap_or_default();
+        text.push_str(&format!(
+            "\n       {}: {} {evidence}",
+            finding.level.name(),
+            finding.words
+        ));
+        text.truncate(text.trim_end().len());
+        text.push_str(&format!("\n         {}", finding.remedy));
     }
+    text
 }

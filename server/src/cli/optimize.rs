@@ -20,11 +20,12 @@ pub(super) async fn run(session: &Session<'_>, console: &Console, what: What) ->
     let target = session.target(console).await?;
     let caller = session.caller(console);
     let optimizer = console.engine.optimize();
-    if what == What::Indexes {
+    if what != What::Analyze {
         let plan = optimizer.plan(&caller, &target).await?;
-        if has_all_indexes(&plan) {
-            session.out.show(&plan, || {
-                format!("Nothing to do: {target} has all the indexes that are wanted.")
+        if has_all(&plan, what) {
+            session.out.show(&plan, || match what {
+                What::Indexes => format!("Nothing to do: {target} has all the indexes that are wanted."),
+                _ => format!("Nothing to do: {target} has all that is wanted, with good statistics."),
             });
             return Ok(());
         }
@@ -50,7 +51,10 @@ pub(super) async fn run(session: &Session<'_>, console: &Console, what: What) ->
 }
 
 /// A second run is no mistake; one without the tables is.
-fn has_all_indexes(plan: &OptimizePlan) -> bool {
-    let mut indexes = plan.items.iter().filter(|item| item.kind == ItemKind::Index);
-    indexes.all(|item| !item.is_due() && item.state != ItemState::NoTable)
+fn has_all(plan: &OptimizePlan, what: What) -> bool {
+    let mut asked = plan
+        .items
+        .iter()
+        .filter(|item| what == What::All || item.kind == ItemKind::Index);
+    asked.all(|item| !item.is_due() && item.state != ItemState::NoTable)
 }

@@ -2,7 +2,7 @@
 
 use contract::{
     format,
-    stats::{TablePage, TableQuery, TableSort},
+    stats::{TablePage, TableQuery, TableSort, TableStat},
 };
 
 use super::{Session, failure::Failure, table};
@@ -11,22 +11,16 @@ use crate::console::Console;
 pub(super) async fn run(session: &Session<'_>, console: &Console) -> Result<(), Failure> {
     let target = session.target(console).await?;
     let caller = session.caller(console);
-    let mut query = TableQuery {
+    let query = TableQuery {
         target,
         search: None,
         sort: TableSort::Total,
         descending: true,
         page: 1,
+        all: true,
+        look: None,
     };
-    let mut all = console.engine.stats().tables(&caller, query.clone()).await?;
-    while (all.tables.len() as i64) < all.matching {
-        query.page += 1;
-        let next = console.engine.stats().tables(&caller, query.clone()).await?;
-        if next.tables.is_empty() {
-            break;
-        }
-        all.tables.extend(next.tables);
-    }
+    let all = console.engine.stats().all_tables(&caller, query).await?;
     session.out.show(&all, || words(&all));
     Ok(())
 }
@@ -34,6 +28,7 @@ pub(super) async fn run(session: &Session<'_>, console: &Console) -> Result<(), 
 fn words(page: &TablePage) -> String {
     let head = [
         "table",
+        "kind",
         "rows",
         "heap",
         "toast",
@@ -51,21 +46,43 @@ fn words(page: &TablePage) -> String {
                 } else {
                     format!("{}.{}", table.schema, table.name)
                 },
+                kind(table),
                 table.rows.map_or_else(|| "unknown".to_owned(), format::exact),
-                format::bytes(table.heap_bytes),
-                format::bytes(table.toast_bytes),
-                format::bytes(table.index_bytes),
-                format::bytes(table.total_bytes),
+                size(table, table.heap_bytes),
+                size(table, table.toast_bytes),
+                size(table, table.index_bytes),
+                size(table, table.total_bytes),
                 table
                     .last_analyze
                     .map_or_else(|| "never".to_owned(), format::absolute),
             ]
         })
         .collect();
-    let tables = table::lay_out(&head, &head[1..6], &rows);
-    format!(
-        "{tables}\n\n{} tables, {} in all",
-        page.all,
+    let tables = table::lay_out(&head, &head[2..7], &rows);
+    let mut text = format!(
+        "{tables}\n\n{} relations, {} in all",
+        format::exact(page.all),
         format::bytes(page.total_bytes)
-    )
+    );
+    if let Some(note) = &page.note {
+        text.push('\n');
+        text.push_str(note);
+    }
+    text
+}
+
+/// What it is, and of what it is a part.
+fn kind(table: &TableStat) -> String {
+    match &table.partition_of {
+        Some(parent) => format!("partition of {}", parent.name),
+        None => table.kind.name().to_owned(),
+    }
+}
+
+fn size(table: &TableStat, bytes: i64) -> String {
+    match (table.kind.has_files(), table.estimated) {
+        (false, _) => "-".to_owned(),
+        (true, true) => format!("≈ {}", format::bytes(bytes)),
+        (true, false) => format::bytes(bytes),
+    }
 }

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use contract::console::SettingView;
 use secrecy::SecretString;
 
 use super::{
@@ -95,6 +96,18 @@ impl Source {
             (Some(value), None) => Ok(Some(value.into())),
             (None, Some(file)) => secret_file(&name, &self.beside(file)).map(Some),
             (None, None) => Ok(None),
+        }
+    }
+
+    /// A setting as the console's page shows it: never a secret, and no part of one.
+    pub(super) fn show(&self, setting: &Setting) -> SettingView {
+        let by_file = setting.secret && self.named(&format!("{}_FILE", setting.name)).is_some();
+        SettingView {
+            name: setting.name.to_owned(),
+            about: setting.about.to_owned(),
+            value: self.get(setting).filter(|_| !setting.secret).map(str::to_owned),
+            is_set: by_file || self.get(setting).is_some(),
+            default: setting.default.to_owned(),
         }
     }
 

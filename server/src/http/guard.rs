@@ -41,6 +41,7 @@ fn is_page(path: &str) -> bool {
     ![
         "/rpc",
         "/events",
+        "/readyz",
         "/download",
         "/import/uploads",
         "/api",

@@ -110,6 +110,7 @@ pub fn router(web: Web) -> Router {
         .route("/download/{target}/{id}/globals", get(download::globals))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::ready))
+        .route("/readyz/detail", get(health::detail))
         .route("/api/{*path}", any(fault::no_such_route))
         .nest_service("/pkg", pages::files(web.site.clone()))
         .fallback(fault::no_such_route)

@@ -282,7 +282,19 @@ async fn config_check_tells_which_database_does_not_answer() {
         .collect();
     assert_eq!(ok, [("store", true), ("up", true), ("down", false)], "{parts}");
     assert!(!done.out.contains("hush") && !done.err.contains("hush"));
+    let keys: Vec<&str> = parts[1]["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["key"].as_str().unwrap())
+        .collect();
+    assert!(keys.contains(&"backup.none"), "{keys:?}");
     let words = home.run(&["config", "check"]);
+    assert!(
+        words.out.contains("urgent: There is no backup.") && words.out.contains("Back up now."),
+        "{}",
+        words.out
+    );
     assert!(
         words.out.contains("ok     up") && words.out.contains("fault  down"),
         "{}",

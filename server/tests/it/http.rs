@@ -518,6 +518,22 @@ async fn pages_are_compressed_and_health_is_told() {
     assert_eq!(answer.header("content-encoding"), "br");
     assert_eq!(console.send(get("/healthz")).await.text(), "ok\n");
     assert_eq!(console.send(get("/readyz")).await.status, StatusCode::OK);
+    // What it finds is for those who are logged in.
+    assert_eq!(
+        console.send(get("/readyz/detail")).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    let viewer = console.log_in_as(Role::Viewer).await;
+    viewer.get("/db/main/").await;
+    let detail = viewer.get("/readyz/detail").await;
+    assert_eq!(detail.status, StatusCode::OK);
+    let detail = detail.json();
+    assert_eq!(
+        (detail[0]["name"].as_str(), detail[0]["healthy"].as_bool()),
+        (Some("main"), Some(false)),
+        "{detail}"
+    );
+    assert!(detail.to_string().contains("backup.none"), "{detail}");
     console.engine.close().await;
     assert_eq!(
         console.send(get("/healthz")).await.status,

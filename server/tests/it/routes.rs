@@ -24,7 +24,9 @@ fn well_formed(path: &str) -> Request<Body> {
     let nobody =
         json!({ "name": "nobody-of-this-name", "role": "viewer", "password": null, "disabled": null });
     let body = match path.strip_prefix("/rpc/").unwrap_or(path) {
-        "who_am_i" | "list_sessions" | "end_sessions" | "list_users" | "list_targets" => json!({}),
+        "who_am_i" | "list_sessions" | "end_sessions" | "list_users" | "list_targets" | "view_console" => {
+            json!({})
+        }
         "change_password" => {
             return form(
                 path,
@@ -34,7 +36,7 @@ fn well_formed(path: &str) -> Request<Body> {
         "add_user" => json!({ "user": { "name": "not a name!", "role": "viewer", "password": "x" } }),
         "change_user" => json!({ "change": nobody }),
         "view_target" | "view_pool" | "view_migrations" | "plan_optimization" | "list_backups" => target,
-        "list_tables" => json!({ "query": tables }),
+        "list_tables" | "export_tables" => json!({ "query": tables }),
         "view_table" => json!({ "target": "main", "schema": "public", "name": "no_such_table" }),
         "list_jobs" => json!({ "query": { "target": null, "kind": null, "state": null, "before": null } }),
         "view_job" | "cancel_job" | "end_session" => job,

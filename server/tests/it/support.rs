@@ -99,6 +99,7 @@ impl Console {
                 every: false,
                 slow: Duration::from_secs(1),
             },
+            about: Default::default(),
         };
         let engine = Engine::open(config).await.unwrap();
         let mut web = Web::new(engine.clone(), Site::read(&site).unwrap(), Vec::new());

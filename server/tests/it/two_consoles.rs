@@ -73,6 +73,7 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
             every: false,
             slow: Duration::from_secs(1),
         },
+        about: Default::default(),
     })
     .await
     .unwrap();

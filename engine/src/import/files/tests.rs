@@ -162,6 +162,7 @@ fn config(import_dir: Option<PathBuf>, data_dir: PathBuf) -> EngineConfig {
             every: false,
             slow: Duration::from_secs(1),
         },
+        about: Default::default(),
     }
 }
 

@@ -179,8 +179,12 @@ pub(super) fn broken(row: &InvalidIndex) -> Item {
         .note(format!("Its build was broken off: {}.", row.definition))
 }
 
+/// Partitions that are named; the rest is counted.
+const NAMED: usize = 5;
+
 fn why_not(row: Option<&InvalidIndex>) -> String {
     match row {
+        Some(row) if row.partitioned => parts_to_build(row),
         Some(InvalidIndex {
             built_by: Some(pid), ..
         }) => format!("Being built at this moment by pid {pid}."),
@@ -192,4 +196,21 @@ fn why_not(row: Option<&InvalidIndex>) -> String {
         }
         _ => "It became valid at this moment.".to_owned(),
     }
+}
+
+/// What is left to do by hand for the index of a partitioned table.
+fn parts_to_build(row: &InvalidIndex) -> String {
+    let name = quote::qualified(&row.schema, &row.name);
+    let more = match row.lacking.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {} more", format::exact(more as i64)),
+    };
+    let lacking: Vec<&str> = row.lacking.iter().take(NAMED).map(String::as_str).collect();
+    format!(
+        "It was made for the partitioned table alone ({}), and no index of it is on {}{more}. Create one on each with \
+         create index concurrently, then attach each with alter index {name} attach partition; with the last one it \
+         becomes valid.",
+        row.definition,
+        lacking.join(", ")
+    )
 }

@@ -56,6 +56,7 @@ pub async fn engine(target: &Database, works: bool) -> Console {
             every: false,
             slow: Duration::from_secs(1),
         },
+        about: Default::default(),
     };
     let engine = Engine::open(config.clone()).await.unwrap();
     Console {

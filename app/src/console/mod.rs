@@ -1,0 +1,6 @@
+//! The console itself: version, paths, configuration, and its pools.
+
+pub mod api;
+mod page;
+
+pub use page::ConsolePage;

@@ -1,0 +1,119 @@
+//! What the state of a managed database, and the console's rights on it, need someone to look at.
+
+use contract::{
+    finding::{Finding, Level},
+    target::{ServerView, TargetState},
+};
+
+use super::{Target, look::query_as};
+use crate::{Result, quote};
+
+/// A server that has less than this share of its connections left soon refuses log-ins.
+const FREE: i64 = 10;
+/// Below this share of block reads from memory, a database is usually larger than its shared buffers.
+const CACHED: f64 = 0.9;
+
+/// What the last known state says.
+pub(super) fn of_state(state: &TargetState) -> Vec<Finding> {
+    match state {
+        TargetState::Up(server) => of_server(server),
+        TargetState::Down { fault, .. } => {
+            let remedy = fault
+                .hint
+                .clone()
+                .unwrap_or_else(|| "Start the server, or correct the database's URL.".to_owned());
+            vec![Finding::new(
+                "target.down",
+                Level::Urgent,
+                fault.message.clone(),
+                remedy,
+            )]
+        }
+    }
+}
+
+fn of_server(server: &ServerView) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if !server.primary {
+        found.push(Finding::new(
+            "target.standby",
+            Level::Note,
+            "This is a standby: it can be read, not changed.",
+            "Migrate, optimize and import on its primary.",
+        ));
+    }
+    if server.connections * FREE >= server.max_connections * (FREE - 1) {
+        found.push(
+            Finding::new(
+                "target.connections",
+                Level::Urgent,
+                format!(
+                    "{} of {} connections are taken.",
+                    server.connections, server.max_connections
+                ),
+                "End idle sessions, put a pooler such as PgBouncer before the server, or raise max_connections.",
+            )
+            .because("When all are taken, the server refuses applications."),
+        );
+    }
+    if server.cache_hit.is_some_and(|share| share < CACHED) {
+        found.push(
+            Finding::new(
+                "target.cache",
+                Level::Note,
+                "Less than 90 % of block reads come from memory.",
+                "Look for queries that read whole tables, or raise shared_buffers.",
+            )
+            .because("Counted since the statistics were reset."),
+        );
+    }
+    found
+}
+
+#[derive(sqlx::FromRow)]
+struct AccessRow {
+    read_only: bool,
+    monitors: bool,
+    role: String,
+}
+
+/// What the console's role may not do.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn access(target: &Target) -> Result<Vec<Finding>> {
+    let mut connection = target.look().await?;
+    let row: AccessRow = query_as(
+        "select pg_catalog.current_setting('default_transaction_read_only')::pg_catalog.bool
+                and not pg_catalog.pg_is_in_recovery() as read_only,
+                pg_catalog.pg_has_role('pg_monitor', 'usage') as monitors,
+                current_user::pg_catalog.text as role",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(|source| target.error(source))?;
+    let mut found = Vec::new();
+    if row.read_only {
+        found.push(
+            Finding::new(
+                "target.read_only",
+                Level::Warning,
+                "Sessions of the console's role are read-only, so nothing can be changed.",
+                "Set default_transaction_read_only to off for this role, or manage the database with another one.",
+            )
+            .because(format!("default_transaction_read_only is on for {}.", row.role)),
+        );
+    }
+    if !row.monitors {
+        found.push(
+            Finding::new(
+                "target.monitor",
+                Level::Note,
+                "The console's role does not see what other sessions do.",
+                format!("As a superuser: grant pg_monitor to {};", quote::ident(&row.role)),
+            )
+            .because("Who holds up a migration or an index build is not told, and statistics are not whole."),
+        );
+    }
+    Ok(found)
+}
