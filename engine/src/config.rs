@@ -6,6 +6,8 @@ use contract::console::SettingView;
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::target::url::{DatabaseUrl, Link};
+
 /// Everything the engine is told. There is no default: the caller has more context.
 #[derive(Clone)]
 pub struct EngineConfig {
@@ -66,6 +68,10 @@ pub struct TargetConfig {
     pub options: PgConnectOptions,
     /// The password again, for the client tools, which take it from a file.
     pub password: Option<SecretString>,
+    /// What else its URL says of the way to it.
+    pub link: Link,
+    /// The server's own address, where the other one is a pooler's: for jobs, which need a session of their own.
+    pub direct: Option<DatabaseUrl>,
     /// Which migrations and indexes belong to it.
     pub migrations: MigrationSource,
     /// Its pool.

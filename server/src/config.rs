@@ -214,6 +214,7 @@ fn store_beside(target: &TargetConfig) -> DatabaseUrl {
     DatabaseUrl {
         options: target.options.clone().database(name),
         password: target.password.clone(),
+        link: target.link.clone(),
     }
 }
 

@@ -45,22 +45,22 @@ impl Console {
 
     async fn open_and(settings: &Settings, works: bool, all_must_fit: bool) -> Result<Self> {
         let (embedded, store, targets) = match &settings.store {
-            Some(store) => {
-                let store = DatabaseUrl {
-                    options: store.options.clone(),
-                    password: store.password.clone(),
-                };
-                (None, store, settings.targets.clone())
-            }
+            Some(store) => (None, store.clone(), settings.targets.clone()),
             None => {
                 let connections = settings.pool.size + settings.pool.overflow + SPARE;
                 let embedded =
                     Embedded::open(&settings.data_dir, settings.pg_bin.as_deref(), connections).await?;
-                let DatabaseUrl { options, password } = embedded.database(embedded::MANAGED);
+                let DatabaseUrl {
+                    options,
+                    password,
+                    link,
+                } = embedded.database(embedded::MANAGED);
                 let target = TargetConfig {
                     name: embedded::MANAGED.to_owned(),
                     options,
                     password,
+                    link,
+                    direct: None,
                     migrations: settings.migrations.clone().unwrap_or(MigrationSource::AiPal),
                     pool: settings.pool.clone(),
                 };

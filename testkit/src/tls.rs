@@ -32,6 +32,7 @@ impl Identity {
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
+    key: String,
 }
 
 impl Authority {
@@ -46,6 +47,21 @@ impl Authority {
     #[must_use]
     pub fn issue(&self, hosts: &[&str]) -> Identity {
         or_fail(self.sign(hosts).doing("making a certificate"))
+    }
+
+    /// The authority's own certificate as a server's, as `openssl req -x509` makes one: CA:TRUE, and signed by itself.
+    #[must_use]
+    pub fn itself(&self) -> Identity {
+        Identity {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+        }
+    }
+
+    /// A certificate with its host as common name alone, as they were made before there was `subjectAltName`.
+    #[must_use]
+    pub fn issue_by_common_name(&self, host: &str) -> Identity {
+        or_fail(self.sign_for(host, &[]).doing("making a certificate"))
     }
 
     /// The certificate to trust (`sslrootcert`), as PEM.
@@ -71,17 +87,20 @@ impl Authority {
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?.pem();
         Ok(Self {
+            key: key.serialize_pem(),
             issuer: Issuer::new(params, key),
             certificate,
         })
     }
 
     fn sign(&self, hosts: &[&str]) -> Result<Identity, rcgen::Error> {
+        self.sign_for(hosts.first().copied().unwrap_or("nobody"), hosts)
+    }
+
+    fn sign_for(&self, name: &str, hosts: &[&str]) -> Result<Identity, rcgen::Error> {
         let mut params =
             CertificateParams::new(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>())?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, hosts.first().copied().unwrap_or("nobody"));
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Identity {

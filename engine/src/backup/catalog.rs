@@ -1,7 +1,7 @@
 //! What the managed database's catalogs say for a backup and while one runs.
 
 use contract::Instant;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, postgres::types::Oid};
 
 use super::manifest::{Database, Extension, Server, Settings};
 use crate::{
@@ -145,6 +145,12 @@ pub(super) struct TableRow {
     pub bytes: i64,
     /// The planner's guess, for progress alone; negative when never analyzed.
     pub guess: f64,
+}
+
+impl TableRow {
+    pub fn oid(&self) -> Option<Oid> {
+        u32::try_from(self.id).ok().map(Oid)
+    }
 }
 
 /// The tables of the archive. Asked in the snapshot's transaction; takes no lock on any of them, so sizes are the

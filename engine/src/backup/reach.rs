@@ -9,10 +9,16 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{ConnectOptions, postgres::PgSslMode};
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use uuid::Uuid;
 
-use crate::{Error, Result, target::Target};
+use crate::{
+    Error, Result,
+    target::{Target, url},
+};
+
+/// Seconds for a tool's connection, where the URL does not say.
+const CONNECT_TIMEOUT: u64 = 10;
 
 /// Where systems keep the authorities they trust, for `verify-ca` and `verify-full` without `sslrootcert`: the console's
 /// own connections trust the public authorities then, and the tools must do the same.
@@ -52,7 +58,7 @@ impl Reach {
     /// # Errors
     /// `Invalid` for a password that libpq's password file cannot carry; `Io`.
     pub(super) fn new(target: &Target, data_dir: &Path, job: Uuid, application: &str) -> Result<Self> {
-        let options = target.options();
+        let (options, password, link) = target.session_address();
         let folder = secrets_folder(data_dir, job);
         let writing = || "writing the password file for pg_dump".to_owned();
         DirBuilder::new()
@@ -61,24 +67,7 @@ impl Reach {
             .create(&folder)
             .map_err(Error::io(writing()))?;
         let secrets = Secrets(folder);
-        // sqlx has no getters for certificates and password; its URL has them. The user and host are replaced, because
-        // not every name can stand in a URL.
-        let url = options.clone().username("x").host("localhost").to_url_lossy();
-        let parameter = |name: &str| {
-            url.query_pairs()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned())
-        };
-        let password = match &target.config().password {
-            Some(password) => Some(password.clone()),
-            None => url.password().map(|encoded| {
-                SecretString::from(
-                    percent_encoding::percent_decode_str(encoded)
-                        .decode_utf8_lossy()
-                        .into_owned(),
-                )
-            }),
-        };
+        let password = password.cloned().or_else(|| kept(options));
         let passfile = match password {
             Some(password) => {
                 Some(secrets.write("pgpass", passfile_line(target, &password)?.expose_secret())?)
@@ -86,7 +75,9 @@ impl Reach {
             None => None,
         };
 
-        let mode = options.get_ssl_mode();
+        let timeout = link
+            .connect_timeout
+            .map_or(CONNECT_TIMEOUT, |given| given.as_secs());
         let mut parts = vec![
             (
                 "host",
@@ -98,20 +89,22 @@ impl Reach {
             ("port", options.get_port().to_string()),
             ("user", options.get_username().to_owned()),
             ("application_name", application.to_owned()),
-            ("connect_timeout", "10".to_owned()),
-            ("sslmode", sslmode(mode).to_owned()),
+            ("connect_timeout", timeout.to_string()),
         ];
-        if let Some(root) = parameter("sslrootcert") {
-            parts.push(("sslrootcert", secrets.as_file("root.pem", root)?));
-        } else if matches!(mode, PgSslMode::VerifyCa | PgSslMode::VerifyFull)
+        let mode = link
+            .get("sslmode")
+            .unwrap_or_else(|| url::name_of(options.get_ssl_mode()));
+        parts.push(("sslmode", mode.to_owned()));
+        let given = link
+            .parameters()
+            .filter(|(name, value)| *name != "sslmode" && *value != url::SYSTEM);
+        parts.extend(given.map(|(name, value)| (name, value.to_owned())));
+        // Not every pg_dump knows the word for the public authorities, but each reads the file in which they are.
+        if matches!(mode, "verify-ca" | "verify-full")
+            && link.get("sslrootcert").is_none_or(|root| root == url::SYSTEM)
             && let Some(system) = AUTHORITIES.into_iter().find(|path| Path::new(path).is_file())
         {
             parts.push(("sslrootcert", system.to_owned()));
-        }
-        for (name, file) in [("sslcert", "client.pem"), ("sslkey", "client.key")] {
-            if let Some(value) = parameter(name) {
-                parts.push((name, secrets.as_file(file, value)?));
-            }
         }
         if let Some(settings) = options.get_options() {
             parts.push(("options", settings.to_owned()));
@@ -121,7 +114,8 @@ impl Reach {
             .map(|(name, value)| format!("{name}={}", conninfo(value)))
             .collect::<Vec<_>>()
             .join(" ");
-        let database = format!("dbname={}", conninfo(target.database()));
+        let name = options.get_database().unwrap_or_else(|| options.get_username());
+        let database = format!("dbname={}", conninfo(name));
         Ok(Self {
             connection: format!("{database} {server}"),
             server,
@@ -168,14 +162,6 @@ impl Secrets {
         write().map_err(Error::io("writing a private file for pg_dump"))?;
         Ok(path)
     }
-
-    /// A certificate or key as the path of a file: it may be given as one, or as its text.
-    fn as_file(&self, name: &str, value: String) -> Result<String> {
-        if value.trim_start().starts_with("-----BEGIN") {
-            return Ok(self.write(name, &value)?.display().to_string());
-        }
-        Ok(value)
-    }
 }
 
 /// One line for every host, port, database and user: the file serves this one target.
@@ -194,15 +180,12 @@ fn passfile_line(target: &Target, password: &SecretString) -> Result<SecretStrin
     Ok(SecretString::from(format!("*:*:*:*:{escaped}\n")))
 }
 
-fn sslmode(mode: PgSslMode) -> &'static str {
-    match mode {
-        PgSslMode::Disable => "disable",
-        PgSslMode::Allow => "allow",
-        PgSslMode::Prefer => "prefer",
-        PgSslMode::Require => "require",
-        PgSslMode::VerifyCa => "verify-ca",
-        PgSslMode::VerifyFull => "verify-full",
-    }
+/// The password that sqlx found elsewhere, in the environment or a password file. It shows it in nothing but its URL; the user
+/// and host are replaced there, because not every name can stand in one.
+fn kept(options: &PgConnectOptions) -> Option<SecretString> {
+    let url = options.clone().username("x").host("localhost").to_url_lossy();
+    let password = percent_encoding::percent_decode_str(url.password()?).decode_utf8_lossy();
+    Some(SecretString::from(password.into_owned()))
 }
 
 /// A value inside a libpq connection string (`dbname='…'`): quotes and backslashes escaped with a backslash.

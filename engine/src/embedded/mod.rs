@@ -18,7 +18,10 @@ use std::{
 use secrecy::SecretString;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use crate::{Error, Result, target::url::DatabaseUrl};
+use crate::{
+    Error, Result,
+    target::url::{DatabaseUrl, Link},
+};
 use cluster::Cluster;
 use lock::{Turn, Use};
 
@@ -99,6 +102,7 @@ impl Embedded {
             .database(name)
             .ssl_mode(PgSslMode::Disable);
         DatabaseUrl {
+            link: Link::default(),
             options,
             password: Some(self.password.clone()),
         }

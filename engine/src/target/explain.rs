@@ -59,11 +59,30 @@ fn refused(target: &str, report: &PgDatabaseError, statement: Option<&str>) -> F
                 "Correct user and password in the database's URL (special characters must be percent-encoded).",
             ),
         ),
-        "28000" if message.contains("no encryption") || message.contains("SSL off") => (
-            Code::TargetUnreachable,
-            format!("{target} accepts only encrypted connections from here."),
-            Some("Add ?sslmode=require (or verify-full with sslrootcert) to the database's URL."),
-        ),
+        // The server says whether the connection was encrypted, and not whether another one would be let in.
+        "28000" if message.contains("pg_hba.conf") => {
+            let plain = message.contains("no encryption") || message.contains("SSL off");
+            let how = if plain {
+                "without encryption"
+            } else {
+                "over an encrypted connection"
+            };
+            let text = match message.contains("rejects") {
+                true => format!("{target}'s pg_hba.conf rejects this user from here, {how}."),
+                false => format!("{target}'s pg_hba.conf has no line for this user from here, {how}."),
+            };
+            let hint = match plain {
+                true => {
+                    "Add a line for this user, database and address to pg_hba.conf and reload it. Where there are lines for \
+                     encrypted connections alone (hostssl), add sslmode=require to the database's URL instead."
+                }
+                false => {
+                    "Add a line for this user, database and address to pg_hba.conf and reload it. Where there are lines for \
+                     unencrypted connections alone (hostnossl), add sslmode=disable to the database's URL instead."
+                }
+            };
+            (Code::TargetUnreachable, text, Some(hint))
+        }
         "28000" => (
             Code::TargetUnreachable,
             format!("{target} does not let this user in from here."),
@@ -186,6 +205,31 @@ fn tls_failed(target: &str, text: &str) -> Fault {
         (
             format!("{target} does not offer encryption, but sslmode asks for it."),
             "Turn ssl on at the server, or use sslmode=prefer or disable where the network is trusted.",
+        )
+    } else if lower.contains("unsupportedcertversion") {
+        (
+            format!("{target}'s certificate is of X.509 version 1, which the console cannot verify."),
+            "Give the server a certificate of version 3, with its host name as subjectAltName. psql takes the old one, and so \
+             would a backup.",
+        )
+    } else if lower.contains("causedasendentity") {
+        (
+            format!(
+                "{target} shows the certificate of an authority (CA:TRUE) as its own, which the console does not take."
+            ),
+            "Sign a certificate for the server by that authority and name the authority in sslrootcert; or make the \
+             self-signed one anew with basicConstraints=CA:FALSE. psql takes it as it is.",
+        )
+    } else if lower.contains("not valid for any names") {
+        (
+            format!("{target}'s certificate names no host where it is looked for: it has no subjectAltName."),
+            "Give the server a certificate with its host name as subjectAltName (psql also reads the common name), or use \
+             sslmode=verify-ca.",
+        )
+    } else if lower.contains("expired") {
+        (
+            format!("{target}'s certificate has expired."),
+            "Give the server a new certificate; look at this machine's clock too.",
         )
     } else if lower.contains("unknownissuer")
         || lower.contains("badsignature")

@@ -180,93 +180,104 @@ pub(crate) async fn distrust(
     connection: &mut PgConnection,
     relation: Oid,
 ) -> Result<Option<String>, sqlx::Error> {
-    query_scalar(
+    let found = distrusted(connection, &[relation]).await?;
+    Ok(found.into_iter().next().map(|(_, why)| why))
+}
+
+/// Those of several relations of which [`distrust`] holds, each with the reason.
+pub(crate) async fn distrusted(
+    connection: &mut PgConnection,
+    relations: &[Oid],
+) -> Result<Vec<(Oid, String)>, sqlx::Error> {
+    query_as(
         "with recursive
-         -- The relation and those that are read with it.
-         relations (oid) as (
-             select $1::oid
+         -- The relations, and those that are read with each.
+         relations (root, oid) as (
+             select oid, oid
+               from unnest($1::oid[]) as asked (oid)
               union
-             select heir.inhrelid
+             select relations.root, heir.inhrelid
                from pg_inherits as heir
                join relations on relations.oid = heir.inhparent
          ),
          -- What belongs to them.
-         parts (class, oid) as (
-             select 'pg_class'::regclass::oid, oid from relations
+         parts (root, class, oid) as (
+             select root, 'pg_class'::regclass::oid, oid from relations
               union all
-             select 'pg_class'::regclass::oid, indexrelid from pg_index join relations on oid = indrelid
+             select root, 'pg_class'::regclass::oid, indexrelid from pg_index join relations on oid = indrelid
               union all
-             select 'pg_constraint'::regclass::oid, part.oid
+             select root, 'pg_constraint'::regclass::oid, part.oid
                from pg_constraint as part
                join relations on relations.oid = part.conrelid
               union all
-             select 'pg_policy'::regclass::oid, part.oid
+             select root, 'pg_policy'::regclass::oid, part.oid
                from pg_policy as part
                join relations on relations.oid = part.polrelid
               union all
-             select 'pg_rewrite'::regclass::oid, part.oid
+             select root, 'pg_rewrite'::regclass::oid, part.oid
                from pg_rewrite as part
                join relations on relations.oid = part.ev_class
               union all
-             select 'pg_statistic_ext'::regclass::oid, part.oid
+             select root, 'pg_statistic_ext'::regclass::oid, part.oid
                from pg_statistic_ext as part
                join relations on relations.oid = part.stxrelid
               union all
-             select 'pg_attrdef'::regclass::oid, part.oid
+             select root, 'pg_attrdef'::regclass::oid, part.oid
                from pg_attrdef as part
                join relations on relations.oid = part.adrelid
          ),
          -- What those name.
-         named (class, oid) as (
-             select refclassid, refobjid
+         named (root, class, oid) as (
+             select root, refclassid, refobjid
                from pg_depend
                join parts on parts.class = classid and parts.oid = objid
               union
-             select 'pg_type'::regclass::oid, atttypid
+             select root, 'pg_type'::regclass::oid, atttypid
                from pg_attribute
                join relations on relations.oid = attrelid
               where attnum > 0
                 and not attisdropped
          ),
          -- Whose it is.
-         owned (what, owner) as (
-             select 'the function ' || oid::regprocedure::text, proowner
-               from pg_proc
-              where oid in (select oid from named where class = 'pg_proc'::regclass)
+         owned (root, what, owner) as (
+             select root, 'the function ' || part.oid::regprocedure::text, proowner
+               from named
+               join pg_proc as part using (oid)
+              where class = 'pg_proc'::regclass
               union all
-             select 'the operator ' || oid::regoperator::text, oprowner
-               from pg_operator
-              where oid in (select oid from named where class = 'pg_operator'::regclass)
+             select root, 'the operator ' || part.oid::regoperator::text, oprowner
+               from named
+               join pg_operator as part using (oid)
+              where class = 'pg_operator'::regclass
               union all
-             select 'the type ' || oid::regtype::text, typowner
-               from pg_type
-              where oid in (select oid from named where class = 'pg_type'::regclass)
+             select root, 'the type ' || part.oid::regtype::text, typowner
+               from named
+               join pg_type as part using (oid)
+              where class = 'pg_type'::regclass
               union all
-             select 'the operator class ' || opcname::text, opcowner
-               from pg_opclass
-              where oid in (select oid from named where class = 'pg_opclass'::regclass)
-         )
-         select case
-                    when exists (
+             select root, 'the operator class ' || opcname::text, opcowner
+               from named
+               join pg_opclass as part using (oid)
+              where class = 'pg_opclass'::regclass
+         ),
+         reasons (root, why) as (
+             select root, 'it is no plain table'
+               from pg_class
+               join relations using (oid)
+              where relkind not in ('r', 'p')
+              union all
+             select root, 'it uses ' || what
+               from owned
+              where not exists (
                         select
-                          from pg_class
-                          join relations using (oid)
-                         where relkind not in ('r', 'p')
-                    ) then 'it is no plain table'
-                    else (
-                        select 'it uses ' || owned.what
-                          from owned
-                         where not exists (
-                                   select
-                                     from pg_roles as role
-                                    where role.oid = owned.owner
-                                      and (role.rolsuper or role.rolname = current_user))
-                         order by 1
-                         limit 1)
-                end",
+                          from pg_roles as role
+                         where role.oid = owned.owner
+                           and (role.rolsuper or role.rolname = current_user))
+         )
+         select root, min(why) from reasons group by root order by root",
     )
-    .bind(relation)
-    .fetch_one(connection)
+    .bind(relations)
+    .fetch_all(connection)
     .await
 }
 

@@ -9,11 +9,15 @@ pub(crate) mod live;
 pub(crate) mod look;
 mod monitor;
 mod pool;
+mod pooler;
 pub mod url;
 pub(crate) mod worker;
 
 use std::{
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +28,7 @@ use contract::{
     session::Permission,
     target::{PoolView, TargetState, TargetView},
 };
+use secrecy::SecretString;
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::sync::watch;
 
@@ -35,6 +40,7 @@ use crate::{
 };
 
 use look::Look;
+use url::Link;
 
 /// How long a page waits for a look to begin.
 const BEGINS: Duration = Duration::from_secs(20);
@@ -69,6 +75,8 @@ struct Inner {
     home: Arc<Home>,
     identity: RwLock<identity::Known>,
     kept: Kept,
+    /// Whether a session was seen to stay one: no pooler lends its connection to others between two statements.
+    keeps_sessions: AtomicBool,
 }
 
 impl Target {
@@ -82,6 +90,7 @@ impl Target {
             home,
             identity: RwLock::new(identity::Known::Nothing),
             kept: Kept::default(),
+            keeps_sessions: AtomicBool::new(false),
             config,
         };
         Self(Arc::new(inner), None)
@@ -132,9 +141,14 @@ impl Target {
         &self.0.config.options
     }
 
-    /// Its configuration.
-    pub(crate) fn config(&self) -> &TargetConfig {
-        &self.0.config
+    /// Where a session of a job's own is had: the server's own address, where there is one beside a pooler's. With the
+    /// password, and with what else the URL says.
+    pub(crate) fn session_address(&self) -> (&PgConnectOptions, Option<&SecretString>, &Link) {
+        let config = &self.0.config;
+        match &config.direct {
+            Some(direct) => (&direct.options, direct.password.as_ref(), &direct.link),
+            None => (&config.options, config.password.as_ref(), &config.link),
+        }
     }
 
     /// Which migrations were chosen for it; `migration::source` says which belong to it.
@@ -212,7 +226,10 @@ impl Target {
 
     /// Connects and goes away again: says at once what is wrong, where the pool would try until its time is over.
     async fn try_to_connect(&self) -> Result<()> {
-        let connection = self.connect_within(pool::CONNECT_TIMEOUT, "look").await?;
+        let (options, link) = (&self.0.config.options, &self.0.config.link);
+        let connection = self
+            .connect_at(options, link, pool::CONNECT_TIMEOUT, "look")
+            .await?;
         connection.close().await.ok();
         Ok(())
     }
@@ -226,7 +243,16 @@ impl Target {
     pub async fn connect(&self, purpose: &str) -> Result<PgConnection> {
         // A pooler may have few connections, and those that only wait for the next page are in the job's way.
         self.0.pool.close_idle().await;
-        let mut connection = self.connect_within(pool::JOB_CONNECT_TIMEOUT, purpose).await?;
+        let mut connection = self.connect_to_session(purpose).await?;
+        if !self.0.keeps_sessions.load(Ordering::Relaxed) {
+            let mut other = self.connect_to_session("check").await?;
+            let lends = pooler::lends_by_transaction(&mut connection, &mut other).await;
+            if lends.map_err(|source| self.error(source))? {
+                return Err(self.needs_session());
+            }
+            other.close().await.ok();
+            self.0.keeps_sessions.store(true, Ordering::Relaxed);
+        }
         sqlx::raw_sql(look::SESSION)
             .execute(&mut connection)
             .await
@@ -239,7 +265,8 @@ impl Target {
         self.0.pool.close_idle().await;
     }
 
-    async fn connect_within(&self, limit: std::time::Duration, purpose: &str) -> Result<PgConnection> {
+    async fn connect_to_session(&self, purpose: &str) -> Result<PgConnection> {
+        let limit = pool::JOB_CONNECT_TIMEOUT;
         let mut connection = self.connect_unchecked(limit, purpose).await?;
         match tokio::time::timeout(limit, self.check(&mut connection)).await {
             Ok(checked) => checked.map(|()| connection),
@@ -248,9 +275,46 @@ impl Target {
     }
 
     /// A connection of its own to whatever database is there.
-    async fn connect_unchecked(&self, limit: std::time::Duration, purpose: &str) -> Result<PgConnection> {
-        let options = self
-            .options()
+    async fn connect_unchecked(&self, limit: Duration, purpose: &str) -> Result<PgConnection> {
+        let (options, _, link) = self.session_address();
+        self.connect_at(options, link, limit, purpose).await
+    }
+
+    fn needs_session(&self) -> Error {
+        let name = self.name();
+        Error::conflict(
+            format!(
+                "{name} is reached through a pooler that lends a server's connection for one transaction only, and this needs \
+                 a session of its own."
+            ),
+            match self.0.config.direct {
+                None => {
+                    "Give the console the server's own address as well: DATABASE_DIRECT_URL, or direct_url in this \
+                     database's section of pgsteward.toml. Pages need no such address."
+                }
+                Some(_) => "Its direct address leads to a pooler too: name the server itself there.",
+            },
+        )
+    }
+
+    async fn connect_at(
+        &self,
+        options: &PgConnectOptions,
+        link: &Link,
+        usual: Duration,
+        purpose: &str,
+    ) -> Result<PgConnection> {
+        link.check().map_err(|problem| {
+            Error::Refused(
+                Fault::new(
+                    Code::TargetUnreachable,
+                    format!("{} cannot be reached: {problem}.", self.name()),
+                )
+                .hint("Put the file there, or correct its path in the database's URL."),
+            )
+        })?;
+        let limit = link.connect_timeout.unwrap_or(usual);
+        let options = options
             .clone()
             // PgBouncer refuses a startup parameter that it does not know.
             .extra_float_digits(None)

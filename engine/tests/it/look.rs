@@ -15,7 +15,9 @@ use contract::{
 };
 use engine::{Caller, Engine, EngineConfig, target::url};
 use sqlx::{Connection, PgConnection, Row};
-use testkit::{Cluster, Database, PgBouncer, PgBouncerOptions, PoolMode, Proxy};
+use testkit::{
+    Cluster, ClusterOptions, Database, PgBouncer, PgBouncerOptions, PoolMode, Proxy, tls::Authority,
+};
 
 use crate::{
     support,
@@ -181,6 +183,24 @@ async fn nothing_of_the_databases_owner_is_run_by_a_look_or_a_job() {
     .unwrap();
     assert!(twins > 4000, "only {twins} traps were set");
 
+    // Planning any question about this table evaluates the function.
+    sqlx::raw_sql(
+        "create role mallory;
+         create schema mallory authorization mallory;
+         set role mallory;
+         set search_path = pg_catalog;
+         create function mallory.trap(int) returns int immutable language plpgsql as $$ begin return 1; end $$;
+         reset role;
+         create table public.goods as select g as id, E'a\\nb' || g as note from generate_series(1, 77) as g;
+         create index goods_trap on public.goods (mallory.trap(1));
+         alter table public.goods owner to mallory;
+         set role mallory;
+         create or replace function mallory.trap(int) returns int immutable language plpgsql set search_path = pg_catalog
+             as $$ begin if current_user = 'postgres' then raise exception 'sprung'; end if; return 1; end $$",
+    )
+    .execute(&mut owner)
+    .await
+    .unwrap();
     let engine = console.beside(true).await;
     let caller = support::caller(&engine, Role::Administrator).await;
     every_look(&engine, &caller).await;
@@ -197,6 +217,7 @@ async fn nothing_of_the_databases_owner_is_run_by_a_look_or_a_job() {
     succeeded(&engine, &caller, id).await;
     let stored = engine.backup().list(&caller, "main").await.unwrap().backups;
     assert_eq!(stored[0].migration, Some(10));
+    assert!(stored[0].rows >= 77, "{:?}", stored[0]);
     let id = engine
         .backup()
         .verify(&caller, "main", stored[0].id)
@@ -366,6 +387,94 @@ async fn looks_go_through_a_transaction_pooler_and_leave_nothing_in_its_sessions
             .unwrap();
         assert_eq!(row.get::<String, _>(0), "0");
     }
+    engine.close().await;
+}
+
+#[tokio::test]
+async fn a_job_says_that_it_needs_a_session_and_takes_the_direct_address() {
+    let cluster = Cluster::start().await;
+    let (console, database) = victim(&cluster).await;
+    console.close().await;
+    let bouncer = PgBouncer::before(&cluster, PoolMode::Transaction).await;
+    let engine = behind(&console, &bouncer, &database).await;
+    let caller = support::caller(&engine, Role::Administrator).await;
+    every_look(&engine, &caller).await;
+    let spec = || BackupSpec {
+        target: "main".into(),
+    };
+    let id = engine.backup().start(&caller, spec()).await.unwrap();
+    let job = work::until(&engine, &caller, id, PATIENCE, |job| job.state.is_final()).await;
+    let fault = job.fault.unwrap();
+    assert_eq!(fault.code, Code::Conflict, "{fault}");
+    assert!(fault.message.contains("a session of its own"), "{fault}");
+    assert!(fault.hint.unwrap().contains("DATABASE_DIRECT_URL"));
+    engine.close().await;
+
+    let parsed = url::parse(&bouncer.url(database.name())).unwrap();
+    let mut config: EngineConfig = console.config.clone();
+    config.targets[0].options = parsed.options;
+    config.targets[0].password = parsed.password;
+    config.targets[0].direct = Some(url::parse(&cluster.url(database.name())).unwrap());
+    let engine = Engine::open(config).await.unwrap();
+    let caller = support::caller(&engine, Role::Administrator).await;
+    every_look(&engine, &caller).await;
+    let id = engine.backup().start(&caller, spec()).await.unwrap();
+    succeeded(&engine, &caller, id).await;
+    let id = engine
+        .optimize()
+        .start(&caller, OptimizeSpec::all("main"))
+        .await
+        .unwrap();
+    succeeded(&engine, &caller, id).await;
+    engine.close().await;
+}
+
+#[tokio::test]
+async fn a_backup_goes_over_tls_with_an_authority_and_a_clients_certificate() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let options = ClusterOptions::new()
+        .tls_only(&servers.issue(&["localhost"]))
+        .client_certificates(&clients);
+    let cluster = Cluster::start_with(options).await;
+    let (console, database) = victim(&cluster).await;
+    console.close().await;
+    let folder = tempfile::tempdir().unwrap();
+    let root = servers.write_into(folder.path());
+    let (certificate, key) = clients.issue(&[cluster.superuser()]).write_into(folder.path());
+    let url = format!(
+        "postgresql://{}@localhost:{}/{}?sslmode=verify-full&sslrootcert={}&sslcert={}&sslkey={}",
+        cluster.superuser(),
+        cluster.port(),
+        database.name(),
+        root.display(),
+        certificate.display(),
+        key.display()
+    );
+    let parsed = url::parse(&url).unwrap();
+    let mut config: EngineConfig = console.config.clone();
+    config.targets[0].options = parsed.options;
+    config.targets[0].password = parsed.password;
+    config.targets[0].link = parsed.link;
+    let engine = Engine::open(config).await.unwrap();
+    let caller = support::caller(&engine, Role::Administrator).await;
+    every_look(&engine, &caller).await;
+    let view = engine.targets().view(&caller, "main").await.unwrap();
+    assert!(matches!(view.state, TargetState::Up(server) if server.tls));
+    let spec = BackupSpec {
+        target: "main".into(),
+    };
+    let id = engine.backup().start(&caller, spec).await.unwrap();
+    succeeded(&engine, &caller, id).await;
+    // What is not there any more is named.
+    std::fs::remove_file(&root).unwrap();
+    let spec = BackupSpec {
+        target: "main".into(),
+    };
+    let id = engine.backup().start(&caller, spec).await.unwrap();
+    let job = work::until(&engine, &caller, id, PATIENCE, |job| job.state.is_final()).await;
+    let fault = job.fault.unwrap();
+    let named = format!("the file {} (sslrootcert) is not there", root.display());
+    assert!(fault.message.contains(&named), "{fault}");
     engine.close().await;
 }
 

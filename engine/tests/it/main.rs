@@ -18,4 +18,5 @@ mod session;
 mod stats;
 mod support;
 mod target;
+mod urls;
 mod work;

@@ -20,6 +20,8 @@ fn target(url_text: &str) -> TargetConfig {
         name: "main".into(),
         options: parsed.options,
         password: parsed.password,
+        link: parsed.link,
+        direct: None,
         migrations: MigrationSource::None,
         pool: PoolConfig {
             size: 2,
@@ -134,7 +136,10 @@ async fn sslmode_is_kept_and_its_failures_are_told_apart() {
     let other_root = Authority::new().write_into(stranger.path());
 
     let plain = down(&format!("{}?sslmode=disable", database.url())).await;
-    assert!(plain.message.contains("only encrypted"), "{plain:?}");
+    assert!(
+        plain.message.contains("pg_hba.conf has no line") && plain.message.contains("without encryption"),
+        "{plain:?}"
+    );
     assert!(plain.hint.unwrap().contains("sslmode=require"));
 
     let distrusted = down(&format!(
@@ -147,6 +152,25 @@ async fn sslmode_is_kept_and_its_failures_are_told_apart() {
         distrusted.message.contains("not signed by an authority"),
         "{distrusted:?}"
     );
+
+    for (identity, mode, words) in [
+        (authority.itself(), "verify-ca", "CA:TRUE"),
+        (
+            authority.issue_by_common_name("localhost"),
+            "verify-full",
+            "no subjectAltName",
+        ),
+        (
+            authority.issue(&["elsewhere.example"]),
+            "verify-full",
+            "another host name",
+        ),
+    ] {
+        let odd = Cluster::start_with(ClusterOptions::new().tls(&identity)).await;
+        let url = odd.url("postgres").replace("127.0.0.1", "localhost");
+        let fault = down(&format!("{url}?sslmode={mode}&sslrootcert={}", root.display())).await;
+        assert!(fault.message.contains(words), "{fault:?}");
+    }
 
     for mode in [
         "sslmode=require".to_owned(),

@@ -10,7 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{
-    setting::{DATABASE_URL, MAX_OVERFLOW, MIGRATIONS, POOL_PROFILE, POOL_RECYCLE, POOL_SIZE, Setting},
+    setting::{
+        DATABASE_URL, DIRECT_URL, MAX_OVERFLOW, MIGRATIONS, POOL_PROFILE, POOL_RECYCLE, POOL_SIZE, Setting,
+    },
     source::{Source, secret_file},
     value::{ConfigError, as_target_name, number, target_name},
 };
@@ -33,6 +35,9 @@ struct Entry {
     url: Option<String>,
     url_env: Option<String>,
     url_file: Option<String>,
+    direct_url: Option<String>,
+    direct_url_env: Option<String>,
+    direct_url_file: Option<String>,
     password_env: Option<String>,
     password_file: Option<String>,
     migrations: Option<String>,
@@ -92,14 +97,27 @@ pub(super) fn url_of(source: &Source, setting: &Setting) -> Result<Option<Databa
     let Some(text) = source.secret(setting)? else {
         return Ok(None);
     };
-    url::parse(text.expose_secret())
+    read_url(&text)
         .map(Some)
         .map_err(|problem| ConfigError::of(setting, problem))
+}
+
+/// Reads a URL, and looks whether the files it names are there.
+fn read_url(text: &SecretString) -> Result<DatabaseUrl, String> {
+    let url = url::parse(text.expose_secret())?;
+    url.link.check()?;
+    Ok(url)
 }
 
 /// The target that `DATABASE_URL` names, called like the database itself.
 pub(super) fn from_variable(source: &Source, pool: &PoolConfig) -> Result<Option<TargetConfig>, ConfigError> {
     let Some(url) = url_of(source, &DATABASE_URL)? else {
+        if source.secret(&DIRECT_URL)?.is_some() {
+            return Err(ConfigError::of(
+                &DIRECT_URL,
+                "DATABASE_URL, to which it belongs, is not set",
+            ));
+        }
         return Ok(None);
     };
     let Some(database) = url.options.get_database() else {
@@ -112,6 +130,8 @@ pub(super) fn from_variable(source: &Source, pool: &PoolConfig) -> Result<Option
         name: as_target_name(database),
         options: url.options,
         password: url.password,
+        link: url.link,
+        direct: url_of(source, &DIRECT_URL)?,
         migrations: chosen_migrations(source)?.unwrap_or(MigrationSource::Unchosen),
         pool: pool.clone(),
     }))
@@ -184,32 +204,39 @@ impl Entry {
                 )
             })
         };
-        let text = match (&self.url, &self.url_env, &self.url_file) {
-            (Some(url), None, None) => SecretString::from(url.as_str()),
-            (None, Some(name), None) => variable("url_env", name)?,
-            (None, None, Some(file)) => {
-                secret_file(&wrong("url_file", String::new(), "").name, &folder.join(file))?
-            }
-            _ => {
-                let problem = "give exactly one of url, url_env and url_file".to_owned();
-                return Err(wrong(
-                    "url",
-                    problem,
-                    "url = \"postgresql://steward@db.example:5432/orders\"",
-                ));
-            }
+        let example = "url = \"postgresql://steward@db.example:5432/orders\"";
+        let read = |field: &str, [url, env, file]: [&Option<String>; 3]| {
+            let text = match (url, env, file) {
+                (None, None, None) => return Ok(None),
+                (Some(url), None, None) => SecretString::from(url.as_str()),
+                (None, Some(name), None) => variable(&format!("{field}_env"), name)?,
+                (None, None, Some(file)) => secret_file(
+                    &wrong(&format!("{field}_file"), String::new(), "").name,
+                    &folder.join(file),
+                )?,
+                _ => {
+                    let problem = format!("give exactly one of {field}, {field}_env and {field}_file");
+                    return Err(wrong(field, problem, example));
+                }
+            };
+            read_url(&text)
+                .map(Some)
+                .map_err(|problem| wrong(field, problem, example))
         };
-        let parsed = url::parse(text.expose_secret());
-        let DatabaseUrl {
+        let url = read("url", [&self.url, &self.url_env, &self.url_file])?;
+        let Some(DatabaseUrl {
             mut options,
             mut password,
-        } = parsed.map_err(|problem| {
-            wrong(
-                "url",
-                problem,
-                "url = \"postgresql://steward@db.example:5432/orders\"",
-            )
-        })?;
+            link,
+        }) = url
+        else {
+            let problem = "give exactly one of url, url_env and url_file".to_owned();
+            return Err(wrong("url", problem, example));
+        };
+        let mut direct = read(
+            "direct_url",
+            [&self.direct_url, &self.direct_url_env, &self.direct_url_file],
+        )?;
         let apart = match (&self.password_env, &self.password_file) {
             (None, None) => None,
             (Some(name), None) => Some(variable("password_env", name)?),
@@ -227,6 +254,10 @@ impl Entry {
         };
         if let Some(apart) = apart {
             options = options.password(apart.expose_secret());
+            if let Some(direct) = direct.as_mut().filter(|direct| direct.password.is_none()) {
+                direct.options = direct.options.clone().password(apart.expose_secret());
+                direct.password = Some(apart.clone());
+            }
             password = Some(apart);
         }
         if options.get_database().is_none() {
@@ -248,6 +279,8 @@ impl Entry {
             name: self.name,
             options,
             password,
+            link,
+            direct,
             migrations,
             pool,
         })

@@ -52,6 +52,13 @@ pub const DATABASE_URL: Setting = secret(
     "postgresql://steward:secret@db.example:5432/ai_pal?sslmode=require",
     "The managed database. SQLAlchemy's `postgresql+asyncpg://` form is understood.",
 );
+/// The managed server itself, behind a pooler.
+pub const DIRECT_URL: Setting = secret(
+    "DATABASE_DIRECT_URL",
+    "the same as DATABASE_URL",
+    "postgresql://steward:secret@db.example:5432/ai_pal",
+    "The managed server's own address, where DATABASE_URL is that of a pooler such as PgBouncer: migrations, backups, imports and index builds need a session of their own.",
+);
 /// The console's own database.
 pub const STORE_URL: Setting = secret(
     "PGSTEWARD_STORE_URL",
@@ -205,6 +212,7 @@ pub const SLOW_QUERY: Setting = plain(
 /// Every setting, in the order of the documentation.
 pub const SETTINGS: [Setting; 23] = [
     DATABASE_URL,
+    DIRECT_URL,
     STORE_URL,
     CONFIG,
     MIGRATIONS,

@@ -80,6 +80,8 @@ impl Console {
                 name: "main".to_owned(),
                 options: target.socket_options(),
                 password: None,
+                link: Default::default(),
+                direct: None,
                 migrations: MigrationSource::AiPal,
                 pool: PoolConfig {
                     size: 4,

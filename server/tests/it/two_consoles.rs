@@ -54,6 +54,8 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
             name: target.name().to_owned(),
             options: target.socket_options(),
             password: None,
+            link: Default::default(),
+            direct: None,
             migrations: MigrationSource::None,
             pool: PoolConfig {
                 size: 2,

@@ -37,6 +37,8 @@ pub async fn engine(target: &Database, works: bool) -> Console {
             name: "main".to_owned(),
             options: target.socket_options(),
             password: None,
+            link: Default::default(),
+            direct: None,
             migrations: MigrationSource::AiPal,
             pool: PoolConfig {
                 size: 4,
