@@ -1,10 +1,23 @@
 //! The log: one line an event on standard error, as text or JSON.
+//!
+//! A line may be lost, work never: no task waits for the log's reader or fails because of it. Lines go into a queue of
+//! bounded size, and one thread writes them. What found no room there, or could not be written (a full disk, a reader that
+//! is gone), is counted, and told as soon as a line can be written again.
 
-use std::io::{self, IsTerminal, Write};
+mod queue;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
+use self::queue::Queue;
 use crate::config::ConfigError;
+
+/// How long the program's end waits for the last lines.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// What a server says beside its answers. Its text is the server's own, with rows' values, and a loop makes millions of them:
 /// none is written, whatever RUST_LOG says.
@@ -12,15 +25,36 @@ const NOTICES: &str = "sqlx::postgres::notice=off";
 /// The most bytes of one event; what a server answers may be of any length.
 const MOST: usize = 16 * 1024;
 
-/// Begins to log. `usual` holds when the settings name no filter.
+/// The log of this process. Dropping it writes what is still queued, unless nobody reads it.
+pub(crate) struct Log(Queue);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        Queue::flush(&self.0, LAST_LINES);
+    }
+}
+
+/// Begins to log. `usual` holds when the settings name no filter. A panic becomes a line of the log, too: the standard
+/// library would write it to standard error itself, and wait there.
 ///
 /// # Errors
-/// When the filter cannot be read.
-pub fn begin(filter: Option<&str>, usual: &str, json: bool) -> Result<(), ConfigError> {
+/// When the filter cannot be read, or the thread that writes does not start.
+pub(crate) fn begin(filter: Option<&str>, usual: &str, json: bool) -> Result<Log, ConfigError> {
     let ansi = !json && io::stderr().is_terminal();
+    let queue = Queue::start(io::stderr(), move |lost| told(lost, json)).map_err(|error| ConfigError {
+        name: "RUST_LOG".to_owned(),
+        problem: format!("the thread that writes the log does not start: {error}"),
+        example: "a higher limit of processes for this user".to_owned(),
+    })?;
+    let to = queue.clone();
     let log = tracing_subscriber::fmt()
         .with_env_filter(read(filter.unwrap_or(usual))?)
-        .with_writer(Lines { to: io::stderr, ansi })
+        .with_writer(Lines {
+            to: move || to.clone(),
+            ansi,
+        })
+        // The writer never fails; were it to, the layer would write to standard error by itself.
+        .log_internal_errors(false)
         .with_target(false);
     // A second call, in tests, changes nothing.
     if json {
@@ -28,7 +62,29 @@ pub fn begin(filter: Option<&str>, usual: &str, json: bool) -> Result<(), Config
     } else {
         log.with_ansi(ansi).try_init().ok();
     }
-    Ok(())
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::capture();
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("unnamed");
+        tracing::error!(thread, "{panic}");
+        if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+            tracing::error!(thread, "{backtrace}");
+        }
+    }));
+    Ok(Log(queue))
+}
+
+/// What is said of lines that are lost.
+fn told(lost: u64, json: bool) -> String {
+    let at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let lines = if lost == 1 { "line" } else { "lines" };
+    let message = format!("{lost} {lines} of this log could not be written and are lost");
+    if json {
+        let line = serde_json::json!({"timestamp": at, "level": "WARN", "fields": {"message": message, "lost": lost}});
+        format!("{line}\n")
+    } else {
+        format!("{at}  WARN {message}\n")
+    }
 }
 
 fn read(filter: &str) -> Result<EnvFilter, ConfigError> {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use contract::Fault;
 
-use super::plain;
+use super::{out::tell, plain};
 use crate::config::ConfigError;
 
 /// Why a command failed, and with which exit code the process ends.
@@ -54,9 +54,9 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         // A line of a database's message must not look like one of ours.
         let shown = |text: &str| plain::lines(text).replace('\n', "\n  ");
-        eprintln!("error: {}", shown(self.message.trim_end_matches('.')));
+        tell(&format!("error: {}", shown(self.message.trim_end_matches('.'))));
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {}", shown(hint));
+            tell(&format!("hint: {}", shown(hint)));
         }
         ExitCode::from(self.code)
     }

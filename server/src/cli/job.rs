@@ -1,4 +1,4 @@
-//! Waiting for a job: this process works on it unless a console is faster, shows how far it is, and on Ctrl-C has it
+//! Waiting for a job: this process works on it unless a console is faster, shows how far it is, and on Ctrl-C or SIGTERM has it
 //! cancelled and waits for its clean-up.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Session, failure::Failure, plain};
+use super::{Session, failure::Failure, out::tell, plain};
 use crate::console::Console;
 
 /// Between two looks at the job when no value comes by itself.
@@ -54,15 +54,24 @@ async fn until_over(session: &Session<'_>, console: &Console, id: JobId) -> Resu
     let mut asked_to_stop = false;
     // One listener for the whole wait: between two would be moments in which a Ctrl-C is heard by nobody.
     let mut interrupt = interrupts()?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(uncaught)?;
+    // A terminal that is closed, as by a lost SSH session, does not end the job.
+    let _hang_up = signal(SignalKind::hangup()).map_err(uncaught)?;
     while !job.state.is_final() {
         shown.at(&job);
+        let asked = async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
         tokio::select! {
             value = values.next() => match value {
                 Some(value) => job = newer(value, job),
                 None => return Err(Failure::message("the console closed before the job ended")),
             },
             () = tokio::time::sleep(LOOK) => job = jobs.detail(&caller, id).await?.job,
-            _ = interrupt.recv(), if !asked_to_stop => {
+            () = asked, if !asked_to_stop => {
                 asked_to_stop = true;
                 shown.note("cancelling; waiting for the clean-up");
                 cancel(console, &caller, id).await?;
@@ -214,7 +223,7 @@ impl Shown {
             .map(|fraction| format!("{:>3} %  ", (fraction * 10.0) as u32 * 10));
         let line = format!("{}{what}", tenths.unwrap_or_default());
         if line != self.last && !self.silent {
-            eprintln!("{line}");
+            tell(&line);
             self.last = line;
         }
     }
@@ -222,7 +231,7 @@ impl Shown {
     fn note(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(plain::lines(text)),
-            None => eprintln!("{}", plain::lines(text)),
+            None => tell(text),
         }
     }
 

@@ -25,7 +25,7 @@ mod stats;
 mod table;
 mod target;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use nix::unistd::{Uid, User};
@@ -34,6 +34,9 @@ use crate::{config::Settings, console::Console, http::Site, logging, privileges}
 use arguments::{Arguments, Command, Files};
 use failure::Failure;
 use out::Out;
+
+/// How long files that are at work when a command ends have to come to their end.
+const LAST_FILES: Duration = Duration::from_secs(3);
 
 /// What every command is given.
 struct Session<'a> {
@@ -63,7 +66,7 @@ fn begin(arguments: Arguments, out: Out) -> Result<(), Failure> {
     }
     let settings = Settings::from_process()?;
     let serves = matches!(arguments.command, Command::Serve { .. });
-    logging::begin(
+    let _log = logging::begin(
         settings.log_filter.as_deref(),
         if serves { "info" } else { "warn" },
         settings.log_json,
@@ -96,7 +99,10 @@ fn begin(arguments: Arguments, out: Out) -> Result<(), Failure> {
         yes: arguments.yes,
         os_user,
     };
-    runtime.block_on(run(arguments.command, session, opened, site))
+    let done = runtime.block_on(run(arguments.command, session, opened, site));
+    // A thread that waits for a disk that does not answer must not hold up the end.
+    runtime.shutdown_timeout(LAST_FILES);
+    done
 }
 
 async fn run(
@@ -153,7 +159,7 @@ impl Session<'_> {
     /// Says something to a person beside the result.
     fn note(&self, text: &str) {
         if !self.out.is_json() {
-            eprintln!("{}", plain::lines(text));
+            out::tell(text);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Standard output: the one place that writes to it.
+//! Standard output and what is said to a person on standard error: the one place that writes to them. Neither `println!`
+//! nor `eprintln!`: they panic when nobody reads.
 
 use std::io::{IsTerminal, Write};
 
@@ -55,4 +56,9 @@ fn write(text: &str) {
     let mut stdout = std::io::stdout().lock();
     // A reader that has gone away, as `| head` does, is no failure.
     let _gone = writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush());
+}
+
+/// Says something to a person on standard error; one who is gone is no failure.
+pub(super) fn tell(text: &str) {
+    let _gone = writeln!(std::io::stderr().lock(), "{}", plain::lines(text));
 }

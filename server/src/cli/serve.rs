@@ -65,17 +65,24 @@ pub(super) async fn run(session: Session<'_>, site: Site, with_demo: bool) -> Re
     Ok(())
 }
 
-/// Cancelled by Ctrl-C or SIGTERM. A second one changes nothing: what is left to do has its limits.
+/// Cancelled by Ctrl-C or SIGTERM, not by SIGHUP. A second one changes nothing: what is left to do has its limits.
 fn stop_signal() -> Result<CancellationToken, Failure> {
     let failed = |error: std::io::Error| Failure::message(format!("signals cannot be caught: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
     let stop = CancellationToken::new();
     let told = stop.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                // Its terminal was closed, or someone expects the settings to be read again.
+                _ = hang_up.recv() => tracing::warn!(
+                    "SIGHUP changes nothing: the console goes on, and settings are read at the next start"
+                ),
+            }
         }
         told.cancel();
     });

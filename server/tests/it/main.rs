@@ -11,6 +11,7 @@ mod events;
 mod http;
 mod identity;
 mod import_command;
+mod log;
 mod matrix;
 mod names;
 mod program;

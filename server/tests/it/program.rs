@@ -117,7 +117,12 @@ impl Home {
 
     /// Starts the console and waits until it is ready.
     pub fn serve(&self) -> Serving {
-        let mut child = self.command(&["serve"]).spawn().unwrap();
+        self.serve_with_log(Stdio::piped())
+    }
+
+    /// The same with its log going there; what comes through a pipe of this process is read.
+    pub fn serve_with_log(&self, to: Stdio) -> Serving {
+        let mut child = self.command(&["serve"]).stderr(to).spawn().unwrap();
         let (said, lines) = mpsc::channel();
         let out = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -125,18 +130,19 @@ impl Home {
                 .map_while(Result::ok)
                 .for_each(|line| said.send(line).unwrap_or(()))
         });
-        let mut err = child.stderr.take().unwrap();
-        let log = std::thread::spawn(move || {
-            let mut text = String::new();
-            err.read_to_string(&mut text).ok();
-            text
+        let log = child.stderr.take().map(|mut err| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                err.read_to_string(&mut text).ok();
+                text
+            })
         });
         let mut serving = Serving {
             child,
             url: String::new(),
             said: Vec::new(),
             lines,
-            log: Some(log),
+            log,
         };
         let begun = Instant::now();
         while serving.url.is_empty() {
