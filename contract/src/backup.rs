@@ -66,6 +66,9 @@ pub struct BackupView {
     pub tables: i64,
     /// Rows over all tables.
     pub rows: i64,
+    /// What a reader must know of it, in sentences, such as that the rows of foreign tables are not in it.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Who asked for it.
     pub created_by: String,
     /// The job that made it.

@@ -231,6 +231,17 @@ pub enum StepState {
     Skipped,
     /// Ended with a fault.
     Failed,
+    /// It was at work when its job ended, and nothing says how far it came beyond what it last told.
+    BrokenOff,
+    /// Its job ended before it.
+    NotBegun,
+}
+
+impl StepState {
+    /// Whether it can still change.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Running)
+    }
 }
 
 /// One named part of a job, such as one migration or one index.

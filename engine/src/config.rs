@@ -35,6 +35,8 @@ pub struct EngineConfig {
     pub query_log: QueryLog,
     /// What the console is, for the page that shows it.
     pub about: About,
+    /// How long nothing may come from a managed database before the job that waits for it is ended.
+    pub network_timeout: Duration,
 }
 
 /// The program and what it was told, without secrets.

@@ -31,13 +31,17 @@ pub use value::ConfigError;
 
 use setting::{
     ADDR, ADMIN_PASSWORD, BACKUP_URL, CONFIG, DATA_DIR, ECHO, IMPORT_DIR, JWT_SECRET, LOG, LOG_FORMAT,
-    PG_BIN, QUERY_LOGGING, SITE_ROOT, SLOW_QUERY, STORE_URL, TRUSTED_PROXY, UPLOAD_LIMIT,
+    NETWORK_TIMEOUT, PG_BIN, QUERY_LOGGING, SITE_ROOT, SLOW_QUERY, STORE_URL, TRUSTED_PROXY, UPLOAD_LIMIT,
 };
 
 /// Connections to the store, for requests, events and the runner of one process.
 const STORE_CONNECTIONS: u32 = 16;
 /// The largest upload, in bytes, unless something else is set.
 const UPLOAD: i64 = 4 << 30;
+
+/// Seconds of silence after which a job ends, unless something else is set. Longer than a firewall or a failover takes, and
+/// than pg_dump thinks between two words.
+const SILENCE: u64 = 300;
 
 /// Everything the process is told, checked. Paths are absolute, since the process may leave its folder.
 pub struct Settings {
@@ -71,6 +75,8 @@ pub struct Settings {
     pub pool: PoolConfig,
     /// How the console's own queries are logged.
     pub query_log: QueryLog,
+    /// How long nothing may come from a managed database before a job that waits for it ends.
+    pub network_timeout: Duration,
     /// Which log lines are written.
     pub log_filter: Option<String>,
     /// Whether the log is written as JSON.
@@ -126,6 +132,11 @@ impl Settings {
                 every,
                 slow: Duration::from_millis(slow.unwrap_or(1000)),
             },
+            network_timeout: Duration::from_secs(
+                source
+                    .read(&NETWORK_TIMEOUT, |text| value::number(text, 10, 86_400))?
+                    .unwrap_or(SILENCE),
+            ),
             log_filter: source.get(&LOG).map(str::to_owned),
             log_json: source.read(&LOG_FORMAT, log_format)?.unwrap_or(false),
             warnings: source.warnings(),
@@ -167,6 +178,7 @@ impl Settings {
                 settings: self.shown.clone(),
                 warnings: self.warnings.clone(),
             },
+            network_timeout: self.network_timeout,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A console that is open: the engine, and the embedded PostgreSQL when there is no other.
 
-use std::time::{Duration, Instant};
+use std::{sync::Arc, time::Duration};
 
 use engine::{
     Engine, Error, Result,
@@ -9,12 +9,13 @@ use engine::{
     target::url::DatabaseUrl,
 };
 
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
 use crate::config::Settings;
 
-/// Everything ends within this time after the wish to stop.
-const END: Duration = Duration::from_secs(14);
-/// Of that, what a server that has to be stopped at once may still need.
-const LEAST: Duration = Duration::from_secs(4);
+/// How long the embedded server may take to stop once it has written its memory to disk.
+const STOP: Duration = Duration::from_secs(30);
 /// Connections of the embedded server beyond the console's own pools: jobs, other consoles, a person with psql.
 const SPARE: u32 = 40;
 
@@ -22,7 +23,26 @@ const SPARE: u32 = 40;
 pub struct Console {
     /// What does the work.
     pub engine: Engine,
-    embedded: Option<Embedded>,
+    embedded: Option<Kept>,
+}
+
+/// The embedded server, and the task that starts it again when it dies.
+struct Kept {
+    embedded: Arc<Embedded>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Kept {
+    fn begin(embedded: Embedded) -> Self {
+        let (embedded, stop) = (Arc::new(embedded), CancellationToken::new());
+        let (kept, until) = (Arc::clone(&embedded), stop.clone());
+        Self {
+            embedded,
+            stop,
+            task: tokio::spawn(async move { kept.keep_alive(until).await }),
+        }
+    }
 }
 
 impl Console {
@@ -65,7 +85,7 @@ impl Console {
                     pool: settings.pool.clone(),
                 };
                 let store = embedded.database(embedded::STORE);
-                (Some(embedded), store, vec![target])
+                (Some(Kept::begin(embedded)), store, vec![target])
             }
         };
         let config = settings.engine(store, targets, works);
@@ -76,7 +96,7 @@ impl Console {
         match opened {
             Ok(engine) => Ok(Self { engine, embedded }),
             Err(error) => {
-                stop(embedded, END).await;
+                stop(embedded).await;
                 Err(error)
             }
         }
@@ -84,16 +104,16 @@ impl Console {
 
     /// Ends the work, closes the connections, and stops the embedded PostgreSQL when nobody else uses it.
     pub async fn close(self) {
-        let begun = Instant::now();
         self.engine.close().await;
-        stop(self.embedded, END.saturating_sub(begun.elapsed()).max(LEAST)).await;
+        stop(self.embedded).await;
     }
 }
 
-async fn stop(embedded: Option<Embedded>, within: Duration) {
-    if let Some(embedded) = embedded
-        && let Err(error) = embedded.close(within).await
-    {
+async fn stop(kept: Option<Kept>) {
+    let Some(kept) = kept else { return };
+    kept.stop.cancel();
+    kept.task.await.ok();
+    if let Err(error) = kept.embedded.close(STOP).await {
         report(&error);
     }
 }

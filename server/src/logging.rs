@@ -30,7 +30,7 @@ pub(crate) struct Log(Queue);
 
 impl Drop for Log {
     fn drop(&mut self) {
-        Queue::flush(&self.0, LAST_LINES);
+        self.0.drain(LAST_LINES);
     }
 }
 

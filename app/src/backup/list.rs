@@ -128,6 +128,12 @@ fn Row(
                 </span>
                 {move || damage.get().map(|damage| view! { <div class="bad-text small">{damage}</div> })}
                 {move || foreign.get().map(|words| view! { <div class="muted small">{words}</div> })}
+                {backup
+                    .get_untracked()
+                    .notes
+                    .into_iter()
+                    .map(|note| view! { <div class="muted small">{note}</div> })
+                    .collect_view()}
                 <Facts backup=backup.get_untracked() />
             </td>
             <td>

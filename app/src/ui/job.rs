@@ -216,18 +216,22 @@ pub fn StepLine(
 ) -> impl IntoView {
     let icon = match step.state {
         StepState::Done => Some(icons::Done),
-        StepState::Failed => Some(icons::Close),
+        StepState::Failed | StepState::BrokenOff => Some(icons::Close),
         StepState::Skipped => Some(icons::Skipped),
-        StepState::Pending | StepState::Running => None,
+        StepState::Pending | StepState::Running | StepState::NotBegun => None,
     };
-    let detail = match (
-        step.detail,
-        step.fraction.filter(|_| step.state == StepState::Running),
-    ) {
-        (Some(detail), Some(fraction)) => Some(format!("{detail} · {}", format::percent(fraction))),
-        (None, Some(fraction)) => Some(format::percent(fraction)),
-        (detail, None) => detail,
+    let share = step.fraction.map(format::percent);
+    let stands = match step.state {
+        StepState::Running => share,
+        StepState::BrokenOff => Some(match share {
+            Some(share) => format!("broken off at {share}"),
+            None => "broken off".to_owned(),
+        }),
+        StepState::NotBegun => Some("not begun".to_owned()),
+        _ => None,
     };
+    let parts: Vec<String> = step.detail.into_iter().chain(stands).collect();
+    let detail = (!parts.is_empty()).then(|| parts.join(" · "));
     view! {
         <li class=step_class(step.state)>
             <span class="step-icon">{icon.map(|icon| view! { <Icon icon /> })}</span>
@@ -243,10 +247,10 @@ pub fn StepLine(
 
 fn step_class(state: StepState) -> &'static str {
     match state {
-        StepState::Pending => "step pending",
+        StepState::Pending | StepState::NotBegun => "step pending",
         StepState::Running => "step running",
         StepState::Done => "step done",
-        StepState::Skipped => "step skipped",
+        StepState::Skipped | StepState::BrokenOff => "step skipped",
         StepState::Failed => "step failed",
     }
 }
@@ -258,5 +262,7 @@ fn step_word(state: StepState) -> &'static str {
         StepState::Done => "done",
         StepState::Skipped => "nothing to do",
         StepState::Failed => "failed",
+        StepState::BrokenOff => "broken off",
+        StepState::NotBegun => "not begun",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -12,21 +12,32 @@ use contract::{
     format,
     jobs::{LogLevel, Phase, StepState},
 };
+use sqlx::PgConnection;
 use tokio::sync::watch;
 
 use super::{
+    catalog,
     dump::{self, Dump},
     folder,
     globals::{self, Globals},
     manifest::{ARCHIVE, FORMAT, GLOBALS, MANIFEST, Manifest, ManifestKind, StoredFile, Table, unsealed},
     meter::Meter,
     prepare::Ready,
-    pump::forget_pages,
+    pump::{Flow, forget_pages},
+    reach::Reach,
     read_back::{self, Damage},
     reconcile::{self, blocking},
-    store, words,
+    rows, store, words,
 };
-use crate::{Error, Result, jobs::JobContext};
+use crate::{
+    Error, Result,
+    jobs::{JobContext, patiently},
+    programs::Programs,
+    target::{
+        Target,
+        silence::{Listen, Probe, Question, until_silent, waits},
+    },
+};
 
 /// The share of the job's bar at which the read-back ends.
 const READ_BACK: f64 = 0.99;
@@ -42,6 +53,38 @@ const STORE: usize = 3;
 pub(super) struct Attempt<'a> {
     pub context: &'a JobContext,
     pub begun: Instant,
+}
+
+/// What is heard of a backup: bytes and words of pg_dump, or that the server is at work for it.
+struct Sessions<'a> {
+    probe: Probe,
+    application: &'a str,
+    flow: &'a Flow,
+    last: u64,
+}
+
+impl Listen for Sessions<'_> {
+    async fn heard(&mut self) -> bool {
+        let moved = self.flow.moved();
+        if std::mem::replace(&mut self.last, moved) != moved || self.flow.writing.load(Ordering::Relaxed) {
+            return true;
+        }
+        match self.probe.ask(AtWork(self.application)).await {
+            Some(Some(at_work)) => at_work,
+            // It cannot be told.
+            Some(None) => true,
+            None => false,
+        }
+    }
+}
+
+/// Whether the server is at work for the sessions of this name.
+struct AtWork<'a>(&'a str);
+
+impl Question<bool> for AtWork<'_> {
+    async fn put(self, connection: &mut PgConnection) -> std::result::Result<bool, sqlx::Error> {
+        catalog::at_work(connection, self.0).await
+    }
 }
 
 impl Attempt<'_> {
@@ -83,11 +126,13 @@ impl Attempt<'_> {
         let started = self.begin(DUMP, Phase::Dumping);
         let meter = Mutex::new(Meter::new(&snapshot.tables, last.as_ref()));
         let (taken_at, snapshot_id) = (snapshot.taken_at, snapshot.id.clone());
-        let (tables, migration, large_objects) = (
+        let (tables, left_out, migration, large_objects) = (
             snapshot.tables.clone(),
+            snapshot.left_out.clone(),
             snapshot.migration,
             snapshot.large_objects,
         );
+        let flow = Flow::default();
         let (locked, when_locked) = watch::channel(false);
         let mut dumped = locked.subscribe();
         let dump = Dump {
@@ -98,14 +143,15 @@ impl Attempt<'_> {
             folder: &folder,
             application: &application,
             snapshot: &snapshot_id,
+            flow: &flow,
             names_have_line_breaks: tables
                 .iter()
                 .any(|table| format!("{}{}", table.schema, table.name).contains('\n')),
         };
         let dumping = Box::pin(async {
-            let written = dump.run(archive, &meter, locked).await?;
+            let dumped = dump.run(archive, &meter, locked).await?;
             context.phase(Phase::Dumping, "Counting rows".to_owned());
-            Ok(written)
+            Ok(dumped)
         });
         let counting = Box::pin(async {
             let counted = context.unless_cancelled(snapshot.count(when_locked)).await;
@@ -115,14 +161,21 @@ impl Attempt<'_> {
             }
             counted
         });
-        let (written, rows) = tokio::try_join!(dumping, counting)?;
+        let both = async { tokio::try_join!(dumping, counting) };
+        let ((written, in_archive), counted) = tokio::select! {
+            both = both => both?,
+            // Dropping the work ends the tools.
+            silent = self.silent(&target, &application, &flow) => return Err(silent),
+        };
         let dump_ms = self.end(DUMP, started, format::bytes(to_i64(written.bytes)));
         let meter = meter.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let tables: Vec<Table> = tables
+        let uncounted = counted.iter().filter(|rows| rows.is_none()).count();
+        let mut tables: Vec<Table> = tables
             .into_iter()
-            .zip(rows)
+            .zip(counted)
             .zip(meter.times())
             .map(|((table, rows), took)| Table {
+                id: Some(table.id),
                 schema: table.schema,
                 name: table.name,
                 rows,
@@ -130,11 +183,31 @@ impl Attempt<'_> {
                 dump_ms: took.map(millis),
             })
             .collect();
+        let mut missing = rows::missing(&tables, &in_archive);
+        if missing.is_empty() {
+            let defined = read_back::defined(&programs, &partial.join(ARCHIVE), context.token()).await?;
+            let lacks = |table: &&Table| table.id.is_some_and(|id| !defined.contains(&id));
+            let undefined = tables.iter().filter(lacks);
+            missing.extend(undefined.map(|table| format!("{}.{} (no definition)", table.schema, table.name)));
+        }
+        if !missing.is_empty() {
+            return Err(words::left_out(
+                target.name(),
+                &programs.path("pg_dump"),
+                &missing,
+            ));
+        }
+        for table in &mut tables {
+            table.rows = table.rows.or_else(|| in_archive.get(&table.id?).copied());
+        }
 
-        let mut notes = Vec::new();
+        let mut notes = left_out;
+        for note in &notes {
+            context.log(LogLevel::Warn, note.clone());
+        }
         let started = self.begin(ROLES, Phase::Dumping);
         target.close_idle().await;
-        let roles = match globals::write(context, &programs, &reach, &partial).await? {
+        let roles = match self.roles(&programs, &reach, &partial, &target).await? {
             Globals::Stored(file) => {
                 self.end(ROLES, started, format::bytes(file.bytes));
                 Some(file)
@@ -159,6 +232,14 @@ impl Attempt<'_> {
         self.read_back(&partial, &archive, roles.as_ref()).await?;
         let read_back_ms = self.end(PROVE, started, Proof::ReadBack.label().to_owned());
 
+        if uncounted > 0 {
+            let note = format!(
+                "The rows of {uncounted} tables were counted in the archive alone: other sessions were waiting to change them, \
+                 or the server had no room for more locks."
+            );
+            context.log(LogLevel::Warn, note.clone());
+            notes.push(note);
+        }
         let started = self.begin(STORE, Phase::Storing);
         let mut manifest = Manifest {
             kind: ManifestKind::Backup,
@@ -187,14 +268,6 @@ impl Attempt<'_> {
             mac: unsealed(),
         };
         manifest.database.large_objects = large_objects;
-        if manifest.uncounted() > 0 {
-            let note = format!(
-                "The rows of {} tables were not counted: other sessions were waiting to change them.",
-                manifest.uncounted()
-            );
-            context.log(LogLevel::Warn, note.clone());
-            manifest.notes.push(note);
-        }
         let sealed = seals.set(&manifest)?;
         // The last moment to stop; from the rename on the backup exists.
         context.check()?;
@@ -206,10 +279,74 @@ impl Attempt<'_> {
             })
             .await?;
         }
-        reconcile::refresh(&context.engine, &folder, &shelf, id).await?;
-        store::end(&mut *context.engine.store().acquire().await?, context.id).await?;
+        // It is stored, whatever becomes of its row: that is a cache, which the next look at the folder makes anew.
+        let noted = patiently(|| async {
+            reconcile::refresh(&context.engine, &folder, &shelf, id).await?;
+            store::end(&mut *context.engine.store().acquire().await?, context.id).await?;
+            Ok(())
+        });
+        if let Err(error) = noted.await {
+            tracing::warn!(backup.id = %id, error = error.chain(), "a stored backup has no row yet");
+        }
         self.end(STORE, started, folder.stored(&place, id).display().to_string());
         Ok(manifest)
+    }
+
+    /// Comes back once nothing has come from the managed database for too long: no byte and no word of pg_dump, and the
+    /// server is not at work for the backup's sessions either.
+    async fn silent(&self, target: &Target, application: &str, flow: &Flow) -> Error {
+        let limit = self.context.engine.config().network_timeout;
+        let mut sessions = Sessions {
+            probe: Probe::new(target),
+            application,
+            flow,
+            last: flow.moved(),
+        };
+        let tell = |silent: Option<Duration>| {
+            let before = flow.silent_s.swap(
+                silent.map_or(0, |silent| silent.as_secs().max(1)),
+                Ordering::Relaxed,
+            );
+            match silent {
+                Some(silent) if before == 0 => self.context.log(
+                    LogLevel::Warn,
+                    format!("{}.", waits(target.name(), silent, limit)),
+                ),
+                Some(_) => {}
+                None => self.context.info(format!("{} speaks again.", target.name())),
+            }
+        };
+        until_silent(limit, &mut sessions, tell).await;
+        target.silent(limit)
+    }
+
+    /// The roles and tablespaces. A server that has fallen silent does not take the database's backup with it.
+    async fn roles(
+        &self,
+        programs: &Programs,
+        reach: &Reach,
+        partial: &Path,
+        target: &Target,
+    ) -> Result<Globals> {
+        let limit = self.context.engine.config().network_timeout;
+        let writing = globals::write(self.context, programs, reach, partial);
+        match tokio::time::timeout(limit, writing).await {
+            Ok(written) => written,
+            Err(_) => {
+                let path = partial.join(GLOBALS);
+                blocking(move || match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        Err(Error::io("removing the unfinished file of the roles")(error))
+                    }
+                    _ => Ok(()),
+                })
+                .await?;
+                Ok(Globals::Refused(format!(
+                    "Roles and tablespaces are not in this backup. {}",
+                    target.silent(limit).fault().message
+                )))
+            }
+        }
     }
 
     async fn read_back(
@@ -222,7 +359,7 @@ impl Attempt<'_> {
         let path = partial.join(ARCHIVE);
         let file = blocking(move || {
             forget_pages(&path);
-            std::fs::File::open(&path).map_err(Error::io("opening the archive to read it back"))
+            folder::open(&path).map_err(Error::io("opening the archive to read it back"))
         })
         .await?;
         let whole = archive.bytes.max(1) as f64;
@@ -238,8 +375,10 @@ impl Attempt<'_> {
         let damage = match (damage, roles) {
             (None, Some(roles)) => {
                 let path = partial.join(GLOBALS);
-                let file =
-                    std::fs::File::open(path).map_err(Error::io("opening the roles to read them back"))?;
+                let file = blocking(move || {
+                    folder::open(&path).map_err(Error::io("opening the roles to read them back"))
+                })
+                .await?;
                 context
                     .unless_cancelled(read_back::bytes(file, roles, |_| ()))
                     .await?

@@ -167,7 +167,8 @@ pub(super) async fn tables(connection: &mut PgConnection) -> Result<Vec<TableRow
            join pg_namespace n on n.oid = c.relnamespace
            left join pg_class t on t.oid = c.reltoastrelid
           where c.relkind = 'r'
-            and c.relpersistence in ('p', 'u')
+            -- A standby has no rows of unlogged tables, and pg_dump leaves them out there.
+            and (c.relpersistence = 'p' or (c.relpersistence = 'u' and not pg_is_in_recovery()))
             and n.nspname !~ '^pg_'
             and n.nspname <> 'information_schema'
             -- Members of extensions are made by the extension.
@@ -181,6 +182,50 @@ pub(super) async fn tables(connection: &mut PgConnection) -> Result<Vec<TableRow
     )
     .fetch_all(connection)
     .await
+}
+
+#[derive(sqlx::FromRow)]
+struct LeftOut {
+    foreign_table: bool,
+    tables: i64,
+    names: Vec<String>,
+}
+
+/// Tables whose rows no dump of this database holds, in words: they lie on another server, or only on the primary.
+pub(super) async fn left_out(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    let found: Vec<LeftOut> = query_as(
+        "select c.relkind = 'f' as foreign_table,
+                count(*) as tables,
+                (array_agg(format('%I.%I', n.nspname, c.relname) order by n.nspname, c.relname))[1:5] as names
+           from pg_class c
+           join pg_namespace n on n.oid = c.relnamespace
+          where (c.relkind = 'f' or (c.relkind = 'r' and c.relpersistence = 'u' and pg_is_in_recovery()))
+            and n.nspname !~ '^pg_'
+            and n.nspname <> 'information_schema'
+          group by c.relkind
+          order by c.relkind",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(found
+        .into_iter()
+        .map(|found| {
+            let (kind, why) = match found.foreign_table {
+                true => ("foreign", "they lie on another server"),
+                false => ("unlogged", "a standby does not have them"),
+            };
+            let more = found.tables - found.names.len() as i64;
+            format!(
+                "The rows of {kind} tables are not in this backup, because {why}: {}{}.",
+                found.names.join(", "),
+                if more > 0 {
+                    format!(" and {more} more")
+                } else {
+                    String::new()
+                }
+            )
+        })
+        .collect())
 }
 
 /// How many large objects there are.
@@ -249,6 +294,23 @@ pub(super) async fn sessions(
     )
     .bind(application)
     .fetch_all(connection)
+    .await
+}
+
+/// Whether the server itself is at work for one of the backup's sessions: not waiting for its client, from whom or to whom
+/// nothing may come through any more.
+pub(super) async fn at_work(connection: &mut PgConnection, application: &str) -> Result<bool, sqlx::Error> {
+    query_scalar(
+        "select exists (
+                select
+                  from pg_stat_activity
+                 where application_name = $1
+                   and datname = current_database()
+                   and state = 'active'
+                   and wait_event_type is distinct from 'Client')",
+    )
+    .bind(application)
+    .fetch_one(connection)
     .await
 }
 

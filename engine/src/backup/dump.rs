@@ -1,10 +1,7 @@
 //! pg_dump at work: its output goes through SHA-256 to the file, its words become progress.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -20,19 +17,28 @@ use super::{
     folder::Folder,
     manifest::ARCHIVE,
     meter::Meter,
-    pump::{Written, pump},
+    pump::{Flow, Written, pump},
     reach::Reach,
     read_back::{Damage, Pipe, Reader},
+    reconcile::looking,
+    rows::Rows,
     store,
     tool::{self, Tool},
     words::{self, Complaints, Said},
 };
-use crate::{Error, Result, jobs::JobContext, programs::Programs, target::Target};
+use crate::{
+    Error, Result,
+    jobs::JobContext,
+    programs::Programs,
+    target::{Target, silence::waits},
+};
 
 /// How long pg_dump waits for a table that another session has locked.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 /// Room that is left to others on the disk: a full one would stop a database that lives there.
 pub(super) const RESERVE: i64 = 64 << 20;
+/// How long the server's answer to a look is waited for.
+const ANSWER: Duration = Duration::from_secs(3);
 /// Between two looks at the server.
 const LOOK: Duration = Duration::from_secs(1);
 /// The share of the job's bar that is the dump.
@@ -48,6 +54,8 @@ pub(super) struct Dump<'a> {
     pub snapshot: &'a str,
     /// The names of tables may hold line breaks; then what looks like an error line may be a name.
     pub names_have_line_breaks: bool,
+    /// What moves, for those who watch it.
+    pub flow: &'a Flow,
 }
 
 impl Dump<'_> {
@@ -55,7 +63,8 @@ impl Dump<'_> {
     /// tables, at the latest when it has ended well.
     ///
     /// The same bytes go through pg_restore on their way, which costs next to no time on a second processor. Together
-    /// with the hash of what is read back from the disk, this proves that pg_restore can read what is stored.
+    /// with the hash of what is read back from the disk, this proves that pg_restore can read what is stored, and the rows
+    /// that come out are counted.
     ///
     /// # Errors
     /// `Cancelled`; the tool's failure in words; a full disk; an archive that pg_restore cannot read.
@@ -64,14 +73,15 @@ impl Dump<'_> {
         file: std::fs::File,
         meter: &Mutex<Meter>,
         locked: watch::Sender<bool>,
-    ) -> Result<Written> {
+    ) -> Result<(Written, Rows)> {
         let reader = Reader::start(self.programs)?;
         // pg_dump is the one that is asked to stop; pg_restore ends when its pipe does.
         let never = CancellationToken::new();
         let feed = |pipe| self.dump(file, pipe, meter, locked);
-        match reader.read(ARCHIVE, &never, feed).await? {
-            (written, None) => Ok(written),
-            (_, Some(Damage(words))) => Err(words::unreadable(&words)),
+        let read = reader.read(ARCHIVE, &never, feed).await?;
+        match read.damage {
+            None => Ok((read.value, read.rows)),
+            Some(Damage(words)) => Err(words::unreadable(&words)),
         }
     }
 
@@ -92,34 +102,30 @@ impl Dump<'_> {
             .arg(format!("--dbname={}", self.reach.connection()))
             .stdout(std::process::Stdio::piped());
         let mut tool = Tool::start(command)?;
-        store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await?;
+        store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await;
 
-        let written = AtomicU64::new(0);
         let complaints = Mutex::new(Complaints::of("pg_dump"));
         let mut file = tokio::fs::File::from_std(file);
         let (stdout, stderr) = (tool.stdout(), tool.stderr());
         let work = async {
-            let pump = pump(stdout, &mut file, pipe, &written);
+            let pump = pump(stdout, &mut file, pipe, self.flow);
             let listen = tool::lines(stderr, |line| self.heard(line, meter, &complaints, &locked));
             let both = async { tokio::try_join!(pump, listen) };
             tokio::select! {
                 both = both => Ok(both?.0),
-                stopped = self.look(meter, &written) => Err(stopped),
+                stopped = self.look(meter) => Err(stopped),
             }
         };
         let done = tool.drive(self.context.token(), work).await;
-        store::tool_ended(self.context.engine.store(), self.context.id).await?;
-        let (written, status) = done.map_err(|error| self.explained(error, &written))?;
+        store::tool_ended(self.context.engine.store(), self.context.id).await;
+        let (written, status) = done.map_err(|error| self.explained(error))?;
         let complaints = complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !status.success() || (complaints.has_errors() && !self.names_have_line_breaks) {
             return Err(complaints.error(self.target.name(), Some(status)));
         }
-        file.sync_all().await.map_err(|error| {
-            self.explained(
-                Error::io("writing the archive")(error),
-                &AtomicU64::new(written.bytes),
-            )
-        })?;
+        file.sync_all()
+            .await
+            .map_err(|error| self.explained(Error::io("writing the archive")(error)))?;
         lock(meter).finish(Instant::now());
         locked.send_replace(true);
         Ok(written)
@@ -132,6 +138,7 @@ impl Dump<'_> {
         complaints: &Mutex<Complaints>,
         locked: &watch::Sender<bool>,
     ) {
+        self.flow.said.fetch_add(1, Ordering::Relaxed);
         match lock(complaints).line(line) {
             Said::Warning(text) => self.context.log(LogLevel::Warn, format!("pg_dump: {text}")),
             Said::Error => self.context.log(LogLevel::Error, line.to_owned()),
@@ -148,18 +155,22 @@ impl Dump<'_> {
     }
 
     /// Watches server and disk while pg_dump works; comes back only with a reason to stop.
-    async fn look(&self, meter: &Mutex<Meter>, written: &AtomicU64) -> Error {
+    async fn look(&self, meter: &Mutex<Meter>) -> Error {
         let mut last = (Instant::now(), 0);
         loop {
             tokio::time::sleep(LOOK).await;
-            let bytes = written.load(Ordering::Relaxed);
+            let bytes = self.flow.written.load(Ordering::Relaxed);
             let rate = (bytes - last.1) as f64 / last.0.elapsed().as_secs_f64();
             last = (Instant::now(), bytes);
-            if self.folder.free_bytes().is_some_and(|free| free < RESERVE) {
+            let folder = self.folder.clone();
+            // A disk that does not answer stops the writing, which is told below.
+            let free = looking(move || Ok(folder.free_bytes())).await.ok().flatten();
+            if free.is_some_and(|free| free < RESERVE) {
                 return words::disk_full(self.folder.root(), bytes);
             }
-            // A server that does not answer is pg_dump's to report.
-            let waiting = self.ask(meter).await.unwrap_or_default();
+            // A server that does not answer is the silence's to report.
+            let asked = tokio::time::timeout(ANSWER, self.ask(meter)).await;
+            let waiting = asked.ok().flatten().unwrap_or_default();
             self.context.progress(|progress| progress.waiting = waiting);
             self.show(meter, Some((bytes, rate as i64)));
         }
@@ -204,6 +215,12 @@ impl Dump<'_> {
         self.context.progress(|progress| {
             progress.phase = Phase::Dumping;
             progress.fraction = Some(share * SHARE);
+            let silent = self.flow.silent_s.load(Ordering::Relaxed);
+            if silent > 0 {
+                let limit = self.context.engine.config().network_timeout;
+                progress.detail = Some(waits(self.target.name(), Duration::from_secs(silent), limit));
+                return;
+            }
             progress.detail = match (
                 &current,
                 &progress.steps.first().and_then(|step| step.detail.clone()),
@@ -215,7 +232,7 @@ impl Dump<'_> {
         });
     }
 
-    fn explained(&self, error: Error, written: &AtomicU64) -> Error {
+    fn explained(&self, error: Error) -> Error {
         match error {
             Error::Io { source, .. }
                 if matches!(
@@ -223,7 +240,7 @@ impl Dump<'_> {
                     std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
                 ) =>
             {
-                words::disk_full(self.folder.root(), written.load(Ordering::Relaxed))
+                words::disk_full(self.folder.root(), self.flow.written.load(Ordering::Relaxed))
             }
             other => other,
         }

@@ -239,9 +239,22 @@ impl Folder {
     }
 }
 
+/// Opens a file of a backup to read it. Never waits: whatever lies there under the file's name may be no file, and opening
+/// a pipe waits for ever for its other end.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no ordinary file"));
+    }
+    Ok(file)
+}
+
 /// Locks a backup's archive for one who deletes it. `Ok(None)` when there is no archive.
 pub(super) fn lock_alone(backup: &Path) -> std::result::Result<Option<File>, TryLockError> {
-    match File::open(backup.join(ARCHIVE)) {
+    match open(&backup.join(ARCHIVE)) {
         Ok(file) => file.try_lock().map(|()| Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(TryLockError::Error(error)),
@@ -250,7 +263,7 @@ pub(super) fn lock_alone(backup: &Path) -> std::result::Result<Option<File>, Try
 
 /// Opens a file of a backup and holds the backup against deletion for as long as the file is open.
 pub(super) fn open_shared(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
+    let file = open(path)?;
     match file.try_lock_shared() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(ErrorKind::NotFound.into()),

@@ -3,13 +3,13 @@
 use std::{
     path::Path,
     process::Stdio,
-    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Mutex, PoisonError},
 };
 
 use super::{
     folder::private_file,
     manifest::{GLOBALS, StoredFile},
-    pump::pump,
+    pump::{Flow, pump},
     reach::Reach,
     read_back::Pipe,
     store,
@@ -47,12 +47,12 @@ pub(super) async fn write(
         .arg(format!("--database={}", reach.database()))
         .stdout(Stdio::piped());
     let mut tool = Tool::start(command)?;
-    store::tool_started(context.engine.store(), context.id, tool.pid()).await?;
+    store::tool_started(context.engine.store(), context.id, tool.pid()).await;
     let file = private_file(&path).map_err(Error::io("making the file of the roles"))?;
     let mut file = tokio::fs::File::from_std(file);
     let complaints = Mutex::new(Complaints::of("pg_dumpall"));
     let (stdout, stderr) = (tool.stdout(), tool.stderr());
-    let written = AtomicU64::new(0);
+    let flow = Flow::default();
     let work = async {
         let listen = tool::lines(stderr, |line| {
             complaints
@@ -60,10 +60,10 @@ pub(super) async fn write(
                 .unwrap_or_else(PoisonError::into_inner)
                 .line(line);
         });
-        Ok(tokio::try_join!(pump(stdout, &mut file, Pipe::none(), &written), listen)?.0)
+        Ok(tokio::try_join!(pump(stdout, &mut file, Pipe::none(), &flow), listen)?.0)
     };
     let done = tool.drive(context.token(), work).await;
-    store::tool_ended(context.engine.store(), context.id).await?;
+    store::tool_ended(context.engine.store(), context.id).await;
     let (written, status) = done?;
     let complaints = complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
     if !status.success() || complaints.has_errors() {

@@ -111,9 +111,12 @@ pub(super) struct Extension {
 /// A table in the archive.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Table {
+    /// Its object id, by which an archive calls it; `None` in manifests of older versions.
+    #[serde(default)]
+    pub id: Option<i64>,
     pub schema: String,
     pub name: String,
-    /// Counted in the dump's own snapshot; `None` when another session was about to change the table.
+    /// Counted in the archive, and unless `notes` say otherwise in the dump's own snapshot, too.
     pub rows: Option<i64>,
     pub bytes: i64,
     /// How long its data took, for the next run's progress.
@@ -129,11 +132,6 @@ pub(super) struct StoredFile {
 }
 
 impl Manifest {
-    /// Tables whose rows could not be counted.
-    pub(super) fn uncounted(&self) -> usize {
-        self.tables.iter().filter(|table| table.rows.is_none()).count()
-    }
-
     /// Rows over all counted tables.
     pub(super) fn rows(&self) -> i64 {
         self.tables.iter().filter_map(|table| table.rows).sum()

@@ -221,6 +221,7 @@ mod tests {
     #[test]
     fn history_beats_size_and_grows_with_it() {
         let last = |name: &str, dump_ms| Table {
+            id: None,
             schema: "public".into(),
             name: name.into(),
             rows: None,

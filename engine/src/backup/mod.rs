@@ -20,6 +20,7 @@ mod pump;
 mod reach;
 mod read_back;
 mod reconcile;
+mod rows;
 pub(crate) mod run;
 mod seal;
 mod shelf;
@@ -43,7 +44,7 @@ use uuid::Uuid;
 pub use self::download::Download;
 use self::{
     folder::Folder,
-    reconcile::{Found, blocking},
+    reconcile::{Found, looking},
     shelf::Shelf,
 };
 use crate::{
@@ -81,7 +82,7 @@ impl Backups<'_> {
         let engine = self.0;
         let target = engine.target(target)?;
         let shelf = Shelf::of(engine, &target).await?;
-        reconcile::sweep(engine).await?;
+        let stuck = reconcile::sweep(engine).await?;
         let found = reconcile::reconcile(engine, &shelf).await?;
         target
             .kept()
@@ -96,10 +97,10 @@ impl Backups<'_> {
             target: target.name().to_owned(),
             attempts: self.attempts(target.name()).await?,
             warning: self
-                .warning(server.as_ref().map(|server| server.version_num), &found)
+                .warning(server.as_ref().map(|server| server.version_num), &found, stuck)
                 .await?,
             location: root.display().to_string(),
-            free_bytes: blocking(move || Ok(Folder::new(&root).free_bytes())).await?,
+            free_bytes: looking(move || Ok(Folder::new(&root).free_bytes())).await?,
             expected_bytes: prepare::expected_bytes(last, server.map(|server| server.database_bytes)),
             expected_ms: last.map(|last| last.duration_ms),
             backups: found.backups,
@@ -175,7 +176,12 @@ impl Backups<'_> {
     }
 
     /// What the reader must know of the tools and of the folder.
-    async fn warning(&self, server: Option<i32>, found: &Found) -> Result<Option<String>> {
+    async fn warning(
+        &self,
+        server: Option<i32>,
+        found: &Found,
+        mut stuck: Vec<String>,
+    ) -> Result<Option<String>> {
         let unreadable = &found.unreadable;
         let given = self.0.config().pg_bin.as_deref();
         let programs = match server.and_then(|number| u32::try_from(number / 10_000).ok()) {
@@ -205,6 +211,12 @@ impl Backups<'_> {
                 names.join(", "),
             )
         });
+        // They are all of a kind, and the first tells where to look.
+        if stuck.len() > 1 {
+            let more = stuck.len() - 1;
+            stuck.truncate(1);
+            stuck.push(format!("There are {more} more like it."));
+        }
         let made = crate::store::made_at(self.0.store()).await?;
         let older = found
             .backups
@@ -218,7 +230,12 @@ impl Backups<'_> {
                 contract::format::absolute(made)
             )
         });
-        let words: Vec<String> = tools.into_iter().chain(folders).chain(lost).collect();
+        let words: Vec<String> = tools
+            .into_iter()
+            .chain(folders)
+            .chain(lost)
+            .chain(stuck)
+            .collect();
         Ok((!words.is_empty()).then(|| words.join(" ")))
     }
 }

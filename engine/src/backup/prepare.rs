@@ -65,7 +65,9 @@ pub(super) async fn prepare(context: &JobContext, target: &str) -> Result<Ready>
         let folder = folder.clone();
         blocking(move || folder.make()).await?;
     }
-    reconcile::sweep(engine).await?;
+    for stuck in reconcile::sweep(engine).await? {
+        context.log(LogLevel::Warn, stuck);
+    }
 
     let mut connection = target.connect(&purpose(id)).await?;
     let facts = catalog::facts(&mut connection, &target).await?;
@@ -80,8 +82,18 @@ pub(super) async fn prepare(context: &JobContext, target: &str) -> Result<Ready>
     if !hidden.is_empty() {
         return Err(words::row_security(target.name(), &hidden));
     }
-    check_room(context, &folder, last_view.as_ref(), facts.database.bytes)?;
-    let reach = Reach::new(&target, &engine.config().data_dir, id, &application(id))?;
+    let free = {
+        let folder = folder.clone();
+        blocking(move || Ok(folder.free_bytes())).await?
+    };
+    check_room(context, &folder, free, last_view.as_ref(), facts.database.bytes)?;
+    let reach = Reach::new(
+        &target,
+        &engine.config().data_dir,
+        id,
+        &application(id),
+        engine.config().network_timeout,
+    )?;
     let sizes = sizes(&mut connection, &target).await?;
     context.info(format!(
         "{} on PostgreSQL {}, {}; {} {} in {}",
@@ -165,10 +177,11 @@ pub(super) fn expected_bytes(last: Option<&BackupView>, database_bytes: Option<i
 fn check_room(
     context: &JobContext,
     folder: &Folder,
+    free: Option<i64>,
     last: Option<&BackupView>,
     database_bytes: i64,
 ) -> Result<()> {
-    let Some(free) = folder.free_bytes() else {
+    let Some(free) = free else {
         return Ok(());
     };
     let expected = expected_bytes(last, Some(database_bytes)).unwrap_or(0);
@@ -179,7 +192,12 @@ fn check_room(
         (0, false)
     };
     if needs_more_than(free, needed) {
-        return Err(words::too_little_room(folder.root(), free, needed.max(RESERVE)));
+        return Err(words::too_little_room(
+            folder.root(),
+            free,
+            needed,
+            with_reserve(needed),
+        ));
     }
     if !certain && needs_more_than(free, expected) {
         context.log(
@@ -197,7 +215,11 @@ fn check_room(
 
 /// Whether a backup of this size would not fit, with a tenth for a wrong guess and the reserve for others.
 fn needs_more_than(free: i64, needed: i64) -> bool {
-    free < needed.saturating_add(needed / 10).saturating_add(RESERVE)
+    free < with_reserve(needed)
+}
+
+fn with_reserve(needed: i64) -> i64 {
+    needed.saturating_add(needed / 10).saturating_add(RESERVE)
 }
 
 #[cfg(test)]
@@ -225,6 +247,7 @@ mod tests {
             migration: None,
             tables: 0,
             rows: 0,
+            notes: Vec::new(),
             created_by: String::new(),
             job: None,
         }
@@ -244,7 +267,7 @@ mod tests {
         assert!(!needs_more_than(RESERVE + 1100, 1000));
         assert!(needs_more_than(RESERVE - 1, 0));
         assert!(!needs_more_than(i64::MAX, i64::MAX / 2));
-        let fault = words::too_little_room(std::path::Path::new("/b"), 1 << 20, 3 << 30).fault();
+        let fault = words::too_little_room(std::path::Path::new("/b"), 1 << 20, 2 << 30, 3 << 30).fault();
         assert!(
             fault.message.contains("1.00 MB") && fault.message.contains("3.00 GB"),
             "{fault}"

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use sha2::{Digest, Sha256};
@@ -21,6 +21,28 @@ pub(super) struct Written {
     pub sha256: String,
 }
 
+/// What moves while a tool works, for those who watch it.
+#[derive(Default)]
+pub(super) struct Flow {
+    /// Bytes that are written.
+    pub written: AtomicU64,
+    /// Lines that the tool said.
+    pub said: AtomicU64,
+    /// Whether what came is being written: then it is the disk that is waited for.
+    pub writing: AtomicBool,
+    /// For how many seconds nothing has come from the managed database; 0 while it speaks.
+    pub silent_s: AtomicU64,
+}
+
+impl Flow {
+    /// Changes with everything that moves.
+    pub(super) fn moved(&self) -> u64 {
+        self.written
+            .load(Ordering::Relaxed)
+            .wrapping_add(self.said.load(Ordering::Relaxed))
+    }
+}
+
 /// Moves everything from the pipe to the file, through SHA-256, a chunk at a time, and gives it to `also`.
 ///
 /// # Errors
@@ -29,7 +51,7 @@ pub(super) async fn pump(
     from: Option<impl AsyncRead + Unpin>,
     to: &mut (impl AsyncWrite + Unpin),
     mut also: Pipe,
-    written: &AtomicU64,
+    flow: &Flow,
 ) -> Result<Written> {
     let mut hash = Sha256::new();
     let mut bytes = 0;
@@ -43,13 +65,15 @@ pub(super) async fn pump(
             if read == 0 {
                 break;
             }
+            flow.writing.store(true, Ordering::Relaxed);
             hash.update(&chunk[..read]);
             to.write_all(&chunk[..read])
                 .await
                 .map_err(Error::io("writing the backup"))?;
             also.give(&chunk[..read]).await?;
             bytes += read as u64;
-            written.store(bytes, Ordering::Relaxed);
+            flow.written.store(bytes, Ordering::Relaxed);
+            flow.writing.store(false, Ordering::Relaxed);
         }
     }
     to.flush().await.map_err(Error::io("writing the backup"))?;
@@ -62,7 +86,7 @@ pub(super) async fn pump(
 /// Tells the system that a file's pages need not stay in memory, so that reading it back reads the disk.
 pub(super) fn forget_pages(path: &Path) {
     #[cfg(target_os = "linux")]
-    if let Ok(file) = std::fs::File::open(path) {
+    if let Ok(file) = super::folder::open(path) {
         use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
         posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).ok();
     }
@@ -111,7 +135,7 @@ mod tests {
     async fn what_is_written_is_hashed() {
         let text = vec![b'x'; 3 * CHUNK + 17];
         let mut out = Vec::new();
-        let written = pump(Some(text.as_slice()), &mut out, Pipe::none(), &AtomicU64::new(0))
+        let written = pump(Some(text.as_slice()), &mut out, Pipe::none(), &Flow::default())
             .await
             .unwrap();
         assert_eq!(out, text);
@@ -126,17 +150,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_disk_that_fills_up_ends_the_dump() {
-        let written = AtomicU64::new(0);
+        let flow = Flow::default();
         let text = vec![b'x'; 3 * CHUNK];
-        let error = pump(
-            Some(text.as_slice()),
-            &mut Disk(CHUNK + 5),
-            Pipe::none(),
-            &written,
-        )
-        .await
-        .unwrap_err();
+        let error = pump(Some(text.as_slice()), &mut Disk(CHUNK + 5), Pipe::none(), &flow)
+            .await
+            .unwrap_err();
         assert!(matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull));
-        assert_eq!(written.into_inner(), CHUNK as u64);
+        assert_eq!(flow.written.into_inner(), CHUNK as u64);
     }
 }

@@ -6,6 +6,7 @@ use std::{
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -57,7 +58,13 @@ impl Reach {
     ///
     /// # Errors
     /// `Invalid` for a password that libpq's password file cannot carry; `Io`.
-    pub(super) fn new(target: &Target, data_dir: &Path, job: Uuid, application: &str) -> Result<Self> {
+    pub(super) fn new(
+        target: &Target,
+        data_dir: &Path,
+        job: Uuid,
+        application: &str,
+        network_timeout: Duration,
+    ) -> Result<Self> {
         let (options, password, link) = target.session_address();
         let folder = secrets_folder(data_dir, job);
         let writing = || "writing the password file for pg_dump".to_owned();
@@ -95,6 +102,8 @@ impl Reach {
             .get("sslmode")
             .unwrap_or_else(|| url::name_of(options.get_ssl_mode()));
         parts.push(("sslmode", mode.to_owned()));
+        // Before what the URL says: libpq takes the last of two.
+        parts.extend(keepalives(network_timeout));
         let given = link
             .parameters()
             .filter(|(name, value)| *name != "sslmode" && *value != url::SYSTEM);
@@ -162,6 +171,19 @@ impl Secrets {
         write().map_err(Error::io("writing a private file for pg_dump"))?;
         Ok(path)
     }
+}
+
+/// Lets the kernel notice that a network is gone: a quiet connection is asked for a sign of life, four parts of the time
+/// after which it is lost; what was sent must be confirmed within all of it. No more than libpq passes on to the socket.
+fn keepalives(limit: Duration) -> [(&'static str, String); 5] {
+    let part = (limit.as_secs() / 4).max(1).to_string();
+    [
+        ("keepalives", "1".to_owned()),
+        ("keepalives_idle", part.clone()),
+        ("keepalives_interval", part),
+        ("keepalives_count", "3".to_owned()),
+        ("tcp_user_timeout", limit.as_millis().to_string()),
+    ]
 }
 
 /// One line for every host, port, database and user: the file serves this one target.

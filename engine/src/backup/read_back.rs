@@ -3,6 +3,7 @@
 //! and a whole read-back with a flipped byte in an uncompressed one.
 
 use std::{
+    collections::HashSet,
     io::ErrorKind,
     path::Path,
     process::Stdio,
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     manifest::StoredFile,
+    rows::{self, Counter, Rows},
     tool::{self, Tool},
     words::Complaints,
 };
@@ -34,6 +36,16 @@ pub(super) struct Damage(pub String);
 /// pg_restore at work on an archive that comes through a pipe: it unpacks and parses all of it.
 pub(super) struct Reader {
     tool: Tool,
+}
+
+/// What came of reading an archive.
+pub(super) struct Read<T> {
+    /// What gave the archive into the pipe ended with.
+    pub value: T,
+    /// What pg_restore found wrong.
+    pub damage: Option<Damage>,
+    /// The rows of each table in the archive.
+    pub rows: Rows,
 }
 
 /// Where an archive goes in.
@@ -68,14 +80,19 @@ impl Reader {
         let mut command = tool::command(programs, "pg_restore", None);
         command
             .arg("--format=custom")
-            .arg("--file=/dev/null")
-            .stdin(Stdio::piped());
+            // The definitions are read as well, and not needed here.
+            .arg("--section=data")
+            // Names each entry by its table's number.
+            .arg("--verbose")
+            .arg("--file=-")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         Ok(Self {
             tool: Tool::start(command)?,
         })
     }
 
-    /// Lets `feed` write an archive into the pipe; gives what it ended with, and what pg_restore found wrong.
+    /// Lets `feed` write an archive into the pipe, and counts the rows that come out.
     ///
     /// # Errors
     /// `Cancelled`; what `feed` ended with; a failure of the tool, which proves nothing.
@@ -84,9 +101,9 @@ impl Reader {
         name: &str,
         token: &CancellationToken,
         feed: impl FnOnce(Pipe) -> F,
-    ) -> Result<(T, Option<Damage>)> {
+    ) -> Result<Read<T>> {
         let complaints = Mutex::new(Complaints::of("pg_restore"));
-        let (stdin, stderr) = (self.tool.stdin(), self.tool.stderr());
+        let (stdin, stdout, stderr) = (self.tool.stdin(), self.tool.stdout(), self.tool.stderr());
         // Boxed: futures of jobs are moved about, and this one holds those of two tools.
         let feed = Box::pin(feed(Pipe(stdin)));
         let listen = tool::lines(stderr, |line| {
@@ -95,11 +112,19 @@ impl Reader {
                 .unwrap_or_else(PoisonError::into_inner)
                 .line(line);
         });
-        let work = async { Ok(tokio::try_join!(feed, listen)?.0) };
-        let (value, status) = self.tool.drive(token, work).await?;
+        let work = async {
+            let (value, (), rows) = tokio::try_join!(feed, listen, count(stdout))?;
+            Ok((value, rows))
+        };
+        let ((value, rows), status) = self.tool.drive(token, work).await?;
         let complaints = complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if status.success() && !complaints.has_errors() {
-            return Ok((value, None));
+        // A complaint counts in its exit code; what looks like one in its words may be a name with a line break.
+        if status.success() {
+            return Ok(Read {
+                value,
+                damage: None,
+                rows,
+            });
         }
         let said = complaints.text();
         // These are failures of the tool and say nothing of the archive.
@@ -107,16 +132,68 @@ impl Reader {
             return Err(complaints.error(name, Some(status)));
         }
         let first = said.lines().next().unwrap_or("it said nothing").to_owned();
-        Ok((
+        Ok(Read {
             value,
-            Some(Damage(format!(
+            damage: Some(Damage(format!(
                 "pg_restore cannot read {name} to its end: {first}."
             ))),
-        ))
+            rows,
+        })
     }
 }
 
-/// Reads a stored archive back: L0 and L1. `Ok(Some)` when it is damaged.
+async fn count(script: Option<impl tokio::io::AsyncRead + Unpin>) -> Result<Rows> {
+    let mut counter = Counter::default();
+    if let Some(mut script) = script {
+        let mut chunk = vec![0_u8; CHUNK];
+        loop {
+            let read = script
+                .read(&mut chunk)
+                .await
+                .map_err(Error::io("reading what pg_restore writes"))?;
+            if read == 0 {
+                break;
+            }
+            counter.take(&chunk[..read]);
+        }
+    }
+    Ok(counter.finish())
+}
+
+/// The numbers of the tables whose definitions are in a stored archive.
+///
+/// # Errors
+/// `Cancelled`; `Conflict` when pg_restore cannot list it.
+pub(super) async fn defined(
+    programs: &Programs,
+    archive: &Path,
+    token: &CancellationToken,
+) -> Result<HashSet<i64>> {
+    let mut command = tool::command(programs, "pg_restore", None);
+    command
+        .arg("--format=custom")
+        .arg("--list")
+        .arg(archive)
+        .stdout(Stdio::piped());
+    let mut tool = Tool::start(command)?;
+    let (stdout, stderr) = (tool.stdout(), tool.stderr());
+    let mut found = HashSet::new();
+    let mut complaints = Complaints::of("pg_restore");
+    let work = async {
+        let list = tool::lines(stdout, |line| found.extend(rows::defined(line)));
+        let listen = tool::lines(stderr, |line| {
+            complaints.line(line);
+        });
+        tokio::try_join!(list, listen)
+    };
+    let (_, status) = tool.drive(token, work).await?;
+    if !status.success() {
+        return Err(complaints.error("the archive", Some(status)));
+    }
+    Ok(found)
+}
+
+/// Reads a stored archive back: L0 and L1, with the rows of each table. What is damaged says so.
 ///
 /// # Errors
 /// `Cancelled`; what keeps the console from looking (a missing program, a forbidden file) and proves nothing.
@@ -126,14 +203,17 @@ pub(super) async fn archive(
     expected: &StoredFile,
     token: &CancellationToken,
     each: impl FnMut(u64),
-) -> Result<Option<Damage>> {
+) -> Result<std::result::Result<Rows, Damage>> {
     if let Some(damage) = wrong_size(&file, expected)? {
-        return Ok(Some(damage));
+        return Ok(Err(damage));
     }
     let feed = |pipe| hash(tokio::fs::File::from_std(file), pipe, each);
-    let (read, damage) = Reader::start(programs)?.read(&expected.name, token, feed).await?;
+    let read = Reader::start(programs)?.read(&expected.name, token, feed).await?;
     // Of two findings the bytes are the cause.
-    Ok(compare(read, expected).or(damage))
+    Ok(match compare(read.value, expected).or(read.damage) {
+        Some(damage) => Err(damage),
+        None => Ok(read.rows),
+    })
 }
 
 /// Reads a stored file back: L0. `Ok(Some)` when it is damaged.
@@ -186,6 +266,9 @@ pub(super) fn open(backup: &Path, name: &str) -> Result<std::result::Result<std:
     match super::folder::open_shared(&backup.join(name)) {
         Ok(file) => Ok(Ok(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Err(Damage(format!("{name} is missing.")))),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            Ok(Err(Damage(format!("{name} is no ordinary file."))))
+        }
         Err(error) => Err(Error::io(format!("opening {name} of the backup"))(error)),
     }
 }

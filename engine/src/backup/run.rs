@@ -59,8 +59,13 @@ impl Job for TakeBackup {
             begun,
         };
         let manifest = Box::pin(attempt.make(ready)).await?;
+        let notes: String = manifest
+            .notes
+            .iter()
+            .map(|note| format!(". {}", note.trim_end_matches('.')))
+            .collect();
         let outcome = format!(
-            "{} in {}; {} tables, {} rows; {}",
+            "{} in {}; {} tables, {} rows; {}{notes}",
             format::bytes(manifest.archive.bytes),
             format::duration(manifest.duration_ms),
             format::exact(i64::try_from(manifest.tables.len()).unwrap_or(i64::MAX)),

@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// Tables that are locked in one statement.
-const AT_ONCE: usize = 200;
+/// Tables that are locked at once.
+const AT_ONCE: usize = 50;
 
 /// An open transaction with an exported snapshot. Dropping it ends the snapshot.
 pub(super) struct Snapshot {
@@ -29,6 +29,8 @@ pub(super) struct Snapshot {
     /// The instant whose state it holds.
     pub taken_at: Instant,
     pub tables: Vec<TableRow>,
+    /// What pg_dump leaves out by its nature, in words.
+    pub left_out: Vec<String>,
     pub migration: Option<i64>,
     pub large_objects: i64,
 }
@@ -57,6 +59,7 @@ impl Snapshot {
                 table.bytes = bytes;
             }
         }
+        let left_out = catalog::left_out(&mut connection).await.map_err(failed)?;
         let migration = crate::migration::newest(target, &mut connection).await?;
         let large_objects = catalog::large_objects(&mut connection).await.map_err(failed)?;
         Ok(Self {
@@ -65,15 +68,16 @@ impl Snapshot {
             id,
             taken_at,
             tables,
+            left_out,
             migration,
             large_objects,
         })
     }
 
     /// Counts the rows of each table, in the order of `tables`, and ends the transaction. Waits until `locked` says
-    /// that pg_dump holds its locks: then nothing can be truncated or dropped under the count. A table that another
-    /// session is waiting to change is `None`: asking for its lock would wait for that session, and that session waits
-    /// for pg_dump.
+    /// that pg_dump holds its locks: then nothing can be truncated or dropped under the count. A table is `None` when another
+    /// session is waiting to change it (asking for its lock would wait for that session, and that session waits for
+    /// pg_dump), and when the server has no room for one lock more.
     ///
     /// # Errors
     /// The managed database's.
@@ -95,29 +99,15 @@ impl Snapshot {
             .collect();
         let mut rows = Vec::with_capacity(self.tables.len());
         for batch in self.tables.chunks(AT_ONCE) {
-            let all_free = lock(&mut self.connection, batch).await.map_err(failed)?;
-            for table in batch {
-                if !all_free
-                    && !lock(&mut self.connection, std::slice::from_ref(table))
-                        .await
-                        .map_err(failed)?
-                {
-                    rows.push(None);
-                    continue;
+            match count_all(&mut self.connection, &target, batch, &others).await? {
+                Some(counted) => rows.extend(counted.into_iter().map(Some)),
+                None => {
+                    for table in batch {
+                        let one =
+                            count_all(&mut self.connection, &target, std::slice::from_ref(table), &others).await?;
+                        rows.push(one.and_then(|one| one.first().copied()));
+                    }
                 }
-                let name = quote::qualified(&table.schema, &table.name);
-                if table.oid().is_none_or(|oid| others.contains(&oid)) {
-                    let copy = format!("copy {name} to stdout");
-                    let counted = copied(&mut self.connection, &copy).await;
-                    rows.push(Some(counted.map_err(|source| target.error_at(source, &copy))?));
-                    continue;
-                }
-                let count = format!("select count(*) from only {name}");
-                let counted: i64 = query_scalar(AssertSqlSafe(count.clone()))
-                    .fetch_one(&mut self.connection)
-                    .await
-                    .map_err(|source| target.error_at(source, &count))?;
-                rows.push(Some(counted));
             }
         }
         self.connection.execute("commit").await.map_err(failed)?;
@@ -134,6 +124,68 @@ async fn copied(connection: &mut PgConnection, copy: &str) -> Result<i64, sqlx::
         rows += bytes.iter().filter(|byte| **byte == b'\n').count() as i64;
     }
     Ok(rows)
+}
+
+/// Counts the rows of all these tables, or of none when their locks cannot be had at once. It holds none of them
+/// afterwards: pg_dump holds its own, and the server's lock table has room for one set where it has none for two.
+async fn count_all(
+    connection: &mut PgConnection,
+    target: &Target,
+    tables: &[TableRow],
+    others: &HashSet<Oid>,
+) -> Result<Option<Vec<i64>>> {
+    let failed = |source| target.error(source);
+    connection
+        .execute("savepoint before_lock")
+        .await
+        .map_err(failed)?;
+    let mut rows = Vec::with_capacity(tables.len());
+    let mut refused = lock(connection, tables).await.err().map(|source| (source, None));
+    if refused.is_none() {
+        for table in tables {
+            let name = quote::qualified(&table.schema, &table.name);
+            let by_copy = table.oid().is_none_or(|oid| others.contains(&oid));
+            let (count, counted) = if by_copy {
+                let copy = format!("copy {name} to stdout");
+                let counted = copied(&mut *connection, &copy).await;
+                (copy, counted)
+            } else {
+                let count = format!("select count(*) from only {name}");
+                let counted = query_scalar(AssertSqlSafe(count.clone()))
+                    .fetch_one(&mut *connection)
+                    .await;
+                (count, counted)
+            };
+            match counted {
+                Ok(counted) => rows.push(counted),
+                Err(source) => {
+                    refused = Some((source, Some(count)));
+                    break;
+                }
+            }
+        }
+    }
+    match refused {
+        // The lock is not free, or the lock table is full.
+        Some((sqlx::Error::Database(error), _))
+            if matches!(error.code().as_deref(), Some("55P03" | "53200")) => {}
+        Some((source, Some(count))) => return Err(target.error_at(source, &count)),
+        Some((source, None)) => return Err(failed(source)),
+        None => {
+            release(connection).await.map_err(failed)?;
+            return Ok(Some(rows));
+        }
+    }
+    release(connection).await.map_err(failed)?;
+    Ok(None)
+}
+
+/// Gives back the locks that were taken since the savepoint.
+async fn release(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection
+        .execute("rollback to savepoint before_lock; release savepoint before_lock")
+        .await?;
+    Ok(())
 }
 
 /// Makes the session fit for hours: no timeout ends it, row security fails instead of hiding rows, counting leaves the
@@ -159,25 +211,13 @@ async fn settle(connection: &mut PgConnection, version_num: i32) -> Result<(), s
     Ok(())
 }
 
-/// Takes the locks of all these tables or of none, without waiting; whether it got them.
-async fn lock(connection: &mut PgConnection, tables: &[TableRow]) -> Result<bool, sqlx::Error> {
+/// Takes the locks of all these tables, without waiting.
+async fn lock(connection: &mut PgConnection, tables: &[TableRow]) -> Result<(), sqlx::Error> {
     let names: Vec<String> = tables
         .iter()
         .map(|table| format!("only {}", quote::qualified(&table.schema, &table.name)))
         .collect();
     let lock = format!("lock table {} in access share mode nowait", names.join(", "));
-    connection.execute("savepoint before_lock").await?;
-    match connection.execute(AssertSqlSafe(lock)).await {
-        Ok(_) => {
-            connection.execute("release savepoint before_lock").await?;
-            Ok(true)
-        }
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => {
-            connection
-                .execute("rollback to savepoint before_lock; release savepoint before_lock")
-                .await?;
-            Ok(false)
-        }
-        Err(error) => Err(error),
-    }
+    connection.execute(AssertSqlSafe(lock)).await?;
+    Ok(())
 }

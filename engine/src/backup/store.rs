@@ -32,9 +32,9 @@ pub(super) async fn begin(
     Ok(())
 }
 
-/// Writes down the tool that runs now.
-pub(super) async fn tool_started(pool: &PgPool, job: JobId, pid: Option<i32>) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+/// Writes down the tool that runs now. Only a later clean-up needs it, so a store that is away is no reason to stop work.
+pub(super) async fn tool_started(pool: &PgPool, job: JobId, pid: Option<i32>) {
+    let noted = sqlx::query!(
         "update backup_attempts
             set pid = $2, pid_started = $3
           where job = $1",
@@ -43,13 +43,15 @@ pub(super) async fn tool_started(pool: &PgPool, job: JobId, pid: Option<i32>) ->
         pid.and_then(process::started),
     )
     .execute(pool)
-    .await?;
-    Ok(())
+    .await;
+    if let Err(error) = noted {
+        tracing::warn!(job.id = %job, %error, "the client tool at work could not be written down");
+    }
 }
 
 /// Forgets the tool that ran.
-pub(super) async fn tool_ended(pool: &PgPool, job: JobId) -> Result<(), sqlx::Error> {
-    tool_started(pool, job, None).await
+pub(super) async fn tool_ended(pool: &PgPool, job: JobId) {
+    tool_started(pool, job, None).await;
 }
 
 /// An attempt's tool, as another process wrote it down.

@@ -1,7 +1,6 @@
 //! A stored backup as its files tell it.
 
 use std::{
-    fs::File,
     io::{ErrorKind, Read},
     path::Path,
 };
@@ -141,6 +140,7 @@ fn prove(
 fn wrong_size(path: &Path, manifest: &Manifest) -> Option<String> {
     match std::fs::metadata(path.join(ARCHIVE)) {
         Err(error) if error.kind() == ErrorKind::NotFound => Some(format!("{ARCHIVE} is missing.")),
+        Ok(seen) if !seen.is_file() => Some(format!("{ARCHIVE} is no ordinary file.")),
         Ok(seen) if i64::try_from(seen.len()).ok() != Some(manifest.archive.bytes) => Some(format!(
             "{ARCHIVE} has {} bytes, not the {} that were written.",
             seen.len(),
@@ -152,7 +152,7 @@ fn wrong_size(path: &Path, manifest: &Manifest) -> Option<String> {
 
 fn bytes(path: &Path) -> Result<Option<Vec<u8>>> {
     let reading = || format!("reading {}", path.display());
-    let file = match File::open(path) {
+    let file = match folder::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io(reading())(error)),
@@ -189,6 +189,7 @@ pub(super) fn view(manifest: &Manifest) -> BackupView {
         migration: manifest.migration,
         tables: i64::try_from(manifest.tables.len()).unwrap_or(i64::MAX),
         rows: manifest.rows(),
+        notes: manifest.notes.clone(),
         created_by: manifest.created_by.clone(),
         job: Some(JobId(manifest.job)),
     }

@@ -18,9 +18,11 @@ use super::{
     pump::forget_pages,
     read_back::{self, Damage},
     reconcile::{self, blocking},
+    rows,
     seal::Seals,
     shelf::Shelf,
     stored::Stored,
+    words,
 };
 use crate::{
     Error, Result,
@@ -137,7 +139,11 @@ impl VerifyBackup {
             .unwrap_or(0);
         let given = context.engine.config().pg_bin.as_deref();
         let programs = Programs::for_server(given, &NEEDED, major).await?;
-        let file = match read_back::open(path, ARCHIVE)? {
+        let opened = {
+            let path = path.to_owned();
+            blocking(move || read_back::open(&path, ARCHIVE)).await?
+        };
+        let file = match opened {
             Ok(file) => file,
             Err(damage) => return Ok(Some(found(context, ARCHIVE_STEP, damage))),
         };
@@ -150,14 +156,19 @@ impl VerifyBackup {
             .await?;
         }
         let whole = manifest.archive.bytes.max(1) as f64;
-        let damage = read_back::archive(&programs, file, &manifest.archive, context.token(), |bytes| {
+        let read = read_back::archive(&programs, file, &manifest.archive, context.token(), |bytes| {
             let share = bytes as f64 / whole;
             context.step(ARCHIVE_STEP, |step| step.fraction = Some(share));
             context.progress(|progress| progress.fraction = Some(share));
         })
         .await?;
-        if let Some(damage) = damage {
-            return Ok(Some(found(context, ARCHIVE_STEP, damage)));
+        let missing = match read {
+            Ok(rows) => rows::missing(&manifest.tables, &rows),
+            Err(damage) => return Ok(Some(found(context, ARCHIVE_STEP, damage))),
+        };
+        if !missing.is_empty() {
+            let words = format!("The archive lacks rows: {}.", words::some(&missing));
+            return Ok(Some(found(context, ARCHIVE_STEP, Damage(words))));
         }
         context.step(ARCHIVE_STEP, |step| step.state = StepState::Done);
 
@@ -165,7 +176,11 @@ impl VerifyBackup {
             context.step(ROLES_STEP, |step| step.state = StepState::Skipped);
             return Ok(None);
         };
-        let damage = match read_back::open(path, GLOBALS)? {
+        let opened = {
+            let path = path.to_owned();
+            blocking(move || read_back::open(&path, GLOBALS)).await?
+        };
+        let damage = match opened {
             Ok(file) => {
                 context
                     .unless_cancelled(read_back::bytes(file, roles, |_| ()))

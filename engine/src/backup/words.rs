@@ -167,6 +167,22 @@ impl Complaints {
                 format!("The console's user may not read everything in {target}."),
                 "Grant it membership in pg_read_all_data (PostgreSQL 14 and newer), then try again.",
             )
+        } else if let Some(table) = text
+            .split_once("Dumping the contents of table \"")
+            .and_then(|(_, rest)| rest.split_once("\" failed"))
+            .map(|(table, _)| table)
+        {
+            let too_large = has("invalid memory alloc request size") || has("out of memory");
+            (
+                Code::TargetRefused,
+                format!("{program} could not read the rows of {table} in {target} to their end."),
+                if too_large {
+                    "A row of it is too large to be sent as text: PostgreSQL's limit is 1 GB, and a bytea takes two \
+                     characters a byte. Find it (order by pg_column_size of the column), and store that value in parts."
+                } else {
+                    "What the server said is below."
+                },
+            )
         } else if has("unsupported version") {
             (
                 Code::Conflict,
@@ -210,31 +226,68 @@ const ROW_SECURITY_HINT: &str = "Give the user BYPASSRLS (alter role … bypassr
 
 /// Row security hides rows of these tables from the console's user.
 pub(super) fn row_security(target: &str, tables: &[String]) -> Error {
-    let some = tables.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-    let more = if tables.len() > 5 {
-        format!(" and {} more", tables.len() - 5)
-    } else {
-        String::new()
-    };
     Error::Refused(
         Fault::new(
             Code::TargetRefused,
-            format!("Row security hides rows of {target} from the console's user, in {some}{more}: a backup would lack them."),
+            format!(
+                "Row security hides rows of {target} from the console's user, in {}: a backup would lack them.",
+                some(tables)
+            ),
         )
         .hint(ROW_SECURITY_HINT),
     )
 }
 
-/// There is not enough room for what the backup will need.
-pub(super) fn too_little_room(folder: &std::path::Path, free: i64, needed: i64) -> Error {
+/// The first few of a list, and how many more there are.
+pub(super) fn some(names: &[String]) -> String {
+    let shown = names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0..=5 => shown,
+        all => format!("{shown} and {} more", all - 5),
+    }
+}
+
+/// The archive does not hold all that is in the database.
+pub(super) fn left_out(target: &str, pg_dump: &std::path::Path, missing: &[String]) -> Error {
     Error::conflict(
         format!(
-            "Not enough room for the backup: {} are free under {}, about {} are needed.",
+            "pg_dump ended well and left out data of {target}, so nothing was stored: {}.",
+            some(missing)
+        ),
+        format!(
+            "Look whether {} is a wrapper with options such as --schema-only or --exclude-table; let PG_BIN name the folder \
+             of PostgreSQL's own programs.",
+            pg_dump.display()
+        ),
+    )
+}
+
+/// There is not enough room for what the backup will need: `expected` bytes of its own, `needed` with what is kept free.
+pub(super) fn too_little_room(folder: &std::path::Path, free: i64, expected: i64, needed: i64) -> Error {
+    let own = match expected {
+        0 => "a backup begins".to_owned(),
+        expected => format!("one of about {}", format::bytes(expected)),
+    };
+    Error::conflict(
+        format!(
+            "Not enough room for the backup: {} are free under {}, and {} must be before {own}, so that the disk is not \
+             full after it.",
             format::bytes(free),
             folder.display(),
             format::bytes(needed),
         ),
         "Free some room, delete backups that are not needed any more, or set PGSTEWARD_BACKUP_URL to a larger disk.",
+    )
+}
+
+/// The backup folder's disk does not answer.
+pub(super) fn no_answer(waited: std::time::Duration) -> Error {
+    Error::conflict(
+        format!(
+            "The disk of the backup folder did not answer within {}.",
+            format::duration(i64::try_from(waited.as_millis()).unwrap_or(i64::MAX))
+        ),
+        "Look at that disk or its network; what waits for it goes on by itself once it answers.",
     )
 }
 

@@ -109,17 +109,7 @@ impl Cluster {
             None => free_port()?,
         };
         for attempt in 1.. {
-            self.configure(port, connections)?;
-            let started = self
-                .pg_ctl("start")
-                .arg("--log")
-                .arg(self.log())
-                .args(["--wait", "--timeout"])
-                .arg(START.as_secs().to_string())
-                .status()
-                .await
-                .map_err(Error::io("running pg_ctl"))?;
-            if started.success() {
+            if self.launch(port, connections).await? {
                 break;
             }
             // Somebody else took the port this moment; any other reason would come again.
@@ -131,6 +121,33 @@ impl Cluster {
         write(&self.top.join(PORT), &format!("{port}\n"), false)?;
         tracing::info!(port, folder = %self.data().display(), "the embedded PostgreSQL has started");
         Ok(port)
+    }
+
+    /// Starts a server that died again, on the port where its clients look for it.
+    pub(super) async fn start_again(&self, port: u16, connections: u32) -> Result<()> {
+        match self.launch(port, connections).await? {
+            true => Ok(()),
+            false => Err(self.failed("did not start again")),
+        }
+    }
+
+    async fn launch(&self, port: u16, connections: u32) -> Result<bool> {
+        self.configure(port, connections)?;
+        let started = self
+            .pg_ctl("start")
+            .arg("--log")
+            .arg(self.log())
+            .args(["--wait", "--timeout"])
+            .arg(START.as_secs().to_string())
+            .status()
+            .await
+            .map_err(Error::io("running pg_ctl"))?;
+        Ok(started.success())
+    }
+
+    /// Whether the server's main process lives.
+    pub(super) fn lives(&self) -> Result<bool> {
+        Ok(matches!(process::look(&self.data())?, Found::Running(_)))
     }
 
     /// Stops the server: clients are disconnected; when it takes longer than `within` leaves, it is stopped at once.
@@ -150,7 +167,14 @@ impl Cluster {
             if stopped.success() {
                 return Ok(());
             }
-            tracing::warn!(mode, seconds, "the embedded PostgreSQL did not stop in time");
+            match mode {
+                "fast" => tracing::warn!(
+                    seconds,
+                    "the embedded PostgreSQL did not stop in time and is stopped at once: its next start recovers, which loses \
+                     its activity statistics and nothing else"
+                ),
+                _ => tracing::warn!(seconds, "the embedded PostgreSQL did not stop in time"),
+            }
         }
         match process::look(&self.data())? {
             Found::Running(_) => Err(self.failed("could not be stopped")),
@@ -276,6 +300,7 @@ impl Cluster {
             ("max_connections", connections.max(100).to_string()),
             ("shared_preload_libraries", "pg_stat_statements".to_owned()),
             ("timezone", "UTC".to_owned()),
+            ("log_checkpoints", "on".to_owned()),
             // A week of logs, one file a weekday.
             ("logging_collector", "on".to_owned()),
             ("log_directory", "log".to_owned()),

@@ -12,11 +12,12 @@ mod provide;
 
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use secrecy::SecretString;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Result,
@@ -46,9 +47,20 @@ pub struct Embedded {
     cluster: Cluster,
     top: PathBuf,
     port: u16,
+    /// The least that the server must allow.
+    connections: u32,
     password: SecretString,
     using: Use,
 }
+
+/// Between two looks whether the server lives.
+const LOOK: Duration = Duration::from_secs(1);
+/// The longest pause between two attempts to start it again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How long what is in the server's memory may take to be written before it is stopped.
+const CHECKPOINT: Duration = Duration::from_secs(60);
+/// When a person is told that this goes on.
+const TELL: Duration = Duration::from_secs(2);
 
 impl Embedded {
     /// Makes the cluster when there is none, starts it when it does not run, and makes the managed database in it.
@@ -78,6 +90,7 @@ impl Embedded {
             cluster,
             top,
             port,
+            connections,
             password,
             using,
         };
@@ -113,23 +126,83 @@ impl Embedded {
         self.port
     }
 
-    /// Leaves the cluster, and stops it when no other process uses it, in about the given time at most: clients are
-    /// disconnected, and when that does not do in time, the server is stopped at once and recovers at its next start.
+    /// Looks whether the server lives until told to stop, and starts it again when it died.
+    pub async fn keep_alive(&self, stop: CancellationToken) {
+        let mut pause = LOOK;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = match self.start_if_dead().await {
+                Ok(()) => LOOK,
+                Err(error) => {
+                    tracing::error!(
+                        error = error.chain(),
+                        "the embedded PostgreSQL could not be started again"
+                    );
+                    (pause * 2).min(LONGEST_PAUSE)
+                }
+            };
+        }
+    }
+
+    async fn start_if_dead(&self) -> Result<()> {
+        if self.cluster.lives()? {
+            return Ok(());
+        }
+        // Another console may see the same, and one of them starts it.
+        let _turn = Turn::take(&self.top).await?;
+        if self.cluster.running().await?.is_none() {
+            tracing::error!(
+                "the embedded PostgreSQL died and is started again; its log tells why: {}",
+                self.top.join(cluster::DATA).join("log").display()
+            );
+            self.cluster.start_again(self.port, self.connections).await?;
+            tracing::info!(port = self.port, "the embedded PostgreSQL runs again");
+        }
+        Ok(())
+    }
+
+    /// Leaves the cluster, and stops it when no other process uses it: what is in its memory is written first, for a minute
+    /// at most; then clients are disconnected, and when the server needs longer than `within` for the rest, it is stopped
+    /// at once and recovers at its next start.
     ///
     /// # Errors
     /// When the server cannot be stopped.
-    pub async fn close(self, within: Duration) -> Result<()> {
-        let end = Instant::now() + within;
+    pub async fn close(&self, within: Duration) -> Result<()> {
         let turn = Turn::take(&self.top).await?;
         if self.using.end_as_last()? {
-            self.cluster
-                .stop(end.saturating_duration_since(Instant::now()))
-                .await?;
+            self.checkpoint().await;
+            self.cluster.stop(within).await?;
             tracing::info!("the embedded PostgreSQL has stopped");
         } else {
             tracing::info!("another console uses the embedded PostgreSQL; it keeps running");
         }
         drop(turn);
         Ok(())
+    }
+
+    /// Lets the server write its memory to disk while it still answers: a stop that has to do so is easily taken for one
+    /// that hangs. Without it the stop only takes longer.
+    async fn checkpoint(&self) {
+        let work = provide::checkpoint(self);
+        tokio::pin!(work);
+        let done = match tokio::time::timeout(TELL, &mut work).await {
+            Ok(done) => Ok(done),
+            Err(_) => {
+                tracing::info!(
+                    "the embedded PostgreSQL writes its memory to disk before it stops, which takes a minute at most"
+                );
+                tokio::time::timeout(CHECKPOINT, work).await
+            }
+        };
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = error.chain(), "no checkpoint before the stop"),
+            Err(_) => {
+                tracing::warn!("the checkpoint before the stop took over a minute; stopping all the same")
+            }
+        }
     }
 }

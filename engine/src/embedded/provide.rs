@@ -32,6 +32,16 @@ pub(super) async fn databases(embedded: &Embedded) -> Result<()> {
     managed.close().await.map_err(failed)
 }
 
+/// Writes what the server has in memory to disk.
+pub(super) async fn checkpoint(embedded: &Embedded) -> Result<()> {
+    let mut server = connect(embedded, "postgres").await?;
+    sqlx::query("checkpoint")
+        .execute(&mut server)
+        .await
+        .map_err(failed)?;
+    server.close().await.map_err(failed)
+}
+
 async fn connect(embedded: &Embedded, database: &str) -> Result<PgConnection> {
     PgConnection::connect_with(&embedded.database(database).options)
         .await

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    jobs::{Job, JobContext},
+    jobs::{Job, JobContext, patiently},
     target::worker,
 };
 
@@ -209,7 +209,8 @@ impl Job for LoadImport {
             ..report
         };
         let store = context.engine.store();
-        if !store::finish(store, self.import, &report).await? {
+        let finished = patiently(|| async { Ok(store::finish(store, self.import, &report).await?) });
+        if !finished.await? {
             return Err(Error::conflict(
                 "The import was discarded while it ran.",
                 "Look at what is left of it in the target, and begin a new one.",

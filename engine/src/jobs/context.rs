@@ -24,10 +24,58 @@ pub(crate) struct JobContext {
     shared: Arc<Shared>,
 }
 
+/// Lines of a job's log that the store keeps. Each is a row for good, and a tool that warns without end must not fill the
+/// store; a reader needs the first of many, and how many there were.
+const MOST_LINES: usize = 2_000;
+/// Lines more for the clean-up, whose word is always heard.
+const CLEAN_UP_LINES: usize = 200;
+
+/// Lines on their way to the store.
+struct Lines {
+    waiting: Vec<(LogLevel, String)>,
+    /// How many may still come.
+    room: usize,
+    dropped: i64,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            waiting: Vec::new(),
+            room: MOST_LINES,
+            dropped: 0,
+        }
+    }
+}
+
+impl Lines {
+    fn add(&mut self, level: LogLevel, text: String) {
+        match self.room.checked_sub(1) {
+            Some(room) => {
+                self.room = room;
+                self.waiting.push((level, text));
+            }
+            None => self.dropped += 1,
+        }
+    }
+
+    /// Says how many were left out, if any.
+    fn tell(&mut self) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            let text = format!(
+                "{} more lines are not kept here.",
+                contract::format::exact(dropped)
+            );
+            self.waiting.push((LogLevel::Warn, text));
+        }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Shared {
     progress: Mutex<Progress>,
-    log: Mutex<Vec<(LogLevel, String)>>,
+    log: Mutex<Lines>,
     pub(super) changed: Notify,
 }
 
@@ -140,9 +188,9 @@ impl JobContext {
         });
     }
 
-    /// Adds a line to the job's log.
+    /// Adds a line to the job's log. Of very many the first are kept, and the number of the rest.
     pub fn log(&self, level: LogLevel, text: impl Into<String>) {
-        lock(&self.shared.log).push((level, text.into()));
+        lock(&self.shared.log).add(level, text.into());
         self.shared.changed.notify_one();
     }
 
@@ -162,7 +210,27 @@ impl Shared {
     }
 
     pub(super) fn take_log(&self) -> Vec<(LogLevel, String)> {
-        std::mem::take(&mut *lock(&self.log))
+        std::mem::take(&mut lock(&self.log).waiting)
+    }
+
+    /// Gives lines back that could not be stored.
+    pub(super) fn put_back(&self, mut lines: Vec<(LogLevel, String)>) {
+        let mut log = lock(&self.log);
+        lines.append(&mut log.waiting);
+        log.waiting = lines;
+    }
+
+    /// The run is over: what it had too much is told, and the clean-up may tell more.
+    pub(super) fn make_room_in_log(&self) {
+        let mut log = lock(&self.log);
+        log.tell();
+        log.room = log.room.max(CLEAN_UP_LINES);
+    }
+
+    /// All that is left of the log, at the job's end.
+    pub(super) fn end_log(&self) -> Vec<(LogLevel, String)> {
+        lock(&self.log).tell();
+        self.take_log()
     }
 }
 

@@ -81,6 +81,11 @@ pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) ->
     }
 }
 
+/// Whether a job of this kind can do nothing without its managed database.
+pub(super) fn needs_target(kind: JobKind) -> bool {
+    !matches!(kind, JobKind::VerifyBackup | JobKind::InspectFile | JobKind::Test)
+}
+
 /// What the audit log calls the end of a job of this kind.
 pub(super) fn event_type(kind: JobKind) -> &'static str {
     match kind {

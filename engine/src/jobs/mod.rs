@@ -7,6 +7,7 @@
 
 mod context;
 mod kinds;
+mod patience;
 mod progress;
 mod recover;
 mod runner;
@@ -17,6 +18,7 @@ pub mod test_job;
 
 pub(crate) use context::JobContext;
 pub(crate) use kinds::Job;
+pub(crate) use patience::patiently;
 pub(crate) use recover::bury;
 pub(crate) use runner::{Runner, work};
 pub(crate) use start::{Act, start};

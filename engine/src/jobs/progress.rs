@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::jobs::Progress;
+use contract::jobs::{JobState, Progress, StepState};
 
 /// The rate is measured over this span (field practice: 30 to 60 s).
 const WINDOW: Duration = Duration::from_secs(60);
@@ -67,9 +67,96 @@ impl Meter {
     }
 }
 
+/// Closes what is open in the progress of a job that is over: no part of it is at work or to come any more. A job that
+/// succeeded has done all its parts, whatever they told last; of another one, those at work were broken off.
+pub(super) fn close(progress: &mut Progress, state: JobState) {
+    if !state.is_final() {
+        return;
+    }
+    progress.waiting = None;
+    progress.eta_s = None;
+    for step in progress.steps.iter_mut().filter(|step| step.state.is_open()) {
+        match (step.state, state) {
+            (StepState::Running, JobState::Succeeded) => {
+                step.state = StepState::Done;
+                // "0 of 347 rows" beside "done" would be of a moment before.
+                step.detail = None;
+                step.fraction = Some(1.0);
+            }
+            (StepState::Running, _) => step.state = StepState::BrokenOff,
+            (_, JobState::Succeeded) => step.state = StepState::Skipped,
+            _ => step.state = StepState::NotBegun,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use contract::jobs::{Step, Waiting};
+    use proptest::prelude::*;
+
     use super::*;
+
+    const STEPS: [StepState; 7] = [
+        StepState::Pending,
+        StepState::Running,
+        StepState::Done,
+        StepState::Skipped,
+        StepState::Failed,
+        StepState::BrokenOff,
+        StepState::NotBegun,
+    ];
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        (
+            proptest::sample::select(&STEPS[..]),
+            proptest::option::of("[a-z0-9 %]{0,12}"),
+            proptest::option::of(0.0..=1.0),
+            proptest::option::of(0_i64..1_000_000),
+        )
+            .prop_map(|(state, detail, fraction, duration_ms)| Step {
+                name: "a part".to_owned(),
+                state,
+                detail,
+                fraction,
+                duration_ms,
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn a_job_that_is_over_has_no_open_step_whatever_ended_it(
+            state in proptest::sample::select(&JobState::ALL[..]),
+            steps in proptest::collection::vec(any_step(), 0..12),
+        ) {
+            let before = Progress {
+                waiting: Some(Waiting { pid: 1, who: "someone".to_owned(), seconds: 1 }),
+                eta_s: Some(3),
+                steps,
+                ..Progress::default()
+            };
+            let mut after = before.clone();
+            close(&mut after, state);
+            if !state.is_final() {
+                prop_assert_eq!(after, before);
+                return Ok(());
+            }
+            prop_assert!(after.waiting.is_none() && after.eta_s.is_none());
+            for (was, is) in before.steps.iter().zip(&after.steps) {
+                prop_assert!(!is.state.is_open());
+                match was.state {
+                    StepState::Running | StepState::Pending => {
+                        let well = matches!(is.state, StepState::Done | StepState::Skipped);
+                        prop_assert_eq!(well, state == JobState::Succeeded);
+                    }
+                    _ => prop_assert_eq!(was, is),
+                }
+            }
+            let once = after.clone();
+            close(&mut after, state);
+            prop_assert_eq!(after, once);
+        }
+    }
 
     fn at(fraction: f64) -> Progress {
         Progress {

@@ -125,19 +125,16 @@ pub(super) async fn clean_up_after_the_dead(engine: Engine, worker: i64, job: st
     runner::clean_up(&job, &context).await;
     let fault = Fault::new(Code::Conflict, "The console that ran this job died.")
         .hint("Its log says what was undone and what is kept; then start it again.");
-    let mut progress = context.shared().progress();
-    progress.waiting = None;
-    progress.eta_s = None;
     let (state, fault) = match job.cancelled_by {
         Some(_) => (JobState::Cancelled, None),
         None => (JobState::Interrupted, Some(fault)),
     };
     let end = Ended {
         state,
-        progress,
+        progress: context.shared().progress(),
         fault,
         outcome: None,
-        log: context.shared().take_log(),
+        log: context.shared().end_log(),
     };
     runner::conclude(&engine, worker, &job, end).await;
 }

@@ -5,7 +5,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -21,11 +21,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     JobContext, kinds,
-    progress::Meter,
+    patience::{PATIENCE, PAUSE},
+    progress::{self, Meter},
     recover,
     store::{self, Mine},
 };
-use crate::{Engine, Error, Result, audit};
+use crate::{
+    Engine, Error, Result, audit,
+    target::silence::{Probe, until_silent, waits},
+};
 
 /// Between two looks at the queue when no notification comes.
 const LOOK: Duration = Duration::from_secs(2);
@@ -240,10 +244,34 @@ async fn attempt(job: &store::Claimed, context: &JobContext) -> Result<String> {
             context.log(LogLevel::Warn, "It did not stop by itself in time and was broken off.");
             Err(Error::Cancelled)
         }
+        lost = lost_target(job, context) => Err(lost),
     }
 }
 
+/// Comes back once the managed database of a job that needs it has not answered for too long, over any connection.
+async fn lost_target(job: &store::Claimed, context: &JobContext) -> Error {
+    let target = job.target.as_deref().filter(|_| kinds::needs_target(job.kind));
+    let Some(target) = target.and_then(|name| context.target(name).ok()) else {
+        return std::future::pending().await;
+    };
+    let limit = context.engine.config().network_timeout;
+    let told = AtomicBool::new(false);
+    let tell = |silent: Option<Duration>| match silent {
+        Some(silent) => {
+            let words = waits(target.name(), silent, limit);
+            if !told.swap(true, Ordering::SeqCst) {
+                context.log(LogLevel::Warn, format!("{words}."));
+            }
+            context.progress(|progress| progress.detail = Some(words));
+        }
+        None => told.store(false, Ordering::SeqCst),
+    };
+    until_silent(limit, &mut Probe::new(&target), tell).await;
+    target.silent(limit)
+}
+
 pub(super) async fn clean_up(job: &store::Claimed, context: &JobContext) {
+    context.shared().make_room_in_log();
     context.phase(Phase::CleaningUp, None);
     let work = AssertUnwindSafe(kinds::clean_up(
         job.kind,
@@ -284,9 +312,7 @@ fn end_of(
 ) -> Ended {
     let mut progress = context.shared().progress();
     meter.settle(&mut progress, Instant::now());
-    progress.waiting = None;
-    progress.eta_s = None;
-    let mut log = context.shared().take_log();
+    let mut log = context.shared().end_log();
     let (state, fault, outcome) = match result {
         Ok(outcome) => {
             progress.phase = Phase::Done;
@@ -320,9 +346,11 @@ fn end_of(
     }
 }
 
-/// Writes the end and its audit entry in one transaction; tries for a minute when the store is away.
-pub(super) async fn conclude(engine: &Engine, worker: i64, job: &store::Claimed, end: Ended) {
-    for _ in 0..30 {
+/// Writes the end and its audit entry in one transaction; tries for ten minutes when the store is away or full.
+pub(super) async fn conclude(engine: &Engine, worker: i64, job: &store::Claimed, mut end: Ended) {
+    progress::close(&mut end.progress, end.state);
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE && !engine.store().is_closed() {
         match try_conclude(engine, worker, job, &end).await {
             Ok(true) => return,
             Ok(false) => return tracing::warn!(job.id = %job.id, "another worker ended this job"),
@@ -330,7 +358,7 @@ pub(super) async fn conclude(engine: &Engine, worker: i64, job: &store::Claimed,
                 tracing::warn!(job.id = %job.id, error = error.chain(), "the end is not stored yet")
             }
         }
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     tracing::error!(job.id = %job.id, "the end could not be stored; another worker will end it as interrupted");
 }
@@ -402,10 +430,7 @@ async fn save(context: &JobContext, worker: i64, meter: &mut Meter) {
         Ok(false) => tracing::warn!(job.id = %context.id, "progress of a job that is not ours any more"),
         Err(error) => {
             tracing::warn!(job.id = %context.id, %error, "progress not stored");
-            // The lines wait for the next time.
-            for (level, text) in log {
-                context.log(level, text);
-            }
+            context.shared().put_back(log);
         }
     }
 }

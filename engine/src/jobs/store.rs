@@ -94,14 +94,19 @@ struct JobRow {
 
 impl From<JobRow> for JobView {
     fn from(row: JobRow) -> Self {
+        // The column is checked by the table.
+        let state = row.state.parse().unwrap_or(JobState::Failed);
+        let mut progress = row.progress.0;
+        // Also of rows that an older version wrote, and of jobs that were cancelled while they waited.
+        super::progress::close(&mut progress, state);
         Self {
             id: JobId(row.id),
-            // The columns hold nothing else: kinds are written from the enum, states are checked by the table.
+            // The column holds nothing else: kinds are written from the enum.
             kind: row.kind.parse().unwrap_or(JobKind::Test),
             title: row.title,
             target: row.target,
-            state: row.state.parse().unwrap_or(JobState::Failed),
-            progress: row.progress.0,
+            state,
+            progress,
             fault: row.fault.map(|fault| fault.0),
             outcome: row.outcome,
             created_by: row.created_by,

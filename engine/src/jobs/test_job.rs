@@ -71,7 +71,7 @@ impl Job for TestJob {
             .await
             .map_err(Error::io("writing the marker"))?;
         context.phase(Phase::Preparing, None);
-        context.steps(["work".to_owned()]);
+        context.steps(["work", "rest"].map(str::to_owned));
         context.step(0, |step| step.state = StepState::Running);
         let parts = 50;
         for part in 0..parts {
@@ -84,7 +84,6 @@ impl Job for TestJob {
         }
         match self.end {
             TestEnd::Succeed => {
-                context.step(0, |step| step.state = StepState::Done);
                 tokio::fs::remove_file(&self.marker)
                     .await
                     .map_err(Error::io("removing the marker"))?;

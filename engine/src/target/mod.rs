@@ -10,6 +10,7 @@ pub(crate) mod look;
 mod monitor;
 mod pool;
 mod pooler;
+pub(crate) mod silence;
 pub mod url;
 pub(crate) mod worker;
 

@@ -49,6 +49,53 @@ async fn ended(engine: &Engine, id: JobId) -> JobView {
     until(engine, id, |job| job.state.is_final()).await
 }
 
+fn steps(job: &JobView) -> Vec<StepState> {
+    job.progress.steps.iter().map(|step| step.state).collect()
+}
+
+#[tokio::test]
+async fn an_ended_job_of_an_older_version_has_no_open_step_anywhere() {
+    let world = console(false).await;
+    let caller = administrator(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let id = begin(&world, &caller, &job(&folder, "o", 1, TestEnd::Succeed))
+        .await
+        .unwrap();
+    world.jobs().cancel(&caller, id).await.unwrap();
+    let left = serde_json::json!({
+        "phase": "dumping", "detail": null, "fraction": 0.22, "eta_s": 9,
+        "waiting": {"pid": 1, "who": "a migration", "seconds": 3},
+        "steps": [
+            {"name": "Dump", "state": "running", "detail": "1 MB", "fraction": 0.23, "duration_ms": null},
+            {"name": "Store", "state": "pending", "detail": null, "fraction": null, "duration_ms": null},
+        ],
+    });
+    sqlx::query("update jobs set progress = $1")
+        .bind(left)
+        .execute(&world.store.pool().await)
+        .await
+        .unwrap();
+    let listed = world
+        .jobs()
+        .list(&caller, JobQuery::default())
+        .await
+        .unwrap()
+        .jobs;
+    let detail = world.jobs().detail(&caller, id).await.unwrap().job;
+    let Some(Event::Snapshot { jobs, .. }) = Box::pin(world.watch(&caller).unwrap()).next().await else {
+        panic!("the snapshot comes first");
+    };
+    for view in [&listed[0], &detail, &jobs[0]] {
+        assert_eq!(steps(view), [StepState::BrokenOff, StepState::NotBegun]);
+        assert_eq!(
+            view.progress.steps[0].fraction,
+            Some(0.23),
+            "how far it came is kept"
+        );
+        assert_eq!((&view.progress.waiting, view.progress.eta_s), (&None, None));
+    }
+}
+
 #[tokio::test]
 async fn a_job_succeeds_with_progress_log_and_audit() {
     let world = console(true).await;
@@ -64,7 +111,8 @@ async fn a_job_succeeds_with_progress_log_and_audit() {
     assert_eq!(done.state, JobState::Succeeded);
     assert_eq!(done.outcome.as_deref(), Some("worked"));
     assert_eq!(done.progress.fraction, Some(1.0));
-    assert_eq!(done.progress.steps[0].state, StepState::Done);
+    assert_eq!(steps(&done), [StepState::Done, StepState::Skipped]);
+    assert_eq!(steps(&halfway), [StepState::Running, StepState::Pending]);
     assert!(done.version > halfway.version);
     let log = world.jobs().log(&caller, id, 0).await.unwrap();
     assert_eq!(log.len(), 51, "fifty parts and the outcome");
@@ -96,8 +144,9 @@ async fn a_failure_keeps_its_fault_and_a_panic_does_not_kill_the_console() {
         let id = begin(&world, &caller, &spec).await.unwrap();
         let over = ended(&world, id).await;
         assert_eq!(over.state, JobState::Failed);
-        assert_eq!(over.fault.unwrap().code, code);
+        assert_eq!(over.fault.as_ref().unwrap().code, code);
         assert!(over.progress.fraction.unwrap() < 1.0);
+        assert_eq!(steps(&over), [StepState::BrokenOff, StepState::NotBegun]);
         assert!(!marker.exists(), "the clean-up ran");
     }
 }
@@ -120,7 +169,9 @@ async fn cancelling_ends_and_cleans_up_even_a_job_that_does_not_listen() {
         .await;
         let asked_view = world.jobs().cancel(&caller, id).await.unwrap();
         assert_eq!(asked_view.state, JobState::Cancelling);
-        assert_eq!(ended(&world, id).await.state, JobState::Cancelled);
+        let over = ended(&world, id).await;
+        assert_eq!(over.state, JobState::Cancelled);
+        assert_eq!(steps(&over), [StepState::BrokenOff, StepState::NotBegun]);
         assert!(!marker.exists());
         let again = world.jobs().cancel(&caller, id).await.unwrap_err().fault();
         assert_eq!(again.code, Code::Conflict);
@@ -184,6 +235,7 @@ async fn closing_the_console_interrupts_and_cleans_up() {
         .unwrap()
         .job;
     assert_eq!(over.state, JobState::Interrupted);
+    assert_eq!(steps(&over), [StepState::BrokenOff, StepState::NotBegun]);
     assert!(over.fault.unwrap().hint.unwrap().contains("start it again"));
     assert!(!marker.exists());
 }

@@ -257,6 +257,31 @@ async fn holder_of_the_lock(world: &World) -> Option<sqlx::PgConnection> {
 }
 
 #[tokio::test]
+async fn a_migration_whose_network_goes_away_without_a_word_ends() {
+    let world = crate::work::files(&[("1_long.sql", "select pg_sleep(600)")]).await;
+    let cluster = testkit::shared().await;
+    let proxy = testkit::Proxy::start(cluster.port()).await;
+    let url = cluster.url_of("postgres", "throw-away", proxy.port(), world.database.name());
+    let mut config = world.config.clone();
+    config.targets[0].options = engine::target::url::parse(&url).unwrap().options;
+    config.network_timeout = std::time::Duration::from_secs(8);
+    world.engine.close().await;
+    let far = Engine::open(config).await.unwrap();
+    let caller = crate::support::caller(&far, Role::Administrator).await;
+    let id = far.migration().start(&caller, all()).await.unwrap();
+    crate::work::until(&far, &caller, id, PATIENCE, |job| {
+        job.progress.phase == Phase::Applying
+    })
+    .await;
+    proxy.stall();
+    let job = crate::work::until(&far, &caller, id, PATIENCE * 2, |job| job.state.is_final()).await;
+    assert_eq!(job.state, JobState::Failed, "{job:?}");
+    let fault = job.fault.unwrap();
+    assert_eq!(fault.code, Code::TargetUnreachable, "{fault:?}");
+    assert!(fault.message.contains("Nothing came from main for 8"), "{fault}");
+}
+
+#[tokio::test]
 async fn of_two_runs_at_once_only_one_applies() {
     let world = crate::work::files(&[
         (
@@ -371,7 +396,7 @@ async fn a_failure_in_the_middle_leaves_nothing_and_is_found_by_its_line() {
     let steps = world.ended(id).await.progress.steps;
     assert_eq!(
         steps.iter().map(|step| step.state).collect::<Vec<_>>(),
-        [StepState::Done, StepState::Failed, StepState::Pending]
+        [StepState::Done, StepState::Failed, StepState::NotBegun]
     );
 
     world.write(

@@ -123,6 +123,11 @@ fn words(list: &BackupList) -> String {
             )
         }
     };
+    for backup in &list.backups {
+        for note in &backup.notes {
+            text.push_str(&format!("\nnote on {}: {note}", backup.id));
+        }
+    }
     if let Some(warning) = &list.warning {
         text.push_str(&format!("\n\nwarning: {warning}"));
     }

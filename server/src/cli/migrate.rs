@@ -11,7 +11,9 @@ use super::{
     arguments::{Due, Migrate},
     confirm,
     failure::Failure,
-    job, table,
+    job,
+    out::tell,
+    table,
 };
 use crate::console::Console;
 
@@ -84,10 +86,10 @@ async fn up(session: &Session<'_>, console: &Console, spec: MigrateSpec) -> Resu
             Some(other) => {
                 if waits_for != Some(other.id) {
                     waits_for = Some(other.id);
-                    eprintln!(
+                    tell(&format!(
                         "Waiting for \"{}\" of {}, which is under way (job {}); Ctrl-C stops waiting.",
                         other.title, other.created_by, other.id
-                    );
+                    ));
                 }
                 // One listener for the whole wait: between two would be moments in which a Ctrl-C is heard by nobody.
                 let interrupt = match &mut interrupts {

@@ -208,9 +208,16 @@ pub const SLOW_QUERY: Setting = plain(
     "250",
     "Milliseconds after which one of the console's statements is logged as slow.",
 );
+/// How long a managed database may be silent.
+pub const NETWORK_TIMEOUT: Setting = plain(
+    "PGSTEWARD_NETWORK_TIMEOUT",
+    "300",
+    "120",
+    "Seconds without anything from a managed database after which a job that waits for it ends.",
+);
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 23] = [
+pub const SETTINGS: [Setting; 24] = [
     DATABASE_URL,
     DIRECT_URL,
     STORE_URL,
@@ -231,6 +238,7 @@ pub const SETTINGS: [Setting; 23] = [
     ECHO,
     QUERY_LOGGING,
     SLOW_QUERY,
+    NETWORK_TIMEOUT,
     PG_BIN,
     SITE_ROOT,
     LOG,

@@ -108,6 +108,7 @@ fn each_wrong_value_is_named_with_an_example() {
         ("DB_ECHO", "maybe"),
         ("DB_QUERY_LOGGING", "2"),
         ("SLOW_QUERY_THRESHOLD_MS", "1s"),
+        ("PGSTEWARD_NETWORK_TIMEOUT", "5"),
         ("PGSTEWARD_CONFIG", "missing.toml"),
     ] {
         let error = fails(&[(name, value)]);

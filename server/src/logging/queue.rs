@@ -65,7 +65,7 @@ impl Queue {
     }
 
     /// Waits until everything is written or lost, at most so long.
-    pub fn flush(&self, most: Duration) {
+    pub fn drain(&self, most: Duration) {
         let end = Instant::now() + most;
         let mut state = self.0.lock();
         while state.writing || state.has_work() {
@@ -200,13 +200,13 @@ mod tests {
         let queue = Queue::start(disk.clone(), |lost| format!("lost {lost}\n")).unwrap();
         for line in ["one\n", "two two two\n", "three\n"] {
             queue.push(line.into());
-            Queue::flush(&queue, LONG);
+            queue.drain(LONG);
         }
         assert_eq!(disk.text(), "one\ntwo tw");
         disk.give(1000);
         queue.push("four\n".into());
         queue.push("five\n".into());
-        Queue::flush(&queue, LONG);
+        queue.drain(LONG);
         assert_eq!(disk.text(), "one\ntwo tw\nlost 2\nfour\nfive\n");
     }
 
@@ -222,7 +222,7 @@ mod tests {
         let lost = queue.0.lock().lost;
         assert!(lost > 900, "{lost}");
         drop(reader);
-        Queue::flush(&queue, LONG);
+        queue.drain(LONG);
         let state = queue.0.lock();
         assert_eq!((state.bytes, state.lines.len()), (0, 0));
         // The pipe itself holds one line, which its reader never took.

@@ -175,6 +175,46 @@ async fn what_a_killed_console_or_server_left_is_no_obstacle() {
     assert!(fifth.stop(Signal::SIGINT) < END);
 }
 
+#[tokio::test]
+async fn an_embedded_server_that_dies_is_started_again_where_it_was() {
+    let home = Home::new();
+    let console = home.serve();
+    let server = home.postmaster().unwrap();
+    let port = fs::read_to_string(home.data().join("postgres.port")).unwrap();
+    kill(Pid::from_raw(server), Signal::SIGKILL).unwrap();
+    wait_until("another server runs", || {
+        home.postmaster()
+            .is_some_and(|pid| pid != server && is_alive(pid))
+    });
+    assert_eq!(
+        fs::read_to_string(home.data().join("postgres.port")).unwrap(),
+        port
+    );
+    // The store is in it.
+    let begun = std::time::Instant::now();
+    loop {
+        let ready = reqwest::get(format!("{}/readyz", console.url)).await.unwrap();
+        if ready.status() == StatusCode::OK {
+            break;
+        }
+        assert!(begun.elapsed() < crate::program::PATIENCE, "{}", ready.status());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let server = home.postmaster().unwrap();
+    assert!(console.stop(Signal::SIGINT) < END);
+    assert!(!is_alive(server) && home.postmaster().is_none());
+    let log: String = fs::read_dir(home.data().join("postgres/log"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let asked = log.find("force wait");
+    let stopping = log.find("received fast shutdown request");
+    assert!(
+        asked.is_some() && asked < stopping,
+        "what was in memory was written before the stop: {log}"
+    );
+}
+
 #[test]
 fn a_folder_that_cannot_be_reached_is_named_with_its_setting() {
     let home = Home::new();

@@ -102,6 +102,7 @@ impl Console {
                 slow: Duration::from_secs(1),
             },
             about: Default::default(),
+            network_timeout: Duration::from_secs(120),
         };
         let engine = Engine::open(config).await.unwrap();
         let mut web = Web::new(engine.clone(), Site::read(&site).unwrap(), Vec::new());

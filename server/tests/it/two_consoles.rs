@@ -76,6 +76,7 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
             slow: Duration::from_secs(1),
         },
         about: Default::default(),
+        network_timeout: Duration::from_secs(120),
     })
     .await
     .unwrap();

@@ -11,7 +11,17 @@ fn fault(lines: &[&str]) -> Fault {
 
 #[test]
 fn each_failure_has_its_own_words_and_a_remedy() {
-    let cases: [(&[&str], Code, &str, &str); 7] = [
+    let cases: [(&[&str], Code, &str, &str); 8] = [
+        (
+            &[
+                "pg_dump: error: Dumping the contents of table \"big\" failed: PQgetResult() failed.",
+                "pg_dump: detail: Error message from server: ERROR:  invalid memory alloc request size 1132462084",
+                "pg_dump: detail: Command was: COPY public.big (v) TO stdout;",
+            ],
+            Code::TargetRefused,
+            "the rows of big in shop",
+            "1 GB",
+        ),
         (
             &[
                 "pg_dump: error: aborting because of server version mismatch",

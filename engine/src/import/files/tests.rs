@@ -163,6 +163,7 @@ fn config(import_dir: Option<PathBuf>, data_dir: PathBuf) -> EngineConfig {
             slow: Duration::from_secs(1),
         },
         about: Default::default(),
+        network_timeout: Duration::from_secs(120),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use contract::{
     format,
-    import::Stage,
+    import::{Stage, TableReport, Verdict},
     jobs::{Phase, StepState},
 };
 
@@ -160,6 +160,27 @@ impl Watch {
             self.show(context);
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Every row was read back or compared: shows the last numbers, and how each table came out.
+    pub fn verified(&self, context: &JobContext, plan: &Plan, reports: &[TableReport]) {
+        self.show(context);
+        context.progress(|progress| {
+            for (step, &place) in progress.steps.iter_mut().zip(&self.shown) {
+                step.state = match reports.get(place).map(|report| report.verdict) {
+                    Some(Verdict::Differs) => StepState::Failed,
+                    _ => StepState::Done,
+                };
+                if plan
+                    .tables
+                    .get(place)
+                    .is_some_and(|table| table.existing.is_some())
+                {
+                    step.detail = Some("compared row by row as they went in".to_owned());
+                    step.fraction = Some(1.0);
+                }
+            }
+        });
     }
 
     fn show(&self, context: &JobContext) {

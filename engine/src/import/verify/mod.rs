@@ -92,6 +92,7 @@ pub(super) async fn tables(load: &Arc<Load>, done: &Done) -> Result<Vec<TableRep
         }
         reports.push(report);
     }
+    load.watch.verified(&load.context, plan, &reports);
     Ok(reports)
 }
 

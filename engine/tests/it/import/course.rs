@@ -65,6 +65,34 @@ async fn open_gate(runner: &Runner, schema: &str, gate: sqlx::Transaction<'stati
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_finished_import_shows_every_table_read_back() {
+    let runner = Runner::new().await;
+    let file = large(&runner, 340);
+    let id = runner.look(&file).await.unwrap();
+    runner.plan(id, into("whole")).await.unwrap();
+    let job = runner.start(id, false).await.unwrap();
+    let view = runner.over(job).await.unwrap();
+    let shown: Vec<_> = view
+        .progress
+        .steps
+        .iter()
+        .map(|step| {
+            let rows = step.detail.as_deref().unwrap().split(',').next().unwrap();
+            (step.name.as_str(), step.state, rows)
+        })
+        .collect();
+    let done = contract::jobs::StepState::Done;
+    assert_eq!(
+        shown,
+        [
+            ("parent", done, "340 of 340 rows read back"),
+            ("child", done, "170 of 170 rows read back"),
+            ("loose", done, "340 of 340 rows read back"),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_import_leaves_nothing_or_what_a_later_run_goes_on_from() {
     let runner = Runner::new().await;
     // Enough rows for several threads to look at them.

@@ -59,6 +59,7 @@ pub async fn engine(target: &Database, works: bool) -> Console {
             slow: Duration::from_secs(1),
         },
         about: Default::default(),
+        network_timeout: Duration::from_secs(120),
     };
     let engine = Engine::open(config.clone()).await.unwrap();
     Console {
