@@ -103,8 +103,13 @@ impl Snapshot {
                 Some(counted) => rows.extend(counted.into_iter().map(Some)),
                 None => {
                     for table in batch {
-                        let one =
-                            count_all(&mut self.connection, &target, std::slice::from_ref(table), &others).await?;
+                        let one = count_all(
+                            &mut self.connection,
+                            &target,
+                            std::slice::from_ref(table),
+                            &others,
+                        )
+                        .await?;
                         rows.push(one.and_then(|one| one.first().copied()));
                     }
                 }
