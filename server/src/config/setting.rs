@@ -217,7 +217,7 @@ pub const NETWORK_TIMEOUT: Setting = plain(
 );
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 24] = [
+pub const SETTINGS: [Setting; 25] = [
     DATABASE_URL,
     DIRECT_URL,
     STORE_URL,
