@@ -23,7 +23,7 @@ test.describe('logged in', () => {
     await page.goto(`/db/${target}/tables`);
     const rows = page.locator('main tbody tr');
     await page.getByRole('columnheader', { name: 'Table', exact: true }).getByRole('link').click();
-    await expect(rows.first()).toContainText('_pgsteward_migrations');
+    await expect(rows.first()).toContainText('ari_snapshots');
     await page.getByRole('searchbox').fill('goal');
     await page.getByRole('button', { name: 'Apply' }).click();
     await expect(rows).toHaveCount(1);

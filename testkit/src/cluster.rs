@@ -24,7 +24,7 @@ pub struct Cluster {
 pub async fn shared() -> &'static Cluster {
     static SHARED: Once = OnceLock::new();
     // A pool that a test leaves behind keeps its connections until the process ends, and hundreds of tests share this.
-    once(&SHARED, ClusterOptions::new().max_connections(600)).await
+    once(&SHARED, ClusterOptions::new().max_connections(1000)).await
 }
 
 /// As [`shared`], of one version.

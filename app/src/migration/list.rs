@@ -6,7 +6,7 @@ use contract::{
 };
 use leptos::prelude::*;
 
-use super::start::Asked;
+use super::asked::Asked;
 use crate::{
     address::use_here,
     jobs::Work,

@@ -9,8 +9,9 @@ use leptos::prelude::*;
 
 use super::{
     api::{read_migration, view_migrations},
+    asked::Asked,
     list::{Rows, SHOWN, Shown},
-    start::{Asked, StartDialog},
+    start::StartDialog,
 };
 use crate::{
     address::{use_target, use_typed_query},

@@ -33,7 +33,7 @@ enum At {
     Code { head: Vec<u8>, tail: Vec<u8> },
     /// Inside quotes of this kind, which may hold line breaks; the line's bytes before are kept.
     Quoted { quote: u8, head: Vec<u8>, tail: Vec<u8> },
-    /// A comment to the end of its line.
+    /// A comment, or a command of psql's, to the end of its line.
     Comment(Vec<u8>),
     /// Rows, a line each: how many, and what came of the line at hand (three bytes stand for more).
     Rows { count: i64, line: Vec<u8> },
@@ -130,6 +130,11 @@ impl Counter {
                             line: Vec::new(),
                         };
                     }
+                    return rest;
+                }
+                // A command of psql's, such as `\restrict`, is a line in which quotes mean nothing.
+                b'\\' if head.is_empty() => {
+                    self.at = At::Comment(vec![byte]);
                     return rest;
                 }
                 b'\'' | b'"' => {

@@ -159,7 +159,7 @@ pub(super) mod tests {
         let tree = Tree::of(rows);
         let stat = |oid| &tree.stats[tree.find(oid).unwrap()];
         let all = stat(1);
-        assert_eq!((all.total_bytes, all.rows, all.dead_rows), (228, Some(114), 5));
+        assert_eq!((all.total_bytes, all.rows, all.dead_rows), (228, Some(114), 4));
         assert_eq!((all.partitions, all.indexes), (2, 1));
         assert_eq!((stat(2).total_bytes, stat(2).partitions), (208, 2));
         assert_eq!(stat(4).partition_of.as_ref().unwrap().name, "t2");

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -31,6 +31,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 
 pub(super) struct GaugedPool {
     pool: PgPool,
+    itself: Arc<Mutex<Option<PgPool>>>,
     config: PoolConfig,
     waiting: AtomicU32,
     acquired: Mutex<VecDeque<(Instant, Duration)>>,
@@ -54,7 +55,7 @@ impl GaugedPool {
         options = options.log_slow_statements(tracing::log::LevelFilter::Warn, log.slow);
         let keep = config.size;
         // The pool closes what was opened beyond its size as soon as it is given back, as SQLAlchemy's overflow does.
-        let itself: Arc<OnceLock<PgPool>> = Arc::default();
+        let itself: Arc<Mutex<Option<PgPool>>> = Arc::default();
         let asked = Arc::clone(&itself);
         let pool = PgPoolOptions::new()
             .max_connections((config.size + config.overflow).max(1))
@@ -64,16 +65,19 @@ impl GaugedPool {
             .test_before_acquire(true)
             .acquire_timeout(CONNECT_TIMEOUT)
             .after_release(move |connection, _| {
-                let full = asked.get().is_some_and(|pool| pool.size() > keep);
+                let pool = asked.lock().unwrap_or_else(PoisonError::into_inner);
+                let full = pool.as_ref().is_some_and(|pool| pool.size() > keep);
+                drop(pool);
                 Box::pin(async move {
                     super::look::end(connection).await?;
                     Ok(!full)
                 })
             })
             .connect_lazy_with(options);
-        itself.set(pool.clone()).ok();
+        *itself.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
         Self {
             pool,
+            itself,
             config,
             waiting: AtomicU32::new(0),
             acquired: Mutex::default(),
@@ -86,10 +90,7 @@ impl GaugedPool {
         // The guard counts down also when the caller goes away while it waits.
         let _waits = Waits(&self.waiting);
         let connection = self.pool.acquire().await?;
-        let mut acquired = self
-            .acquired
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut acquired = self.acquired.lock().unwrap_or_else(PoisonError::into_inner);
         acquired.push_back((Instant::now(), started.elapsed()));
         // Bounded: a busy minute keeps its newest thousand.
         while acquired.len() > 1000 {
@@ -106,10 +107,7 @@ impl GaugedPool {
     }
 
     pub(super) fn view(&self) -> PoolView {
-        let mut acquired = self
-            .acquired
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut acquired = self.acquired.lock().unwrap_or_else(PoisonError::into_inner);
         acquired.retain(|(at, _)| at.elapsed() < WINDOW);
         let times: Vec<f64> = acquired
             .iter()
@@ -133,6 +131,13 @@ impl GaugedPool {
             recycle_s: self.config.recycle.as_secs(),
             profile: self.config.profile.clone(),
         }
+    }
+}
+
+impl Drop for GaugedPool {
+    fn drop(&mut self) {
+        // The pool holds the closure that asks it, and would hold itself and its connections for ever.
+        self.itself.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

@@ -84,6 +84,12 @@ async fn up(session: &Session<'_>, console: &Console, spec: MigrateSpec) -> Resu
         };
         match other_run(session, console, &spec.target).await? {
             Some(other) => {
+                // One listener for the whole wait: between two would be moments in which a Ctrl-C is heard by
+                // nobody. It hears before it is said that Ctrl-C stops.
+                let interrupt = match &mut interrupts {
+                    Some(interrupt) => interrupt,
+                    none => none.insert(job::interrupts()?),
+                };
                 if waits_for != Some(other.id) {
                     waits_for = Some(other.id);
                     tell(&format!(
@@ -91,11 +97,6 @@ async fn up(session: &Session<'_>, console: &Console, spec: MigrateSpec) -> Resu
                         other.title, other.created_by, other.id
                     ));
                 }
-                // One listener for the whole wait: between two would be moments in which a Ctrl-C is heard by nobody.
-                let interrupt = match &mut interrupts {
-                    Some(interrupt) => interrupt,
-                    none => none.insert(job::interrupts()?),
-                };
                 job::linger(session, console, other.id, interrupt).await?;
             }
             // It may have ended between the two questions.

@@ -77,12 +77,15 @@ async fn staging_is_not_production_though_it_has_its_name_and_store() {
     for cluster in [&production, &staging] {
         cluster.execute("create database orders").await;
     }
-    let one = Home::new().with("DATABASE_URL", &production.url("orders"));
+    let one = Home::new()
+        .with("DATABASE_URL", &production.url("orders"))
+        .with("PGSTEWARD_MIGRATIONS", "ai_pal");
     assert_eq!(one.run(&["-y", "migrate", "up", "--to", "1"]).code, 0);
     let applied = tables(&production, "orders").await;
     let other = Home::new()
         .with("DATABASE_URL", &staging.url("orders"))
-        .with("PGSTEWARD_STORE_URL", &production.url("pgsteward"));
+        .with("PGSTEWARD_STORE_URL", &production.url("pgsteward"))
+        .with("PGSTEWARD_MIGRATIONS", "ai_pal");
     let done = other.run(&["-y", "migrate", "up"]);
     assert_eq!(done.code, 1, "{}", done.out);
     for port in [production.port(), staging.port()] {
