@@ -105,7 +105,7 @@ pub(crate) async fn read(connection: &mut PgConnection, address: &str) -> Result
 /// What the servers said.
 pub(crate) async fn are_one(one: &mut PgConnection, other: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let key: i64 = rand::random();
-    sqlx::query("select pg_advisory_lock($1)")
+    sqlx::query("select pg_catalog.pg_advisory_lock($1)")
         .bind(key)
         .execute(&mut *one)
         .await?;
@@ -124,7 +124,7 @@ pub(crate) async fn are_one(one: &mut PgConnection, other: &mut PgConnection) ->
     )))
     .fetch_one(&mut *other)
     .await;
-    sqlx::query("select pg_advisory_unlock($1)")
+    sqlx::query("select pg_catalog.pg_advisory_unlock($1)")
         .bind(key)
         .execute(&mut *one)
         .await?;

@@ -196,10 +196,20 @@ fn a_managed_database_is_looked_at_in_one_way() {
         "sqlx::query_scalar(",
         "sqlx::query_scalar::",
     ];
-    let own = ["open.rs", "embedded/", "demo/", "import/", "target/look.rs"];
+    let own = [
+        "open.rs",
+        "src/store.rs",
+        "target/identity.rs",
+        "console/",
+        "embedded/",
+        "demo/",
+        "import/",
+        "target/look.rs",
+    ];
     let connects = ["PgConnection::connect", "PgPoolOptions"];
     let connecting = [
         "open.rs",
+        "src/store.rs",
         "embedded/",
         "demo/",
         "jobs/recover.rs",
