@@ -325,14 +325,16 @@ fn Links() -> impl IntoView {
     let current = use_current_target();
     let path = use_location().pathname;
     let live = use_live();
-    let findings = Memo::new(move |_| {
+    // Read anew each time: on the server a memo can still hold what it made before the databases had come, and the page would
+    // then be taken over with badges that its HTML has not.
+    let findings = move || {
         let named = |name: String| {
             let targets = fleet.get()?.ok()?;
             let target = live.target(targets.into_iter().find(|target| target.name == name)?);
             Some(target.with(|target| target.findings.clone()))
         };
         current.get().and_then(named).unwrap_or_default()
-    });
+    };
     let item = move |area: &'static Area| {
         let href = move || area.link(&current.get().unwrap_or_default());
         let is_here = move || is_current(&href(), &path.get());
@@ -342,7 +344,7 @@ fn Links() -> impl IntoView {
                 <Icon icon=area.icon />
                 {area.name}
                 {move || {
-                    let count = findings.with(|findings| count_on(findings, area.page));
+                    let count = count_on(&findings(), area.page);
                     (count > 0).then(|| view! { <span class="n" title="need attention">{format::count(count)}</span> })
                 }}
             </a>

@@ -98,7 +98,8 @@ pub fn Top(
 fn Running() -> impl IntoView {
     let live = use_live();
     let fleet = use_context::<Fleet>();
-    let count = Memo::new(move |_| {
+    // No memo: see the navigation's badges.
+    let count = move || {
         let loaded = || -> Option<i64> {
             let targets = fleet?.0.get()?.ok()?;
             Some(targets.iter().map(|target| target.jobs).sum())
@@ -106,9 +107,9 @@ fn Running() -> impl IntoView {
         // Reading the resource in any case keeps the server and the first render of the browser in step.
         let loaded = loaded().unwrap_or(0);
         live.running().map_or(loaded, |jobs| jobs.len() as i64)
-    });
-    let runs = move || count.get() > 0;
-    let words = move || match count.get() {
+    };
+    let runs = move || count() > 0;
+    let words = move || match count() {
         0 => "No job running".to_owned(),
         1 => "1 job running".to_owned(),
         count => format!("{count} jobs running"),
@@ -117,7 +118,7 @@ fn Running() -> impl IntoView {
         <a class="chip" href="/jobs" aria-label=words>
             <span class=move || if runs() { "dot run" } else { "dot off" }></span>
             <span class="hide-s">{words}</span>
-            <span class="only-s">{move || count.get()}</span>
+            <span class="only-s">{count}</span>
         </a>
     }
 }
