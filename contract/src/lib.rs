@@ -16,6 +16,7 @@ pub mod import;
 pub mod jobs;
 pub mod migration;
 pub mod optimize;
+pub mod restore;
 pub mod session;
 pub mod stats;
 pub mod target;

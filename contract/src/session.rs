@@ -67,6 +67,8 @@ pub enum Permission {
     Optimize,
     /// Take and verify backups.
     BackUp,
+    /// Restore a backup into a new database, with the roles it needs.
+    Restore,
     /// Read a SQLite file and bring its rows into a managed database.
     Import,
     /// Download a backup, which is a copy of all data.
@@ -83,7 +85,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission, in the order of the role matrix.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ViewTarget,
         Self::ViewJobs,
         Self::ViewAudit,
@@ -92,6 +94,7 @@ impl Permission {
         Self::Migrate,
         Self::Optimize,
         Self::BackUp,
+        Self::Restore,
         Self::Import,
         Self::DownloadBackup,
         Self::DeleteBackup,
@@ -108,6 +111,7 @@ impl Permission {
             | Self::Migrate
             | Self::Optimize
             | Self::BackUp
+            | Self::Restore
             | Self::Import
             | Self::DownloadBackup
             | Self::ViewConsole => Role::Operator,
@@ -126,6 +130,7 @@ impl Permission {
             Self::Migrate => "migrate",
             Self::Optimize => "optimize",
             Self::BackUp => "back_up",
+            Self::Restore => "restore",
             Self::Import => "import",
             Self::DownloadBackup => "download_backup",
             Self::DeleteBackup => "delete_backup",

@@ -20,6 +20,7 @@ mod pump;
 mod reach;
 mod read_back;
 mod reconcile;
+mod restore;
 mod rows;
 pub(crate) mod run;
 mod seal;
