@@ -52,12 +52,8 @@ impl Caller {
         if self.identity.role.may(permission) {
             return Ok(());
         }
-        self.refusals.tell(Refusal {
-            user: self.identity.name.clone(),
-            address: self.address.clone(),
-            permission: permission.name(),
-            role: self.identity.role.name(),
-        });
+        self.refusals
+            .tell(Refusal::of_role(&self.identity, self.address(), permission));
         Err(Error::Refused(
             Fault::new(
                 Code::Forbidden,

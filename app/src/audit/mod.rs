@@ -69,6 +69,7 @@ fn act_words(event_type: &str) -> &str {
         "session.end_session" => "End own session",
         "session.end_sessions" => "End own other sessions",
         "session.forbidden" => "Refused act",
+        "session.cross_site" => "Refused request of another site",
         "session.log_in" => "Sign in",
         "session.log_out" => "Sign out",
         "session.refresh" => "Go on with a session",

@@ -31,7 +31,7 @@ use uuid::Uuid;
 pub use first::FirstAdministrator;
 pub use keys::Keys;
 
-use crate::{Caller, Engine, Error, Result};
+use crate::{Caller, Engine, Error, Result, audit::Refusal};
 use store::sessions;
 
 /// A session ends this long after its log-in, however busy it is. (That it ends after 30 idle minutes is in the store's
@@ -110,6 +110,13 @@ impl Session<'_> {
             must_change_password: false,
         };
         Caller::new(identity, None, None, self.0.refusals().clone())
+    }
+
+    /// Writes into the audit log that another site made a browser send something. It was refused before anybody's session
+    /// was looked at, so that there is no caller.
+    pub fn came_from_another_site(&self, address: Option<IpAddr>, path: &str, origin: Option<&str>) {
+        let address = address.map(|address| address.to_canonical().to_string());
+        self.0.refusals().tell(Refusal::of_site(address, path, origin));
     }
 
     /// How many password hashes this process has computed, for its metrics.

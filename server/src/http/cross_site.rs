@@ -3,18 +3,19 @@
 //! Leptos has no protection of its own. Whatever may change something must come from our own pages: the browser says so
 //! in `Sec-Fetch-Site` and `Origin`, which no page can forge.
 
+use app::rpc::Transport;
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, Method, header},
     middleware::Next,
     response::Response,
 };
 use contract::{Code, Fault};
 
-use super::{fault, origin::Origin};
+use super::{Web, fault, origin::Origin};
 
 /// Refuses what does not come from our own pages, unless it cannot change anything.
-pub(super) async fn refuse(request: Request, next: Next) -> Response {
+pub(super) async fn refuse(State(web): State<Web>, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
@@ -23,6 +24,16 @@ pub(super) async fn refuse(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     tracing::warn!(path = request.uri().path(), "refused a request from another site");
+    let address = request
+        .extensions()
+        .get::<Transport>()
+        .and_then(|transport| transport.address);
+    let origin = request.headers().get(header::ORIGIN);
+    web.engine.session().came_from_another_site(
+        address,
+        request.uri().path(),
+        origin.and_then(|value| value.to_str().ok()),
+    );
     fault::answer(
         Fault::new(Code::Forbidden, "This request does not come from the console's own pages.").hint(
             "Reload the page and try again. Behind a proxy that changes the Host header, set PGSTEWARD_TRUSTED_PROXY \

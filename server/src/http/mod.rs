@@ -134,7 +134,7 @@ fn admit(routes: Router, web: &Web) -> Router {
     routes
         .layer(middleware::from_fn(guard::deny_by_default))
         .layer(middleware::from_fn_with_state(web.clone(), session::prove))
-        .layer(middleware::from_fn(cross_site::refuse))
+        .layer(middleware::from_fn_with_state(web.clone(), cross_site::refuse))
 }
 
 /// Bounds what a request may bring, and how long it may take.

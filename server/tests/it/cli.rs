@@ -143,6 +143,64 @@ async fn backups_are_taken_listed_verified_copied_and_deleted() {
 }
 
 #[tokio::test]
+async fn the_log_is_verified_and_exported_by_command() {
+    let cluster = testkit::shared().await;
+    let (store, target) = (cluster.database("store").await, cluster.database("kept").await);
+    let home = Home::new()
+        .with("DATABASE_URL", &target.url())
+        .with("PGSTEWARD_STORE_URL", &store.url());
+    assert_eq!(home.json(&["analyze"])["state"], "succeeded");
+    let whole = home.json(&["audit", "verify"]);
+    let head = format!(
+        "{}:{}",
+        whole["head"]["link"],
+        whole["head"]["hash"].as_str().unwrap()
+    );
+    assert!(
+        whole["checked"].as_i64().unwrap() >= 2 && whole["broken"].is_null(),
+        "{whole}"
+    );
+    assert_eq!(home.run(&["audit", "verify", "--head", &head]).code, 0);
+
+    let written = home.json(&["audit", "export", "-o", "log.jsonl"]);
+    let text = std::fs::read_to_string(home.path().join("log.jsonl")).unwrap();
+    assert_eq!(written.as_u64(), Some(text.lines().count() as u64));
+    let piped = home.run(&["audit", "export"]);
+    assert!(
+        piped.code == 0 && piped.out.lines().count() >= text.lines().count(),
+        "{}",
+        piped.err
+    );
+    for line in text.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+    let over = home.run(&["audit", "export", "-o", "log.jsonl"]);
+    assert!(over.code == 1 && over.err.contains("log.jsonl"), "{}", over.err);
+
+    // The store's owner can do what the console cannot, and is found out.
+    let pool = store.pool().await;
+    sqlx::raw_sql(
+        "alter table audit_log disable trigger user;
+         update audit_log set object = 'another' where id = (select min(id) from audit_log);
+         alter table audit_log enable trigger user",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let broken = home.run(&["audit", "verify"]);
+    assert_eq!(broken.code, 1, "{}", broken.out);
+    assert!(
+        broken.err.starts_with("error: ") && broken.out.contains("The chain is broken after 0 entries"),
+        "{} {}",
+        broken.out,
+        broken.err
+    );
+    let told = home.run(&["audit", "verify", "--json"]);
+    let told_whole: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert!(told.code == 1 && told_whole["broken"].is_object(), "{}", told.out);
+}
+
+#[tokio::test]
 async fn users_are_kept_without_a_password_in_any_argument() {
     let (home, _target) = home("users").await;
     let add = |name: &str, password: &str| {

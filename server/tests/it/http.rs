@@ -228,6 +228,39 @@ async fn requests_from_another_site_are_refused() {
     let answer = console.send(planted).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert!(answer.cookies().is_empty());
+
+    // Each kind is in the log once, with the number of those like it.
+    let pool = console.database.pool().await;
+    let begun = std::time::Instant::now();
+    loop {
+        let told: Vec<(Option<String>, String, Option<String>)> = sqlx::query_as(
+            "select object, outcome, detail from audit_log where event_type = 'session.cross_site' order by object",
+        )
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+        let counted: i64 = sqlx::query_scalar(
+            "select coalesce(sum(more), 0)::int8 from audit_repeats where event_type = 'session.cross_site'",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        if let ([functions, log_in], 4) = (&told[..], counted) {
+            assert_eq!(functions.0.as_deref(), Some("/rpc/list_jobs"));
+            let log_in = (log_in.0.as_deref(), &*log_in.1, log_in.2.as_deref());
+            assert_eq!(
+                log_in,
+                (
+                    Some("/rpc/log_in"),
+                    "denied",
+                    Some("The request names https://evil.example as its origin.")
+                )
+            );
+            break;
+        }
+        assert!(begun.elapsed() < crate::program::PATIENCE, "{told:?} {counted}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Each database's backups lie in a folder of its own, whatever the database is called.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use contract::{backup::BackupSpec, session::Role};
 use engine::{Engine, EngineConfig, config::TargetConfig};
@@ -64,6 +64,32 @@ async fn two_databases_of_one_name_never_share_a_folder() {
         "{folders:?}"
     );
     stranger.close().await;
+}
+
+#[tokio::test]
+async fn names_that_look_alike_have_a_folder_each() {
+    let world = world().await;
+    let names = ["Sales 2026", "sales 2026", "größe", "grüße"];
+    let mut kept = Vec::new();
+    for name in names {
+        let database = testkit::shared().await.database(name).await;
+        let console = beside(&world, name, &database).await;
+        let caller = support::caller(&console, Role::Administrator).await;
+        let spec = BackupSpec { target: name.into() };
+        let id = console.backup().start(&caller, spec).await.unwrap();
+        until(&console, &caller, id, |job| job.state.is_final()).await;
+        kept.push((console, name, id.0));
+    }
+    for (console, name, id) in kept {
+        assert_eq!(ids(&console, name).await, [id], "{name}");
+        console.close().await;
+    }
+    // Also where the disk does not tell capital letters from small ones.
+    let folders: BTreeSet<String> = folders(&world.folder())
+        .iter()
+        .map(|name| name.to_lowercase())
+        .collect();
+    assert_eq!(folders.len(), names.len(), "{folders:?}");
 }
 
 #[tokio::test]
