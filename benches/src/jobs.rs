@@ -35,10 +35,7 @@ pub async fn migrate(visitor: &Visitor) -> Result<JobId> {
 /// Takes a backup.
 pub async fn back_up(visitor: &Visitor) -> Result<JobId> {
     visitor
-        .call(
-            "start_backup",
-            &json!({ "spec": BackupSpec { target: TARGET.into() } }),
-        )
+        .call("start_backup", &json!({ "spec": BackupSpec::whole(TARGET) }))
         .await
 }
 

@@ -66,6 +66,9 @@ pub struct BackupView {
     pub tables: i64,
     /// Rows over all tables.
     pub rows: i64,
+    /// The parts that were chosen; empty when it is of the whole database.
+    #[serde(default)]
+    pub only: Vec<Part>,
     /// What a reader must know of it, in sentences, such as that the rows of foreign tables are not in it.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -76,9 +79,14 @@ pub struct BackupView {
 }
 
 impl BackupView {
-    /// Whether something could be restored from it, as far as this console knows and vouches for.
+    /// Whether the whole database could be restored from it, as far as this console knows and vouches for.
     pub fn is_sound(&self) -> bool {
-        self.damage.is_none() && self.foreign.is_none()
+        self.damage.is_none() && self.foreign.is_none() && self.is_whole()
+    }
+
+    /// Whether it is of the whole database, and not of chosen parts.
+    pub fn is_whole(&self) -> bool {
+        self.only.is_empty()
     }
 }
 
@@ -108,6 +116,135 @@ pub struct BackupList {
 pub struct BackupSpec {
     /// The managed database.
     pub target: String,
+    /// What of it; nothing chosen is all of it.
+    #[serde(default)]
+    pub only: Vec<Part>,
+    /// How the archive is compressed.
+    #[serde(default)]
+    pub compression: Compression,
+}
+
+impl BackupSpec {
+    /// All of a database, compressed as pg_dump likes best.
+    pub fn whole(target: impl Into<String>) -> Self {
+        Self {
+            target: target.into(),
+            only: Vec::new(),
+            compression: Compression::default(),
+        }
+    }
+}
+
+/// A part of a database: a schema with all that is in it, or one table with its indexes, triggers and partitions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// The schema.
+    pub schema: String,
+    /// The table, view or sequence in it; none for the whole schema.
+    #[serde(default)]
+    pub table: Option<String>,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.table {
+            Some(table) => write!(f, "{}.{table}", self.schema),
+            None => f.write_str(&self.schema),
+        }
+    }
+}
+
+/// A table's name as people write it: `sales.orders`, or with double quotes where a name has dots itself. Capital letters
+/// stay as they are.
+impl std::str::FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = || {
+            let (schema, rest) = name(text)?;
+            let (table, rest) = name(rest.strip_prefix('.')?)?;
+            rest.is_empty().then_some(Self {
+                schema,
+                table: Some(table),
+            })
+        };
+        read().ok_or_else(|| {
+            format!("\"{text}\" is no table's name: write schema.table, with double quotes around a name that has dots")
+        })
+    }
+}
+
+/// The name that a text begins with, and what follows.
+fn name(text: &str) -> Option<(String, &str)> {
+    let Some(mut rest) = text.strip_prefix('"') else {
+        let end = text.find('.').unwrap_or(text.len());
+        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
+    };
+    let mut name = String::new();
+    loop {
+        let end = rest.find('"')?;
+        name.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        match rest.strip_prefix('"') {
+            Some(more) => {
+                name.push('"');
+                rest = more;
+            }
+            None => return (!name.is_empty()).then_some((name, rest)),
+        }
+    }
+}
+
+/// How an archive is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// As pg_dump does unasked.
+    #[default]
+    Usual,
+    /// Not at all: for data that is compressed already, or storage that compresses.
+    None,
+    /// gzip, which every pg_restore reads.
+    Gzip,
+    /// LZ4: the fastest. From PostgreSQL 16 on.
+    Lz4,
+    /// Zstandard: small and fast. From PostgreSQL 16 on.
+    Zstd,
+}
+
+impl Compression {
+    /// All of them, for choices.
+    pub const ALL: [Self; 5] = [Self::Usual, Self::None, Self::Gzip, Self::Lz4, Self::Zstd];
+
+    /// PostgreSQL's major version whose tools were the first to know it, where not all do.
+    pub const fn since(self) -> Option<u32> {
+        match self {
+            Self::Usual | Self::None | Self::Gzip => None,
+            Self::Lz4 | Self::Zstd => Some(16),
+        }
+    }
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Usual => "usual",
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+impl std::str::FromStr for Compression {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|one| one.name() == name)
+            .ok_or_else(|| format!("\"{name}\" is none of usual, none, gzip, lz4, zstd"))
+    }
 }
 
 /// A backup to delete, with the typed confirmation.
@@ -119,4 +256,35 @@ pub struct DeleteBackup {
     pub id: Uuid,
     /// The database's name as the user typed it.
     pub confirm: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn tables_are_named_as_people_write_them() {
+        let part = |text: &str| {
+            text.parse::<Part>()
+                .map(|part| (part.schema, part.table.unwrap()))
+        };
+        let is = |schema: &str, table: &str| Ok((schema.to_owned(), table.to_owned()));
+        assert_eq!(part("sales.orders"), is("sales", "orders"));
+        assert_eq!(part("Sales.Order Lines"), is("Sales", "Order Lines"));
+        assert_eq!(part("\"a.b\".\"c\"\"d\""), is("a.b", "c\"d"));
+        assert_eq!(part("a.\"b\""), is("a", "b"));
+        for none in [
+            "",
+            "orders",
+            ".orders",
+            "sales.",
+            "\"sales.orders",
+            "a.b.c",
+            "\"a\"b.c",
+            "\"\".a",
+        ] {
+            assert!(part(none).is_err(), "{none}");
+        }
+    }
 }

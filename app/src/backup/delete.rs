@@ -124,6 +124,7 @@ mod tests {
             migration: None,
             tables: 1,
             rows: 1234,
+            only: Vec::new(),
             notes: Vec::new(),
             created_by: "ada".into(),
             job: None,

@@ -76,11 +76,7 @@ fn Facts(list: BackupList) -> impl IntoView {
 fn BackUpButton(#[prop(into)] target: Signal<String>, work: Work) -> impl IntoView {
     needs_script("Back up");
     let toasts = use_toasts();
-    let start = Action::new(|target: &String| {
-        start_backup(BackupSpec {
-            target: target.clone(),
-        })
-    });
+    let start = Action::new(|target: &String| start_backup(BackupSpec::whole(target.clone())));
     Effect::new(move || match start.value().get() {
         Some(Ok(_)) => work.begin(),
         Some(Err(ApiError(fault))) => toasts.fault(&fault),

@@ -176,11 +176,7 @@ fn Opening() -> impl IntoView {
     });
     let navigate = use_navigate();
     let toasts = use_toasts();
-    let back_up = Action::new(|target: &String| {
-        start_backup(BackupSpec {
-            target: target.clone(),
-        })
-    });
+    let back_up = Action::new(|target: &String| start_backup(BackupSpec::whole(target.clone())));
     let begun = navigate.clone();
     Effect::new(move || match back_up.value().get() {
         Some(Ok(job)) => begun(&job_link(job), leptos_router::NavigateOptions::default()),

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::Utc;
 use contract::{
-    backup::Proof,
+    backup::{Part, Proof},
     format,
     jobs::{LogLevel, Phase, StepState},
 };
@@ -92,7 +92,7 @@ impl Attempt<'_> {
     ///
     /// # Errors
     /// Whatever kept it from becoming one; what was begun is for the clean-up to remove.
-    pub(super) async fn make(&self, ready: Ready) -> Result<Manifest> {
+    pub(super) async fn make(&self, ready: Ready, only: Vec<Part>) -> Result<Manifest> {
         let (context, id) = (self.context, self.context.id.0);
         let Ready {
             target,
@@ -104,6 +104,7 @@ impl Attempt<'_> {
             application,
             facts,
             snapshot,
+            compression,
             last,
         } = ready;
         context.check()?;
@@ -126,6 +127,7 @@ impl Attempt<'_> {
         let started = self.begin(DUMP, Phase::Dumping);
         let meter = Mutex::new(Meter::new(&snapshot.tables, last.as_ref()));
         let (taken_at, snapshot_id) = (snapshot.taken_at, snapshot.id.clone());
+        let parts = snapshot.arguments.clone();
         let (tables, left_out, migration, large_objects) = (
             snapshot.tables.clone(),
             snapshot.left_out.clone(),
@@ -143,6 +145,8 @@ impl Attempt<'_> {
             folder: &folder,
             application: &application,
             snapshot: &snapshot_id,
+            parts: &parts,
+            compression,
             flow: &flow,
             names_have_line_breaks: tables
                 .iter()
@@ -262,6 +266,7 @@ impl Attempt<'_> {
             proven_at: Utc::now(),
             created_by: context.created_by.to_string(),
             job: id,
+            only,
             notes,
             source: shelf.source().cloned(),
             key: seals.key(),

@@ -115,9 +115,10 @@ pub(super) async fn facts(connection: &mut PgConnection, target: &Target) -> Res
     })
 }
 
-/// Tables whose rows row security would hide from this user. pg_dump fails on the first of them.
+/// Tables, all or these, whose rows row security would hide from this user. pg_dump fails on the first of them.
 pub(super) async fn hidden_by_row_security(
     connection: &mut PgConnection,
+    only: Option<&[Oid]>,
 ) -> Result<Vec<String>, sqlx::Error> {
     query_scalar(
         "select format('%I.%I', n.nspname, c.relname)
@@ -128,8 +129,121 @@ pub(super) async fn hidden_by_row_security(
             and row_security_active(c.oid)
             and n.nspname !~ '^pg_'
             and n.nspname <> 'information_schema'
+            and ($1::oid[] is null or c.oid = any($1))
           order by 1",
     )
+    .bind(only)
+    .fetch_all(connection)
+    .await
+}
+
+/// Tables and sequences, all or these, that this user may not read, and the user's name. pg_dump fails on the first of
+/// them, perhaps after hours.
+pub(super) async fn unreadable(
+    connection: &mut PgConnection,
+    only: Option<&[Oid]>,
+) -> Result<(String, Vec<String>), sqlx::Error> {
+    let user: String = query_scalar("select quote_ident(current_user)")
+        .fetch_one(&mut *connection)
+        .await?;
+    let names = query_scalar(
+        "select format('%I.%I', n.nspname, c.relname)
+           from pg_class c
+           join pg_namespace n on n.oid = c.relnamespace
+          where (
+                   (c.relkind in ('r', 'S') and not has_table_privilege(c.oid, 'select'))
+                   -- Of a partitioned table pg_dump takes the lock alone.
+                or (c.relkind = 'p' and not has_table_privilege(c.oid, 'select, update, delete, truncate'))
+                or (c.relkind in ('r', 'p', 'S') and not has_schema_privilege(n.oid, 'usage')))
+            and (c.relpersistence = 'p' or (c.relpersistence = 'u' and not pg_is_in_recovery()))
+            and n.nspname !~ '^pg_'
+            and n.nspname <> 'information_schema'
+            -- Members of extensions are made by the extension.
+            and not exists (
+                    select
+                      from pg_depend d
+                     where d.classid = 'pg_class'::regclass
+                       and d.objid = c.oid
+                       and d.deptype = 'e')
+            and ($1::oid[] is null or c.oid = any($1))
+          order by 1",
+    )
+    .bind(only)
+    .fetch_all(connection)
+    .await?;
+    Ok((user, names))
+}
+
+/// What of these schemas and tables (a schema where the name is null) is not there.
+pub(super) async fn not_there(
+    connection: &mut PgConnection,
+    schemas: &[String],
+    names: &[Option<String>],
+) -> Result<Vec<String>, sqlx::Error> {
+    query_scalar(
+        "select concat_ws('.', part.schema, part.name)
+           from unnest($1::text[], $2::text[]) as part (schema, name)
+          where not exists (
+                    select
+                      from pg_namespace n
+                     where n.nspname = part.schema
+                       and n.nspname !~ '^pg_'
+                       and n.nspname <> 'information_schema'
+                       and (part.name is null
+                            or exists (
+                                   select
+                                     from pg_class c
+                                    where c.relnamespace = n.oid
+                                      and c.relname = part.name
+                                      and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S'))))",
+    )
+    .bind(schemas)
+    .bind(names)
+    .fetch_all(connection)
+    .await
+}
+
+/// A relation of a chosen part.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(super) struct ChosenRow {
+    pub id: Oid,
+    pub schema: String,
+    pub name: String,
+}
+
+/// The relations of these schemas and tables (a schema where the name is null), with all partitions of those tables.
+pub(super) async fn chosen(
+    connection: &mut PgConnection,
+    schemas: &[String],
+    names: &[Option<String>],
+) -> Result<Vec<ChosenRow>, sqlx::Error> {
+    query_as(
+        "with recursive
+           -- What was named.
+           named as (
+               select c.oid
+                 from unnest($1::text[], $2::text[]) as part (schema, name)
+                 join pg_namespace n on n.nspname = part.schema
+                 join pg_class c on c.relnamespace = n.oid and (part.name is null or c.relname = part.name)
+                where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+           ),
+           -- With its partitions, whatever schema they lie in.
+           tree as (
+               select oid from named
+               union
+               select i.inhrelid
+                 from tree
+                 join pg_inherits i on i.inhparent = tree.oid
+                 join pg_class c on c.oid = i.inhrelid and c.relispartition
+           )
+         select c.oid as id, n.nspname::text as schema, c.relname::text as name
+           from tree
+           join pg_class c on c.oid = tree.oid
+           join pg_namespace n on n.oid = c.relnamespace
+          order by n.nspname, c.relname",
+    )
+    .bind(schemas)
+    .bind(names)
     .fetch_all(connection)
     .await
 }
@@ -191,8 +305,12 @@ struct LeftOut {
     names: Vec<String>,
 }
 
-/// Tables whose rows no dump of this database holds, in words: they lie on another server, or only on the primary.
-pub(super) async fn left_out(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+/// Tables, of all or of these, whose rows no dump of this database holds, in words: they lie on another server, or only on
+/// the primary.
+pub(super) async fn left_out(
+    connection: &mut PgConnection,
+    only: Option<&[Oid]>,
+) -> Result<Vec<String>, sqlx::Error> {
     let found: Vec<LeftOut> = query_as(
         "select c.relkind = 'f' as foreign_table,
                 count(*) as tables,
@@ -202,9 +320,11 @@ pub(super) async fn left_out(connection: &mut PgConnection) -> Result<Vec<String
           where (c.relkind = 'f' or (c.relkind = 'r' and c.relpersistence = 'u' and pg_is_in_recovery()))
             and n.nspname !~ '^pg_'
             and n.nspname <> 'information_schema'
+            and ($1::oid[] is null or c.oid = any($1))
           group by c.relkind
           order by c.relkind",
     )
+    .bind(only)
     .fetch_all(connection)
     .await?;
     Ok(found

@@ -6,6 +6,7 @@ use std::{
 };
 
 use contract::{
+    backup::Compression,
     format,
     jobs::{LogLevel, Phase, Waiting},
 };
@@ -52,6 +53,9 @@ pub(super) struct Dump<'a> {
     pub folder: &'a Folder,
     pub application: &'a str,
     pub snapshot: &'a str,
+    /// What makes pg_dump take chosen parts alone.
+    pub parts: &'a [String],
+    pub compression: Compression,
     /// The names of tables may hold line breaks; then what looks like an error line may be a name.
     pub names_have_line_breaks: bool,
     /// What moves, for those who watch it.
@@ -100,7 +104,12 @@ impl Dump<'_> {
             .arg(format!("--lock-wait-timeout={}", LOCK_WAIT.as_millis()))
             .arg(format!("--snapshot={}", self.snapshot))
             .arg(format!("--dbname={}", self.reach.connection()))
-            .stdout(std::process::Stdio::piped());
+            .args(compress(self.compression, self.programs.version().major));
+        if !self.parts.is_empty() {
+            // A part that went away in this moment is a failure, and no smaller backup.
+            command.arg("--strict-names").args(self.parts);
+        }
+        command.stdout(std::process::Stdio::piped());
         let mut tool = Tool::start(command)?;
         store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await;
 
@@ -244,6 +253,18 @@ impl Dump<'_> {
             }
             other => other,
         }
+    }
+}
+
+/// What tells pg_dump how to compress. The words that older ones know are numbers.
+fn compress(compression: Compression, major: u32) -> Option<&'static str> {
+    match (compression, major) {
+        (Compression::Usual, _) => None,
+        (Compression::None, _) => Some("--compress=0"),
+        (Compression::Gzip, ..16) => Some("--compress=6"),
+        (Compression::Gzip, _) => Some("--compress=gzip"),
+        (Compression::Lz4, _) => Some("--compress=lz4"),
+        (Compression::Zstd, _) => Some("--compress=zstd"),
     }
 }
 

@@ -212,6 +212,7 @@ mod tests {
             proof: Proof::ReadBack,
             proven_at: taken_at,
             damage: damage.map(str::to_owned),
+            only: Vec::new(),
             notes: Vec::new(),
             foreign: None,
             server_version: "15.19".into(),

@@ -1,6 +1,9 @@
 //! What lies beside a backup: the manifest, written once with it, and the proof, written by each verification.
 
-use contract::{Instant, backup::Proof};
+use contract::{
+    Instant,
+    backup::{Part, Proof},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -43,6 +46,9 @@ pub(super) struct Manifest {
     pub proven_at: Instant,
     pub created_by: String,
     pub job: Uuid,
+    /// The parts that were chosen; none when it is of the whole database.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<Part>,
     /// What a reader must know, in words.
     pub notes: Vec<String>,
     /// Which database it is of, whatever that was called; none in manifests of older versions.

@@ -6,6 +6,7 @@
 mod adopt;
 mod attempt;
 mod catalog;
+mod chosen;
 mod delete;
 mod download;
 mod dump;
@@ -111,17 +112,26 @@ impl Backups<'_> {
     /// Queues a backup. It gets the job's id.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` when one is waiting or running already; the store's failures.
+    /// `NotFound`; `Invalid` for parts that no backup can be of; `Conflict` when one is waiting or running already; the
+    /// store's failures.
     pub async fn start(&self, caller: &Caller, spec: BackupSpec) -> Result<JobId> {
         caller.permit(Permission::BackUp)?;
+        chosen::check(&spec)?;
         let target = self.0.target(&spec.target)?.name().to_owned();
+        let parts: Vec<String> = spec.only.iter().map(ToString::to_string).collect();
+        let detail = (!parts.is_empty()).then(|| format!("Only {}.", words::some(&parts)));
         let act = Act {
             event_type: "backup.create",
             severity: Severity::Info,
             object: None,
-            detail: None,
+            detail: detail.as_deref(),
         };
-        jobs::start(self.0, caller, &run::TakeBackup { target }, act).await
+        let job = run::TakeBackup {
+            target,
+            only: spec.only,
+            compression: spec.compression,
+        };
+        jobs::start(self.0, caller, &job, act).await
     }
 
     /// Queues a verification: seal, SHA-256 and a whole read-back. What it finds is kept with the backup.

@@ -2,18 +2,24 @@
 
 use std::collections::HashMap;
 
-use contract::{backup::BackupView, format, jobs::LogLevel};
+use contract::{
+    backup::{BackupView, Compression},
+    format,
+    jobs::LogLevel,
+};
 use sqlx::{Executor, PgConnection};
 use uuid::Uuid;
 
 use super::{
     NEEDED,
     catalog::{self, Facts},
+    chosen::Chosen,
     dump::RESERVE,
     folder::Folder,
     manifest::Manifest,
     reach::Reach,
     reconcile::{self, blocking},
+    run::TakeBackup,
     seal::Seals,
     shelf::Shelf,
     snapshot::Snapshot,
@@ -34,6 +40,7 @@ pub(super) struct Ready {
     pub application: String,
     pub facts: Facts,
     pub snapshot: Snapshot,
+    pub compression: Compression,
     /// The last good backup's manifest.
     pub last: Option<Manifest>,
 }
@@ -52,9 +59,9 @@ pub(super) fn application(id: Uuid) -> String {
 ///
 /// # Errors
 /// Whatever would make the backup fail later, in words.
-pub(super) async fn prepare(context: &JobContext, target: &str) -> Result<Ready> {
+pub(super) async fn prepare(context: &JobContext, asked: &TakeBackup) -> Result<Ready> {
     let engine = &context.engine;
-    let target = context.target(target)?;
+    let target = context.target(&asked.target)?;
     let id = context.id.0;
     let folder = Folder::new(&engine.config().backup_dir);
     let shelf = Shelf::of(engine, &target).await?;
@@ -76,17 +83,30 @@ pub(super) async fn prepare(context: &JobContext, target: &str) -> Result<Ready>
     if let Some(warning) = programs.warning() {
         context.log(LogLevel::Warn, warning);
     }
-    let hidden = catalog::hidden_by_row_security(&mut connection)
+    if asked
+        .compression
+        .since()
+        .is_some_and(|since| programs.version().major < since)
+    {
+        return Err(words::no_such_compression(asked.compression, programs.version()));
+    }
+    let chosen = Chosen::of(&mut connection, &target, &asked.only).await?;
+    let hidden = catalog::hidden_by_row_security(&mut connection, chosen.relations())
         .await
         .map_err(|source| target.error(source))?;
     if !hidden.is_empty() {
         return Err(words::row_security(target.name(), &hidden));
     }
+    let (user, forbidden) = catalog::unreadable(&mut connection, chosen.relations())
+        .await
+        .map_err(|source| target.error(source))?;
+    if !forbidden.is_empty() {
+        return Err(words::unreadable_tables(target.name(), &user, &forbidden));
+    }
     let free = {
         let folder = folder.clone();
         blocking(move || Ok(folder.free_bytes())).await?
     };
-    check_room(context, &folder, free, last_view.as_ref(), facts.database.bytes)?;
     let reach = Reach::new(
         &target,
         &engine.config().data_dir,
@@ -95,6 +115,16 @@ pub(super) async fn prepare(context: &JobContext, target: &str) -> Result<Ready>
         engine.config().network_timeout,
     )?;
     let sizes = sizes(&mut connection, &target).await?;
+    match chosen.relations() {
+        None => check_room(context, &folder, free, last_view.as_ref(), facts.database.bytes)?,
+        Some(relations) => {
+            let bytes = relations
+                .iter()
+                .filter_map(|oid| sizes.get(&i64::from(oid.0)))
+                .sum();
+            check_room(context, &folder, free, None, bytes)?;
+        }
+    }
     context.info(format!(
         "{} on PostgreSQL {}, {}; {} {} in {}",
         target.database(),
@@ -104,7 +134,7 @@ pub(super) async fn prepare(context: &JobContext, target: &str) -> Result<Ready>
         programs.version(),
         programs.folder().display(),
     ));
-    let snapshot = Snapshot::take(connection, &target, facts.server.version_num, &sizes).await?;
+    let snapshot = Snapshot::take(connection, &target, facts.server.version_num, &sizes, &asked.only).await?;
     context.info(format!(
         "Snapshot {} taken: {} tables.",
         snapshot.id,
@@ -120,6 +150,7 @@ pub(super) async fn prepare(context: &JobContext, target: &str) -> Result<Ready>
         reach,
         facts,
         snapshot,
+        compression: asked.compression,
         last,
     })
 }
@@ -247,6 +278,7 @@ mod tests {
             migration: None,
             tables: 0,
             rows: 0,
+            only: Vec::new(),
             notes: Vec::new(),
             created_by: String::new(),
             job: None,

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use contract::{
+    backup::{Compression, Part},
     format,
     jobs::{JobKind, LogLevel, Phase},
 };
@@ -32,6 +33,12 @@ const ASK: Duration = Duration::from_secs(3);
 pub(crate) struct TakeBackup {
     /// The managed database.
     pub target: String,
+    /// The parts that were chosen; none for all of it.
+    #[serde(default)]
+    pub only: Vec<Part>,
+    /// How the archive is compressed.
+    #[serde(default)]
+    pub compression: Compression,
 }
 
 impl Job for TakeBackup {
@@ -44,7 +51,11 @@ impl Job for TakeBackup {
     }
 
     fn title(&self) -> String {
-        format!("Back up {}", self.target)
+        match self.only.as_slice() {
+            [] => format!("Back up {}", self.target),
+            [part] => format!("Back up {part} of {}", self.target),
+            parts => format!("Back up {} parts of {}", parts.len(), self.target),
+        }
     }
 
     async fn run(self, context: JobContext) -> Result<String> {
@@ -52,13 +63,13 @@ impl Job for TakeBackup {
         context.steps(STEPS.map(str::to_owned));
         context.phase(Phase::Preparing, None);
         // Boxed: these futures are large, and a job's future is moved about.
-        let prepared = Box::pin(prepare::prepare(&context, &self.target));
+        let prepared = Box::pin(prepare::prepare(&context, &self));
         let ready = context.unless_cancelled(prepared).await?;
         let attempt = Attempt {
             context: &context,
             begun,
         };
-        let manifest = Box::pin(attempt.make(ready)).await?;
+        let manifest = Box::pin(attempt.make(ready, self.only)).await?;
         let notes: String = manifest
             .notes
             .iter()

@@ -3,12 +3,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use contract::Instant;
+use contract::{Instant, backup::Part};
 use futures::TryStreamExt;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::types::Oid};
 use tokio::sync::watch;
 
-use super::catalog::{self, TableRow};
+use super::{
+    catalog::{self, TableRow},
+    chosen::Chosen,
+};
 use crate::{
     Result, quote,
     target::{
@@ -33,6 +36,8 @@ pub(super) struct Snapshot {
     pub left_out: Vec<String>,
     pub migration: Option<i64>,
     pub large_objects: i64,
+    /// What makes pg_dump take the chosen parts alone.
+    pub arguments: Vec<String>,
 }
 
 impl Snapshot {
@@ -45,6 +50,7 @@ impl Snapshot {
         target: &Target,
         version_num: i32,
         sizes: &HashMap<i64, i64>,
+        only: &[Part],
     ) -> Result<Self> {
         let failed = |source| target.error(source);
         settle(&mut connection, version_num).await.map_err(failed)?;
@@ -53,15 +59,27 @@ impl Snapshot {
             .await
             .map_err(failed)?;
         let (id, taken_at) = catalog::export(&mut connection).await.map_err(failed)?;
-        let mut tables = catalog::tables(&mut connection).await.map_err(failed)?;
+        let chosen = Chosen::of(&mut connection, target, only).await?;
+        let mut tables = chosen.keep(catalog::tables(&mut connection).await.map_err(failed)?);
         for table in &mut tables {
             if let Some(&bytes) = sizes.get(&table.id) {
                 table.bytes = bytes;
             }
         }
-        let left_out = catalog::left_out(&mut connection).await.map_err(failed)?;
+        let mut left_out = catalog::left_out(&mut connection, chosen.relations())
+            .await
+            .map_err(failed)?;
         let migration = crate::migration::newest(target, &mut connection).await?;
-        let large_objects = catalog::large_objects(&mut connection).await.map_err(failed)?;
+        let (large_objects, arguments) = match chosen {
+            Chosen::All => {
+                let count = catalog::large_objects(&mut connection).await.map_err(failed)?;
+                (count, Vec::new())
+            }
+            Chosen::Parts { arguments, note, .. } => {
+                left_out.insert(0, note);
+                (0, arguments)
+            }
+        };
         Ok(Self {
             connection,
             target: target.clone(),
@@ -71,6 +89,7 @@ impl Snapshot {
             left_out,
             migration,
             large_objects,
+            arguments,
         })
     }
 

@@ -189,6 +189,7 @@ pub(super) fn view(manifest: &Manifest) -> BackupView {
         migration: manifest.migration,
         tables: i64::try_from(manifest.tables.len()).unwrap_or(i64::MAX),
         rows: manifest.rows(),
+        only: manifest.only.clone(),
         notes: manifest.notes.clone(),
         created_by: manifest.created_by.clone(),
         job: Some(JobId(manifest.job)),

@@ -2,9 +2,9 @@
 
 use std::process::ExitStatus;
 
-use contract::{Code, Fault, Refusal, format};
+use contract::{Code, Fault, Refusal, backup::Compression, format};
 
-use crate::Error;
+use crate::{Error, programs::Version};
 
 /// Lines that are kept of a tool's complaints.
 const KEPT: usize = 40;
@@ -235,6 +235,47 @@ pub(super) fn row_security(target: &str, tables: &[String]) -> Error {
             ),
         )
         .hint(ROW_SECURITY_HINT),
+    )
+}
+
+/// These tables and sequences may not be read. `user` is quoted.
+pub(super) fn unreadable_tables(target: &str, user: &str, names: &[String]) -> Error {
+    Error::Refused(
+        Fault::new(
+            Code::TargetRefused,
+            format!(
+                "The console's user {user} may not read all of {target}, so a backup would lack: {}.",
+                some(names)
+            ),
+        )
+        .hint(format!(
+            "As a superuser: grant pg_read_all_data to {user}. Or grant usage on their schemas and select on them."
+        )),
+    )
+}
+
+/// Chosen parts that are not there.
+pub(super) fn no_such_part(target: &str, missing: &[String]) -> Error {
+    Error::invalid(
+        "only",
+        format!(
+            "There is no schema or table of this name in {target}: {}.",
+            some(missing)
+        ),
+        "Capital letters and blanks count; the Tables page has the names.",
+    )
+}
+
+/// A compression that pg_dump does not know.
+pub(super) fn no_such_compression(compression: Compression, version: Version) -> Error {
+    Error::invalid(
+        "compression",
+        format!(
+            "pg_dump {version} knows no {}: it came with PostgreSQL {}.",
+            compression.name(),
+            compression.since().unwrap_or_default()
+        ),
+        "Choose gzip, or install newer client tools and let PG_BIN name their folder.",
     )
 }
 

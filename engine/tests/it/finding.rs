@@ -51,9 +51,7 @@ fn find<'a>(view: &'a TargetView, key: &str) -> &'a Finding {
 }
 
 async fn back_up(world: &World) {
-    let spec = BackupSpec {
-        target: "main".into(),
-    };
+    let spec = BackupSpec::whole("main");
     let id = world.engine.backup().start(&world.caller, spec).await.unwrap();
     world.succeeded(id).await;
 }

@@ -210,9 +210,7 @@ async fn nothing_of_the_databases_owner_is_run_by_a_look_or_a_job() {
         .await
         .unwrap();
     succeeded(&engine, &caller, id).await;
-    let spec = BackupSpec {
-        target: "main".into(),
-    };
+    let spec = BackupSpec::whole("main");
     let id = engine.backup().start(&caller, spec).await.unwrap();
     succeeded(&engine, &caller, id).await;
     let stored = engine.backup().list(&caller, "main").await.unwrap().backups;
@@ -399,9 +397,7 @@ async fn a_job_says_that_it_needs_a_session_and_takes_the_direct_address() {
     let engine = behind(&console, &bouncer, &database).await;
     let caller = support::caller(&engine, Role::Administrator).await;
     every_look(&engine, &caller).await;
-    let spec = || BackupSpec {
-        target: "main".into(),
-    };
+    let spec = || BackupSpec::whole("main");
     let id = engine.backup().start(&caller, spec()).await.unwrap();
     let job = work::until(&engine, &caller, id, PATIENCE, |job| job.state.is_final()).await;
     let fault = job.fault.unwrap();
@@ -460,16 +456,12 @@ async fn a_backup_goes_over_tls_with_an_authority_and_a_clients_certificate() {
     every_look(&engine, &caller).await;
     let view = engine.targets().view(&caller, "main").await.unwrap();
     assert!(matches!(view.state, TargetState::Up(server) if server.tls));
-    let spec = BackupSpec {
-        target: "main".into(),
-    };
+    let spec = BackupSpec::whole("main");
     let id = engine.backup().start(&caller, spec).await.unwrap();
     succeeded(&engine, &caller, id).await;
     // What is not there any more is named.
     std::fs::remove_file(&root).unwrap();
-    let spec = BackupSpec {
-        target: "main".into(),
-    };
+    let spec = BackupSpec::whole("main");
     let id = engine.backup().start(&caller, spec).await.unwrap();
     let job = work::until(&engine, &caller, id, PATIENCE, |job| job.state.is_final()).await;
     let fault = job.fault.unwrap();
@@ -495,9 +487,7 @@ async fn a_backup_finds_a_connection_behind_a_pooler_with_few() {
         for look in futures::future::join_all(looks).await {
             look.unwrap();
         }
-        let spec = BackupSpec {
-            target: "main".into(),
-        };
+        let spec = BackupSpec::whole("main");
         let id = engine.backup().start(&caller, spec).await.unwrap();
         succeeded(&engine, &caller, id).await;
     }

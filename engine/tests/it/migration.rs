@@ -1173,12 +1173,7 @@ async fn the_ledger_is_found_where_it_is_after_the_search_path_moved() {
     let id = world
         .engine
         .backup()
-        .start(
-            &world.caller,
-            contract::backup::BackupSpec {
-                target: "main".into(),
-            },
-        )
+        .start(&world.caller, contract::backup::BackupSpec::whole("main"))
         .await
         .unwrap();
     world.succeeded(id).await;

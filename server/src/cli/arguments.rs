@@ -7,7 +7,10 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
-use contract::session::Role;
+use contract::{
+    backup::{Compression, Part},
+    session::Role,
+};
 use uuid::Uuid;
 
 use super::failure::Failure;
@@ -109,7 +112,18 @@ pub(super) enum Target {
 #[derive(Subcommand)]
 pub(super) enum Backup {
     /// Take a backup, and read it back whole
-    Create,
+    Create {
+        /// Take this schema alone, with all that is in it; may be given several times
+        #[arg(long, value_name = "NAME", conflicts_with = "table")]
+        schema: Vec<String>,
+        /// Take this table alone; may be given several times. A name with dots, blanks or capital letters is quoted as in
+        /// SQL: '"Sales 2026"."Order"'
+        #[arg(long, value_name = "SCHEMA.NAME")]
+        table: Vec<Part>,
+        /// How the archive is compressed: usual, none, gzip, lz4 or zstd (the last two from PostgreSQL 16 on)
+        #[arg(long, value_name = "HOW", default_value = "usual")]
+        compression: Compression,
+    },
     /// List stored backups, newest first
     List,
     /// Read a stored backup back whole

@@ -1,7 +1,7 @@
 //! `pgsteward backup …`: taking, checking and keeping backups.
 
 use contract::{
-    backup::{BackupList, BackupSpec, BackupView, DeleteBackup},
+    backup::{BackupList, BackupSpec, BackupView, DeleteBackup, Part},
     format,
 };
 use serde::Serialize;
@@ -33,8 +33,18 @@ pub(super) async fn run(
     let caller = session.caller(console);
     let backups = console.engine.backup();
     match what {
-        Backup::Create => {
-            let id = backups.start(&caller, BackupSpec { target }).await?;
+        Backup::Create {
+            schema,
+            table,
+            compression,
+        } => {
+            let schemas = schema.into_iter().map(|schema| Part { schema, table: None });
+            let spec = BackupSpec {
+                target,
+                only: schemas.chain(table).collect(),
+                compression,
+            };
+            let id = backups.start(&caller, spec).await?;
             job::wait(session, console, id).await?;
         }
         Backup::List => {
@@ -143,7 +153,8 @@ fn row(backup: &BackupView) -> Vec<String> {
         match (&backup.damage, &backup.foreign) {
             (Some(damage), _) => format!("damaged: {damage}"),
             (None, Some(foreign)) => format!("foreign: {foreign}"),
-            (None, None) => backup.proof.label().to_owned(),
+            (None, None) if backup.is_whole() => backup.proof.label().to_owned(),
+            (None, None) => format!("{} (parts only)", backup.proof.label()),
         },
         backup
             .migration

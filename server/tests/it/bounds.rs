@@ -125,9 +125,7 @@ async fn a_download_ends_with_its_session() {
         .unwrap();
     pool.close().await;
     let root = console.engine.session().command_line("test");
-    let spec = BackupSpec {
-        target: "main".to_owned(),
-    };
+    let spec = BackupSpec::whole("main");
     let job = console.engine.backup().start(&root, spec).await.unwrap();
     console.engine.jobs().work_on(&root, job).await.unwrap();
     let begun = Instant::now();

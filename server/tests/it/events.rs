@@ -74,9 +74,7 @@ async fn the_first_event_is_a_snapshot_and_changes_follow() {
         ["main"]
     );
     let administrator = console.engine.session().command_line("test");
-    let spec = contract::backup::BackupSpec {
-        target: "main".to_owned(),
-    };
+    let spec = contract::backup::BackupSpec::whole("main");
     let id = console.engine.backup().start(&administrator, spec).await.unwrap();
     loop {
         match events.next().await.expect("the stream ended") {

@@ -132,12 +132,7 @@ fn vanish_after(moment: Duration) -> JobState {
         let caller = support::caller(&engine, Role::Administrator).await;
         let id = engine
             .backup()
-            .start(
-                &caller,
-                BackupSpec {
-                    target: "main".into(),
-                },
-            )
+            .start(&caller, BackupSpec::whole("main"))
             .await
             .unwrap();
         until(&engine, &caller, id, |job| job.state != JobState::Queued).await;
@@ -173,12 +168,7 @@ fn vanish_after(moment: Duration) -> JobState {
         // And the next one works.
         let next = engine
             .backup()
-            .start(
-                &world.caller,
-                BackupSpec {
-                    target: "main".into(),
-                },
-            )
+            .start(&world.caller, BackupSpec::whole("main"))
             .await
             .unwrap();
         let job = until(&engine, &world.caller, next, |job| job.state.is_final()).await;

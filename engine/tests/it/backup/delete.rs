@@ -167,9 +167,7 @@ async fn each_act_asks_for_its_permission() {
     let operator = support::caller(&world.engine, Role::Operator).await;
     let backups = world.engine.backup();
     assert_eq!(backups.list(&viewer, "main").await.unwrap().backups.len(), 1);
-    let spec = BackupSpec {
-        target: "main".into(),
-    };
+    let spec = BackupSpec::whole("main");
     let codes = [
         backups.start(&viewer, spec).await.unwrap_err(),
         backups.verify(&viewer, "main", backup.id).await.unwrap_err(),

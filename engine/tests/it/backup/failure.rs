@@ -87,9 +87,7 @@ async fn a_second_click_finds_the_first_backup() {
     let world = world().await;
     let holder = world.lock_orders().await;
     let id = world.start().await;
-    let spec = contract::backup::BackupSpec {
-        target: "main".into(),
-    };
+    let spec = contract::backup::BackupSpec::whole("main");
     let fault = world
         .engine
         .backup()
@@ -699,9 +697,7 @@ async fn a_server_that_is_down_fails_the_backup_and_not_the_page() {
             config.targets[0].options = config.targets[0].options.clone().socket("/nowhere").port(1)
         })
         .await;
-    let spec = BackupSpec {
-        target: "main".into(),
-    };
+    let spec = BackupSpec::whole("main");
     let refused = world.engine.backup().start(&world.caller, spec).await;
     assert_eq!(refused.unwrap_err().fault().code, Code::TargetUnreachable);
     assert_eq!(world.list().await.attempts, []);

@@ -51,9 +51,7 @@ async fn two_databases_of_one_name_never_share_a_folder() {
     let stranger = beside(&world, "main", &other).await;
     assert_eq!(ids(&stranger, "main").await, [] as [uuid::Uuid; 0]);
     let caller = support::caller(&stranger, Role::Administrator).await;
-    let spec = BackupSpec {
-        target: "main".into(),
-    };
+    let spec = BackupSpec::whole("main");
     let id = stranger.backup().start(&caller, spec).await.unwrap();
     until(&stranger, &caller, id, |job| job.state.is_final()).await;
     assert_eq!(ids(&stranger, "main").await, [id.0]);
@@ -75,7 +73,7 @@ async fn names_that_look_alike_have_a_folder_each() {
         let database = testkit::shared().await.database(name).await;
         let console = beside(&world, name, &database).await;
         let caller = support::caller(&console, Role::Administrator).await;
-        let spec = BackupSpec { target: name.into() };
+        let spec = BackupSpec::whole(name);
         let id = console.backup().start(&caller, spec).await.unwrap();
         until(&console, &caller, id, |job| job.state.is_final()).await;
         kept.push((console, name, id.0));
@@ -192,12 +190,7 @@ async fn a_database_that_was_adopted_keeps_the_backups_of_the_one_before() {
     let after = Engine::open(config).await.unwrap();
     let id = after
         .backup()
-        .start(
-            &caller,
-            BackupSpec {
-                target: "main".into(),
-            },
-        )
+        .start(&caller, BackupSpec::whole("main"))
         .await
         .unwrap();
     until(&after, &caller, id, |job| job.state.is_final()).await;

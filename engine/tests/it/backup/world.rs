@@ -82,12 +82,7 @@ impl World {
     pub async fn start(&self) -> JobId {
         self.engine
             .backup()
-            .start(
-                &self.caller,
-                BackupSpec {
-                    target: "main".into(),
-                },
-            )
+            .start(&self.caller, BackupSpec::whole("main"))
             .await
             .unwrap()
     }
