@@ -203,9 +203,29 @@ async fn a_user_without_rights_learns_what_to_grant() {
     let fault = fails(&world).await;
     assert_eq!(fault.code, Code::TargetRefused, "{fault:?}");
     assert!(
-        fault.message.contains("may not read") && fault.hint.unwrap().contains("pg_read_all_data"),
+        fault.message.contains("weak_reader may not read") && fault.message.contains("hidden.secrets"),
         "{}",
         fault.message
+    );
+    assert!(
+        fault
+            .hint
+            .unwrap()
+            .contains("grant pg_read_all_data to weak_reader")
+    );
+    // It was told before pg_dump began.
+    let jobs = world
+        .engine
+        .jobs()
+        .list(&world.caller, contract::jobs::JobQuery::default())
+        .await
+        .unwrap()
+        .jobs;
+    assert_eq!(
+        jobs[0].progress.steps[0].state,
+        StepState::NotBegun,
+        "{:?}",
+        jobs[0]
     );
 }
 

@@ -4,6 +4,7 @@ mod crash;
 mod delete;
 mod failure;
 mod hostile;
+mod parts;
 mod prove;
 mod round_trip;
 mod shelf;
