@@ -85,11 +85,15 @@ pub fn worst(findings: &[Finding]) -> Option<Level> {
     findings.iter().map(|finding| finding.level).max()
 }
 
-/// How many things on one page need attention; notes do not count.
+/// How many things on one page, and on the pages below it, need attention; notes do not count.
 pub fn count_on(findings: &[Finding], page: &str) -> i64 {
+    let is_there = |shown: &str| {
+        let below = shown.strip_prefix(page);
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    };
     findings
         .iter()
-        .filter(|finding| finding.level > Level::Note && finding.page.as_deref() == Some(page))
+        .filter(|finding| finding.level > Level::Note && finding.page.as_deref().is_some_and(is_there))
         .map(|finding| finding.count)
         .sum()
 }

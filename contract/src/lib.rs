@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod migration;
 pub mod optimize;
 pub mod restore;
+pub mod schedule;
 pub mod session;
 pub mod stats;
 pub mod target;

@@ -31,6 +31,7 @@ pub mod migration;
 mod open;
 pub mod optimize;
 pub mod programs;
+pub mod schedule;
 pub mod session;
 pub mod stats;
 mod store;

@@ -113,6 +113,7 @@ impl Engine {
         self.spawn(crate::events::listen(self.clone(), self.stopping()));
         if self.0.config.works {
             self.spawn(crate::jobs::work(self.clone(), self.stopping(), None));
+            self.spawn(crate::schedule::keep_up(self.clone(), self.stopping()));
         }
     }
 

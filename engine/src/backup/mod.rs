@@ -36,11 +36,12 @@ mod words;
 use chrono::{TimeDelta, Utc};
 use contract::{
     audit::Severity,
-    backup::{BackupList, BackupSpec, BackupView},
+    backup::{BackupList, BackupSpec, BackupView, Compression},
     jobs::{JobId, JobKind, JobQuery, JobState, JobView},
     session::Permission,
     target::TargetState,
 };
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use self::download::Download;
@@ -132,6 +133,60 @@ impl Backups<'_> {
             compression: spec.compression,
         };
         jobs::start(self.0, caller, &job, act).await
+    }
+
+    /// The same for a whole database, in a transaction of the schedule's; the audit log says why. None when one is waiting or running already.
+    pub(crate) async fn start_in(
+        &self,
+        transaction: &mut PgConnection,
+        caller: &Caller,
+        target: &str,
+        database: i64,
+        why: &str,
+    ) -> Result<Option<JobId>> {
+        caller.permit(Permission::BackUp)?;
+        let act = Act {
+            event_type: "backup.create",
+            severity: Severity::Info,
+            object: None,
+            detail: Some(why),
+        };
+        let job = run::TakeBackup {
+            target: target.to_owned(),
+            only: Vec::new(),
+            compression: Compression::default(),
+        };
+        jobs::start_in(transaction, caller, &job, Some(database), &act).await
+    }
+
+    /// The job that verifies a backup, or the newest good one, with the name of its file. None when there is no good one,
+    /// or it is being verified.
+    ///
+    /// # Errors
+    /// `NotFound` for the backup; the folder's and the store's failures.
+    pub(crate) async fn verification(
+        &self,
+        target: &str,
+        id: Option<Uuid>,
+    ) -> Result<Option<(verify::VerifyBackup, String)>> {
+        let view = match id {
+            Some(id) => Some(self.find(target, id).await?),
+            None => {
+                let shelf = Shelf::of(self.0, &self.0.target(target)?).await?;
+                let found = reconcile::reconcile(self.0, &shelf).await?;
+                found.backups.into_iter().find(BackupView::is_sound)
+            }
+        };
+        let Some(view) = view else { return Ok(None) };
+        if store::verifying(self.0.store(), view.id).await?.is_some() {
+            return Ok(None);
+        }
+        let job = verify::VerifyBackup {
+            target: view.target,
+            backup: view.id,
+            taken_at: view.taken_at,
+        };
+        Ok(Some((job, view.file)))
     }
 
     /// Queues a verification: seal, SHA-256 and a whole read-back. What it finds is kept with the backup.

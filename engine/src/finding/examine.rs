@@ -7,7 +7,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
 use super::Part;
-use crate::{Engine, Error, Result, backup, migration, optimize, target, target::Target};
+use crate::{Engine, Error, Result, backup, migration, optimize, schedule, target, target::Target};
 
 /// Between two examinations where nothing is known to have happened.
 const EVERY: Duration = Duration::from_secs(60);
@@ -74,6 +74,7 @@ async fn examine(engine: Engine, target: Target, turn: OwnedMutexGuard<()>) {
 async fn look(engine: &Engine, target: &Target, part: Part) -> Result<Vec<Finding>> {
     match part {
         Part::Backups => backup::findings::look(engine, target).await,
+        Part::Schedule => schedule::findings::look(engine, target).await,
         Part::Migrations => migration::findings::look(target).await,
         Part::Optimize => optimize::findings::look(target).await,
         Part::Access => target::findings::access(target).await,

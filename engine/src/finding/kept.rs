@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 pub(crate) enum Part {
     /// Stored backups, attempts, client tools.
     Backups,
+    /// The schedule of backups and its last run.
+    Schedule,
     /// Migrations against what was applied.
     Migrations,
     /// Indexes, constraints, statistics.
@@ -23,12 +25,19 @@ pub(crate) enum Part {
 
 impl Part {
     /// Every part, in the order in which they are looked at.
-    pub const ALL: [Self; 4] = [Self::Backups, Self::Migrations, Self::Optimize, Self::Access];
+    pub const ALL: [Self; 5] = [
+        Self::Backups,
+        Self::Schedule,
+        Self::Migrations,
+        Self::Optimize,
+        Self::Access,
+    ];
 
     /// What it is about.
     pub const fn subject(self) -> &'static str {
         match self {
             Self::Backups => "backups",
+            Self::Schedule => "schedule of backups",
             Self::Migrations => "migrations",
             Self::Optimize => "indexes, constraints and statistics",
             Self::Access => "rights of the console's role",
@@ -39,6 +48,7 @@ impl Part {
     pub const fn page(self) -> Option<&'static str> {
         match self {
             Self::Backups => Some("backups"),
+            Self::Schedule => Some("backups/schedule"),
             Self::Migrations => Some("migrations"),
             Self::Optimize => Some("optimize"),
             Self::Access => None,
@@ -47,7 +57,7 @@ impl Part {
 
     /// Whether the managed database has to answer for it.
     pub const fn asks_the_database(self) -> bool {
-        !matches!(self, Self::Backups)
+        !matches!(self, Self::Backups | Self::Schedule)
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) use kinds::Job;
 pub(crate) use patience::patiently;
 pub(crate) use recover::bury;
 pub(crate) use runner::{Runner, work};
-pub(crate) use start::{Act, start};
+pub(crate) use start::{Act, start, start_in};
 
 use contract::{
     audit::{Outcome, Severity},

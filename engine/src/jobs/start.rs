@@ -5,6 +5,7 @@ use contract::{
     audit::{Outcome, Severity},
     jobs::{JobId, Progress},
 };
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::{Job, kinds, recover, store};
@@ -56,9 +57,30 @@ async fn queue<J: Job>(
     database: Option<i64>,
     act: &Act<'_>,
 ) -> Result<JobId> {
+    let mut transaction = engine.store().begin().await?;
+    match start_in(&mut transaction, caller, job, database, act).await? {
+        Some(id) => {
+            transaction.commit().await?;
+            Ok(id)
+        }
+        None => {
+            drop(transaction);
+            Err(already(engine, job, database).await?)
+        }
+    }
+}
+
+/// Queues a job in a transaction of others, so that what they write and the job are there together or not at all. None
+/// when one of the same kind is waiting or running on the same database; the transaction can go on then.
+pub(crate) async fn start_in<J: Job>(
+    transaction: &mut PgConnection,
+    caller: &Caller,
+    job: &J,
+    database: Option<i64>,
+    act: &Act<'_>,
+) -> Result<Option<JobId>> {
     let id = JobId(Uuid::now_v7());
     let spec = serde_json::to_value(job).map_err(|error| Error::internal("writing down a job", error))?;
-    let mut transaction = engine.store().begin().await?;
     let row = store::NewJob {
         id,
         kind: J::KIND,
@@ -70,19 +92,23 @@ async fn queue<J: Job>(
         progress: Progress::default(),
         created_by: caller.name(),
     };
-    if let Err(error) = store::insert(&mut transaction, row).await {
-        drop(transaction);
-        return Err(match &error {
-            sqlx::Error::Database(cause)
-                if cause.constraint() == Some("jobs_one_waiting_per_database_and_kind") =>
-            {
-                already(engine, job, database).await?
-            }
-            _ => error.into(),
-        });
+    let mut savepoint = transaction.begin().await?;
+    match store::insert(&mut savepoint, row).await {
+        Ok(()) => savepoint.commit().await?,
+        Err(error) => {
+            savepoint.rollback().await?;
+            return match &error {
+                sqlx::Error::Database(cause)
+                    if cause.constraint() == Some("jobs_one_waiting_per_database_and_kind") =>
+                {
+                    Ok(None)
+                }
+                _ => Err(error.into()),
+            };
+        }
     }
     audit::record(
-        &mut transaction,
+        transaction,
         audit::Entry {
             severity: act.severity,
             outcome: Outcome::Started,
@@ -94,10 +120,9 @@ async fn queue<J: Job>(
         },
     )
     .await?;
-    store::notify(&mut transaction, &Notice::Queued(id)).await?;
-    store::notify(&mut transaction, &Notice::Changed(id)).await?;
-    transaction.commit().await?;
-    Ok(id)
+    store::notify(transaction, &Notice::Queued(id)).await?;
+    store::notify(transaction, &Notice::Changed(id)).await?;
+    Ok(Some(id))
 }
 
 async fn already<J: Job>(engine: &Engine, job: &J, database: Option<i64>) -> Result<Error> {

@@ -119,6 +119,17 @@ impl Session<'_> {
         self.0.refusals().tell(Refusal::of_site(address, path, origin));
     }
 
+    /// The caller that schedules act as. No user can have this name: it has a colon.
+    pub(crate) fn schedule(&self) -> Caller {
+        let identity = Identity {
+            user_id: Uuid::nil(),
+            name: "pgsteward:schedule".to_owned(),
+            role: Role::Administrator,
+            must_change_password: false,
+        };
+        Caller::new(identity, None, None, self.0.refusals().clone())
+    }
+
     /// How many password hashes this process has computed, for its metrics.
     pub fn password_hashes(&self) -> u64 {
         self.0.keys().hasher.runs()

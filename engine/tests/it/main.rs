@@ -14,6 +14,8 @@ mod jobs;
 mod look;
 mod migration;
 mod optimize;
+#[cfg(feature = "test-jobs")]
+mod schedule;
 mod session;
 mod stats;
 mod support;

@@ -9,6 +9,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use contract::{
     backup::{Compression, Part},
+    schedule::{Every, VerifyWhen},
     session::Role,
 };
 use uuid::Uuid;
@@ -54,6 +55,9 @@ pub(super) enum Command {
     /// Take, check and keep backups
     #[command(subcommand)]
     Backup(Backup),
+    /// Let backups be taken by themselves
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// Bring in data from elsewhere
     #[command(subcommand)]
     Import(Import),
@@ -152,6 +156,134 @@ pub(super) enum Backup {
         #[arg(long)]
         globals: bool,
     },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Schedule {
+    /// Show the schedules of all managed databases, with the next runs and what became of the last ones
+    List,
+    /// Set the schedule of a managed database, in place of the one that it has
+    ///
+    /// In words: `--every day --at 02:00 --zone Europe/Berlin`; or as cron: `--cron "0 2 * * 1-5"`. Each local time runs once
+    /// also on the days when clocks shift: one that is left out at the end of the shift, one that comes twice the first time.
+    Set(ScheduleSet),
+    /// Begin no more runs until it is resumed
+    Pause,
+    /// Go on after a pause; what was due during it does not run
+    Resume,
+    /// Remove the schedule; backups stay
+    Remove,
+    /// Begin a run now, and wait for its backup
+    Run,
+}
+
+#[derive(clap::Args)]
+pub(super) struct ScheduleSet {
+    /// How often
+    #[arg(long, value_enum, value_name = "WHAT", required_unless_present = "cron")]
+    pub every: Option<EveryName>,
+    /// The time of the day; of every hour only the minute counts
+    #[arg(long, value_name = "HH:MM", default_value = "02:00", value_parser = time_of_day)]
+    pub at: (u8, u8),
+    /// The days of the week, such as mon,thu; for --every week
+    #[arg(long, value_name = "DAYS", value_delimiter = ',', value_enum)]
+    pub on: Vec<DayName>,
+    /// The day of the month; for --every month
+    #[arg(long, value_name = "DAY", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=31))]
+    pub day: u8,
+    /// Minute, hour, day of the month, month and day of the week, as cron has them
+    #[arg(long, value_name = "FIELDS", conflicts_with_all = ["every", "at", "on", "day"])]
+    pub cron: Option<String>,
+    /// The time zone that this is meant in
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub zone: String,
+    /// The most minutes by which a run begins later, so that many databases do not begin at once
+    #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..=1440))]
+    pub jitter: i32,
+    /// Whether what was taken is verified again by itself
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "never")]
+    pub verify: VerifyName,
+    /// Tell someone when there is no good backup for so many hours
+    #[arg(long, value_name = "HOURS", default_value_t = contract::schedule::ALARM_HOURS)]
+    pub alarm_hours: i32,
+}
+
+impl ScheduleSet {
+    /// The cron of what was said.
+    pub fn cron(&self) -> String {
+        let (hour, minute) = self.at;
+        let every = match (&self.cron, self.every) {
+            (Some(cron), _) => return cron.clone(),
+            (None, Some(EveryName::Hour)) => Every::Hour { minute },
+            (None, Some(EveryName::Week)) => {
+                let mut days: Vec<u8> = self.on.iter().map(|day| *day as u8).collect();
+                days.sort_unstable();
+                days.dedup();
+                if days.is_empty() {
+                    days.push(0);
+                }
+                Every::Week { days, hour, minute }
+            }
+            (None, Some(EveryName::Month)) => Every::Month {
+                day: self.day,
+                hour,
+                minute,
+            },
+            (None, Some(EveryName::Day) | None) => Every::Day { hour, minute },
+        };
+        every.cron()
+    }
+}
+
+/// How often.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum EveryName {
+    /// At the minute of --at
+    Hour,
+    /// At --at
+    Day,
+    /// On the days of --on, Sunday when there are none, at --at
+    Week,
+    /// On --day at --at
+    Month,
+}
+
+/// A day of the week, by its number in cron.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum DayName {
+    Sun,
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+}
+
+/// Whether what was taken is verified again.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum VerifyName {
+    /// Only by hand
+    Never,
+    /// Each one that the schedule took
+    Each,
+    /// The newest good one, once in seven days
+    Weekly,
+}
+
+impl From<VerifyName> for VerifyWhen {
+    fn from(name: VerifyName) -> Self {
+        match name {
+            VerifyName::Never => Self::Never,
+            VerifyName::Each => Self::Each,
+            VerifyName::Weekly => Self::Weekly,
+        }
+    }
+}
+
+fn time_of_day(text: &str) -> Result<(u8, u8), String> {
+    contract::schedule::time_of_day(text)
+        .ok_or_else(|| format!("\"{text}\" is no time of the day such as 02:00"))
 }
 
 /// One stored backup.

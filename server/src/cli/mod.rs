@@ -19,6 +19,7 @@ mod out;
 mod password;
 mod plain;
 mod routes;
+mod schedule;
 mod serve;
 mod session;
 mod stats;
@@ -143,6 +144,7 @@ async fn with_console(
         Command::CreateIndexes => optimize::run(session, console, optimize::What::Indexes).await,
         Command::Analyze => optimize::run(session, console, optimize::What::Analyze).await,
         Command::Backup(what) => backup::run(session, console, what, opened.out).await,
+        Command::Schedule(what) => schedule::run(session, console, what).await,
         Command::Import(what) => import::run(session, console, what, opened).await,
         Command::Stats => stats::run(session, console).await,
         Command::Audit(what) => audit::run(session, console, what, opened).await,

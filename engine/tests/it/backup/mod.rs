@@ -8,6 +8,6 @@ mod parts;
 mod prove;
 mod round_trip;
 mod shelf;
-mod world;
+pub mod world;
 
 use crate::support;

@@ -1,0 +1,285 @@
+//! Backups that are taken by themselves.
+//!
+//! A schedule is a row; what it does is the ordinary job that a person starts, as the caller `pgsteward:schedule`. Which
+//! due times were dealt with is in the store as well, so that restarts and other consoles change nothing.
+
+pub(crate) mod findings;
+mod rule;
+mod store;
+#[cfg(feature = "test-jobs")]
+pub mod test_clock;
+mod turn;
+
+use chrono::TimeDelta;
+use contract::{
+    audit::Severity,
+    jobs::JobId,
+    schedule::{Next, Paused, ScheduleSpec, ScheduleView, VerifyWhen},
+    session::Permission,
+};
+
+use self::{rule::Rule, store::Row};
+use crate::{Caller, Engine, Error, Result, audit};
+
+pub(crate) use turn::keep_up;
+
+/// Runs that a view holds.
+const RUNS: i64 = 10;
+/// The longest jitter, in seconds.
+const MOST_JITTER: i32 = 86_400;
+/// The most hours without a good backup before someone is told: a leap year.
+const MOST_HOURS: i32 = 8784;
+
+/// The operations on schedules.
+pub struct Schedules<'a>(&'a Engine);
+
+impl Engine {
+    /// The operations on schedules.
+    pub fn schedule(&self) -> Schedules<'_> {
+        Schedules(self)
+    }
+}
+
+impl Schedules<'_> {
+    /// The schedules of all managed databases, by name.
+    ///
+    /// # Errors
+    /// The store's failures.
+    pub async fn list(&self, caller: &Caller) -> Result<Vec<ScheduleView>> {
+        caller.permit(Permission::ViewTarget)?;
+        let names: Vec<String> = self
+            .0
+            .all_targets()
+            .iter()
+            .map(|target| target.name().to_owned())
+            .collect();
+        let mut views = Vec::new();
+        for row in store::all(self.0.store(), &names).await? {
+            views.push(self.of(row).await?);
+        }
+        Ok(views)
+    }
+
+    /// The schedule of a managed database; none when its backups are taken by hand alone.
+    ///
+    /// # Errors
+    /// `NotFound` for the target; the store's failures.
+    pub async fn view(&self, caller: &Caller, target: &str) -> Result<Option<ScheduleView>> {
+        caller.permit(Permission::ViewTarget)?;
+        let target = self.0.target(target)?;
+        match store::one(self.0.store(), target.name()).await? {
+            Some(row) => Ok(Some(self.of(row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// What a schedule would mean: in words, and the next five due times.
+    ///
+    /// # Errors
+    /// `Invalid` at `cron` or `zone`; the store's failures.
+    pub async fn preview(&self, caller: &Caller, cron: &str, zone: &str) -> Result<Next> {
+        caller.permit(Permission::ViewTarget)?;
+        Ok(Rule::parse(cron, zone)?.next(store::now(self.0.store()).await?))
+    }
+
+    /// Sets the schedule of a managed database, in place of the one that it has. What was due before does not run; a pause
+    /// stays.
+    ///
+    /// # Errors
+    /// `NotFound` for the target; `Invalid` at the field that is wrong; the store's failures.
+    pub async fn set(&self, caller: &Caller, spec: ScheduleSpec) -> Result<ScheduleView> {
+        caller.permit(Permission::BackUp)?;
+        let target = self.0.target(&spec.target)?.name().to_owned();
+        let rule = Rule::parse(&spec.cron, &spec.zone)?;
+        let now = store::now(self.0.store()).await?;
+        if !(0..=MOST_JITTER).contains(&spec.jitter_s)
+            || TimeDelta::seconds(i64::from(spec.jitter_s)) >= rule.shortest_gap(now)
+        {
+            return Err(Error::invalid(
+                "jitter_s",
+                "A run would begin after the next one is due.",
+                "Choose a jitter that is shorter than the time between two runs, and a day at most.",
+            ));
+        }
+        if !(1..=MOST_HOURS).contains(&spec.alarm_hours) {
+            return Err(Error::invalid(
+                "alarm_hours",
+                "That is no number of hours that can be waited for.",
+                format!("Choose 1 to {MOST_HOURS} hours."),
+            ));
+        }
+        let spec = ScheduleSpec {
+            target,
+            cron: rule.cron().to_owned(),
+            zone: rule.zone().to_owned(),
+            ..spec
+        };
+        let verify_at = (spec.verify == VerifyWhen::Weekly).then_some(now + turn::WEEK);
+        let words = format!(
+            "{} ({}), {}",
+            rule.next(now).words,
+            spec.zone,
+            spec.verify.label()
+        );
+        let mut transaction = self.0.store().begin().await?;
+        store::put(&mut transaction, &spec, caller.name(), now, verify_at).await?;
+        self.told(
+            &mut transaction,
+            caller,
+            "schedule.set",
+            &spec.target,
+            Some(&words),
+        )
+        .await?;
+        transaction.commit().await?;
+        self.changed(&spec.target).await
+    }
+
+    /// Pauses a schedule: nothing is begun until it is resumed.
+    ///
+    /// # Errors
+    /// `NotFound` for the target, or when it has no schedule; the store's failures.
+    pub async fn pause(&self, caller: &Caller, target: &str) -> Result<ScheduleView> {
+        caller.permit(Permission::BackUp)?;
+        let target = self.known(target).await?;
+        let now = store::now(self.0.store()).await?;
+        let mut transaction = self.0.store().begin().await?;
+        if store::pause(&mut transaction, &target, caller.name(), now).await? {
+            self.told(&mut transaction, caller, "schedule.pause", &target, None)
+                .await?;
+            transaction.commit().await?;
+        }
+        self.changed(&target).await
+    }
+
+    /// Resumes a paused schedule. What was due during the pause does not run.
+    ///
+    /// # Errors
+    /// As [`Self::pause`].
+    pub async fn resume(&self, caller: &Caller, target: &str) -> Result<ScheduleView> {
+        caller.permit(Permission::BackUp)?;
+        let target = self.known(target).await?;
+        let now = store::now(self.0.store()).await?;
+        let mut transaction = self.0.store().begin().await?;
+        if store::resume(&mut transaction, &target, now).await? {
+            self.told(&mut transaction, caller, "schedule.resume", &target, None)
+                .await?;
+            transaction.commit().await?;
+        }
+        self.changed(&target).await
+    }
+
+    /// Removes a schedule. Backups stay; a run that is going on ends as it would.
+    ///
+    /// # Errors
+    /// As [`Self::pause`].
+    pub async fn remove(&self, caller: &Caller, target: &str) -> Result<()> {
+        caller.permit(Permission::BackUp)?;
+        let target = self.known(target).await?;
+        let mut transaction = self.0.store().begin().await?;
+        if !store::remove(&mut transaction, &target).await? {
+            return Err(none(&target));
+        }
+        self.told(&mut transaction, caller, "schedule.remove", &target, None)
+            .await?;
+        transaction.commit().await?;
+        self.0.outdate(Some(&target));
+        Ok(())
+    }
+
+    /// Begins a run of the schedule now, with all that comes after it; also while it is paused. It gets the backup's job.
+    ///
+    /// # Errors
+    /// `NotFound` for the target, or when it has no schedule; `Conflict` when a backup is under way; `Target`; the store's
+    /// failures.
+    pub async fn run(&self, caller: &Caller, target: &str) -> Result<JobId> {
+        caller.permit(Permission::BackUp)?;
+        let target = self.known(target).await?;
+        turn::begin_now(self.0, caller, &target).await?.ok_or_else(|| {
+            Error::conflict(
+                format!("A backup of {target} is under way already."),
+                "Watch it on the Backups page, or cancel it there first.",
+            )
+        })
+    }
+
+    /// The name of a managed database that has a schedule.
+    async fn known(&self, target: &str) -> Result<String> {
+        let target = self.0.target(target)?.name().to_owned();
+        match store::one(self.0.store(), &target).await? {
+            Some(_) => Ok(target),
+            None => Err(none(&target)),
+        }
+    }
+
+    async fn told(
+        &self,
+        transaction: &mut sqlx::PgConnection,
+        caller: &Caller,
+        event_type: &str,
+        target: &str,
+        detail: Option<&str>,
+    ) -> Result<()> {
+        audit::record(
+            transaction,
+            audit::Entry {
+                severity: Severity::Info,
+                target: Some(target),
+                detail,
+                ..audit::Entry::by(caller, event_type)
+            },
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// What a change has made of a schedule.
+    async fn changed(&self, target: &str) -> Result<ScheduleView> {
+        self.0.outdate(Some(target));
+        match store::one(self.0.store(), target).await? {
+            Some(row) => self.of(row).await,
+            None => Err(none(target)),
+        }
+    }
+
+    async fn of(&self, row: Row) -> Result<ScheduleView> {
+        let now = store::now(self.0.store()).await?;
+        let verify = row.verify();
+        let (next, unreadable) = match Rule::parse(&row.cron, &row.zone) {
+            Ok(rule) => (rule.next(now.max(row.settled_until)), None),
+            Err(error) => {
+                let words = format!("by the cron {}", row.cron);
+                (
+                    Next {
+                        words,
+                        runs: Vec::new(),
+                    },
+                    Some(error.fault().message),
+                )
+            }
+        };
+        Ok(ScheduleView {
+            next,
+            paused: row.paused_by.zip(row.paused_at).map(|(by, at)| Paused { by, at }),
+            set_by: row.set_by,
+            set_at: row.set_at,
+            note: unreadable.or(row.note),
+            runs: store::runs(self.0.store(), &row.target, RUNS).await?,
+            spec: ScheduleSpec {
+                target: row.target,
+                cron: row.cron,
+                zone: row.zone,
+                jitter_s: row.jitter_s,
+                verify,
+                alarm_hours: row.alarm_hours,
+            },
+        })
+    }
+}
+
+fn none(target: &str) -> Error {
+    Error::not_found(
+        format!("{target} has no schedule."),
+        "Set one: pgsteward schedule set, or on its page under Backups.",
+    )
+}
