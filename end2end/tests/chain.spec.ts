@@ -194,8 +194,13 @@ test('the archive is downloaded as it was proven, and deleted only by its name',
 });
 
 test('what one starts, the other sees without asking', async ({ clicks, watches, both }) => {
+  // Whoever looks at the overview sees it, too.
+  await clicks.getByRole('navigation', { name: 'Areas' }).getByRole('link', { name: 'Overview' }).click();
+  await expect(clicks.getByRole('heading', { level: 1, name: target })).toBeVisible();
   await expect(clicks.getByText('No backup yet')).toBeVisible();
   await watches.getByRole('button', { name: 'Back up', exact: true }).click();
+  await expect(clicks.getByRole('main')).toContainText('Read back whole');
+  await goTo(clicks, 'Backups');
   for (const page of both) {
     // The head of the list, and the new one.
     const rows = page.getByRole('region', { name: 'Stored backups' }).first().getByRole('row');

@@ -110,6 +110,14 @@ impl Live {
         Some(running)
     }
 
+    /// The one of these jobs that ended last while the page was open, or shortly before.
+    pub fn last_ended(self, belongs: impl Fn(&JobView) -> bool) -> Option<JobId> {
+        self.jobs.with(|jobs| {
+            let ended = jobs.values().filter(|job| job.state.is_final() && belongs(job));
+            ended.max_by_key(|job| job.finished_at).map(|job| job.id)
+        })
+    }
+
     /// All jobs that are known here, newest first; for the palette.
     pub fn known_jobs(self) -> Vec<JobView> {
         let mut jobs: Vec<JobView> = self.jobs.with(|jobs| jobs.values().cloned().collect());

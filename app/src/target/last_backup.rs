@@ -3,6 +3,7 @@
 use contract::{
     backup::{BackupList, BackupView},
     format,
+    jobs::{JobId, JobKind},
     session::Permission,
 };
 use leptos::{either::Either, prelude::*};
@@ -10,6 +11,7 @@ use leptos::{either::Either, prelude::*};
 use crate::{
     address::link,
     backup::api::list_backups,
+    live::use_live,
     session::use_may,
     ui::{Ago, Badge, Bytes, Count, EmptyState, Load, Tone},
 };
@@ -22,7 +24,22 @@ pub fn LastBackup(
 ) -> impl IntoView {
     let page = StoredValue::new(link(&target, "backups"));
     let backs_up = use_may(Permission::BackUp);
+    let name = target.clone();
     let list = Resource::new(move || target.clone(), list_backups);
+    // What a job has changed is loaded again when it ends.
+    let live = use_live();
+    let ended = Memo::new(move |_| {
+        live.last_ended(|job| {
+            matches!(job.kind, JobKind::Backup | JobKind::VerifyBackup) && job.target.as_ref() == Some(&name)
+        })
+    });
+    Effect::new(move |before: Option<Option<JobId>>| {
+        let now = ended.get();
+        if before.is_some_and(|before| before != now) {
+            list.refetch();
+        }
+        now
+    });
     view! {
         <section class="card">
             <div class="ch">
