@@ -79,6 +79,7 @@ macro_rules! parts {
 parts! {
     audit, load_audit, show_audit: 0 AuditPage = crate::audit::AuditPage;
     backup, load_backup, show_backup: 0 BackupsPage = crate::backup::BackupsPage;
+    choose, load_choose, show_choose: 0 ChoosePage = crate::backup::ChoosePage;
     console, load_console, show_console: 0 ConsolePage = crate::console::ConsolePage;
     import, load_import, show_import: 0 ImportPage = crate::import::ImportPage;
     imports, load_imports, show_imports: 0 ImportsPage = crate::import::ImportsPage;
@@ -107,6 +108,7 @@ impl Part {
             ["db", _, "migrations"] => Self::migration,
             ["db", _, "optimize"] => Self::optimize,
             ["db", _, "backups"] => Self::backup,
+            ["db", _, "backups", "new"] => Self::choose,
             ["db", _, "import"] => Self::imports,
             ["db", _, "import", _] => Self::import,
             ["audit"] => Self::audit,
@@ -225,6 +227,7 @@ mod tests {
             "/db/a/migrations",
             "/db/a/optimize",
             "/db/a/backups",
+            "/db/a/backups/new",
             "/db/a/import",
             "/db/a/import/0190",
             "/audit",

@@ -154,6 +154,20 @@ impl std::fmt::Display for Part {
     }
 }
 
+impl Part {
+    /// The table's name as the command line takes it: see `from_str`.
+    pub fn argument(&self) -> String {
+        let quoted = |name: &str| match name.contains(['.', '"']) {
+            true => format!("\"{}\"", name.replace('"', "\"\"")),
+            false => name.to_owned(),
+        };
+        match &self.table {
+            Some(table) => format!("{}.{}", quoted(&self.schema), quoted(table)),
+            None => quoted(&self.schema),
+        }
+    }
+}
+
 /// A table's name as people write it: `sales.orders`, or with double quotes where a name has dots itself. Capital letters
 /// stay as they are.
 impl std::str::FromStr for Part {

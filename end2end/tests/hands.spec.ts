@@ -91,6 +91,31 @@ test('a pressed act keeps the focus and can be read, the job moves nothing, and 
   expect(await rows(page).nth(1).locator('dd').first().textContent()).toBe(file);
 });
 
+test('a backup of chosen parts is taken by click, and says what it lacks', async ({ page }) => {
+  await settle();
+  await open(page, backups);
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('link', { name: 'Chosen parts…' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Back up parts' })).toBeVisible();
+  const chosen = page.getByRole('region', { name: 'Chosen' });
+  const act = chosen.getByRole('button', { name: 'Back up', exact: true });
+  await expect(act).toHaveAttribute('aria-disabled', 'true');
+  await page.getByRole('button', { name: 'Take all of public' }).first().click();
+  await expect(chosen.getByRole('button', { name: 'Do not take all of public' })).toBeVisible();
+  await page.getByRole('searchbox').fill('goal');
+  await expect(page.getByRole('region', { name: 'Tables' }).locator('tbody tr')).toHaveCount(1);
+  // A table takes the place of schemas: pg_dump takes one or the other.
+  await page.getByLabel('ffe_goals').check();
+  await expect(chosen.getByRole('button', { name: /^Do not take/ })).toHaveCount(1);
+  await expect(chosen.getByRole('button', { name: 'Do not take public.ffe_goals' })).toBeVisible();
+  await act.click();
+  await expect(page).toHaveURL(/\/jobs\//);
+  await expect(page.getByRole('heading', { level: 1, name: `Back up public.ffe_goals of ${target}` })).toBeVisible();
+  await expect(page.getByRole('main')).toContainText('succeeded');
+  await open(page, backups);
+  await expect(rows(page).first()).toContainText('Only these tables are in this backup: public.ffe_goals.');
+});
+
 test('an open question stays open, with what was typed, when the list is loaded again', async ({ page }) => {
   await settle();
   await open(page, backups);

@@ -2,8 +2,10 @@
 
 mod acts;
 pub mod api;
+mod choose;
 mod delete;
 mod list;
 mod page;
 
+pub use choose::ChoosePage;
 pub use page::BackupsPage;

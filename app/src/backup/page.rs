@@ -13,7 +13,7 @@ use super::{
     list::Rows,
 };
 use crate::{
-    address::use_target,
+    address::{link, use_target},
     jobs::{CurrentJob, JobTable, Work},
     live::use_live,
     rpc::ApiError,
@@ -47,6 +47,10 @@ pub fn BackupsPage() -> impl IntoView {
                     view! {
                         <BackUpButton target work />
                         <Menu id="acts" label="More" class="btn icon" button=|| view! { <Icon icon=icons::More /> }>
+                            <a class="menu-item" href=move || link(&target.get(), "backups/new")>
+                                <Icon icon=icons::Backups />
+                                "Chosen parts…"
+                            </a>
                             <CopyCommand command />
                         </Menu>
                     }

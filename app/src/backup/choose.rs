@@ -1,0 +1,316 @@
+//! A backup of chosen parts: which schemas or tables, and how it is compressed.
+
+use contract::{
+    backup::{BackupSpec, Compression, Part},
+    session::Permission,
+    stats::{TABLES_PER_PAGE, TablePage, TableQuery, TableSort, TableStat},
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_navigate;
+
+use super::api::start_backup;
+use crate::{
+    address::{job_link, link, use_query, use_target, use_typed_query},
+    rpc::ApiError,
+    session::use_may,
+    stats::api::list_tables,
+    ui::{
+        Bytes, CopyCommand, EmptyState, FaultView, Icon, Load, Menu, PageHead, Pager, SearchBox, command,
+        icons, needs_script,
+    },
+};
+
+/// What is chosen so far. Schemas and tables exclude each other, because pg_dump takes one or the other.
+type Chosen = RwSignal<Vec<Part>>;
+
+/// Chooses what to back up, and begins.
+#[component]
+pub fn ChoosePage() -> impl IntoView {
+    let target = use_target();
+    let search = use_query("q");
+    let page = use_typed_query::<i64>("page");
+    let chosen: Chosen = RwSignal::new(Vec::new());
+    let query = Memo::new(move |_| TableQuery {
+        target: target.get(),
+        search: search.get(),
+        sort: TableSort::Name,
+        descending: false,
+        page: page.get().unwrap_or(1),
+        all: true,
+        look: None,
+    });
+    let tables = Resource::new(move || query.get(), list_tables);
+    view! {
+        <PageHead
+            title="Back up parts"
+            tab=Signal::derive(move || format!("Back up parts of {}", target.get()))
+            facts=|| {
+                "A backup of chosen schemas or tables. It says what it lacks, and never counts as a backup of the whole database."
+            }
+            up=("Backups", link(&target.get_untracked(), "backups"))
+        />
+        {use_may(Permission::BackUp).then(|| view! { <Begin target chosen /> })}
+        <section class="card">
+            <div class="ch">
+                <h2>"Tables"</h2>
+            </div>
+            <SearchBox placeholder="Filter tables…" />
+            <Load resource=tables main=true let:page>
+                <Tables page asked=query.get_untracked() chosen />
+            </Load>
+        </section>
+    }
+    .into_any()
+}
+
+/// What is chosen, how it is compressed, and the button.
+#[component]
+fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
+    needs_script("Back up");
+    let compression = RwSignal::new(Compression::default());
+    let start = Action::new(|spec: &BackupSpec| start_backup(spec.clone()));
+    let navigate = use_navigate();
+    Effect::new(move || {
+        if let Some(Ok(job)) = start.value().get() {
+            navigate(&job_link(job), leptos_router::NavigateOptions::default());
+        }
+    });
+    let spec = move || BackupSpec {
+        target: target.get(),
+        only: chosen.get(),
+        compression: compression.get(),
+    };
+    let nothing = Memo::new(move |_| chosen.with(Vec::is_empty));
+    let as_command = Signal::derive(move || as_command(&spec()));
+    let parts = move || {
+        let parts = chosen.get();
+        parts
+            .into_iter()
+            .map(|part| view! { <Taken part chosen /> })
+            .collect_view()
+    };
+    view! {
+        <section class="card" aria-labelledby="chosen">
+            <div class="ch">
+                <h2 id="chosen">"Chosen"</h2>
+                <span class="sp"></span>
+                <Menu id="acts" label="More" class="btn icon" button=|| view! { <Icon icon=icons::More /> }>
+                    <CopyCommand command=as_command />
+                </Menu>
+            </div>
+            <div class="cb stack">
+                <p class="muted" hidden=move || !nothing.get()>
+                    "Nothing yet: tick tables below, or take a whole schema."
+                </p>
+                <div class="row">{parts}</div>
+                <div class="row">
+                    <label class="field">
+                        <span class="label">"Compression"</span>
+                        <select on:change=move |event| {
+                            compression.set(event_target_value(&event).parse().unwrap_or_default());
+                        }>
+                            {Compression::ALL
+                                .map(|one| view! { <option value=one.name()>{words(one)}</option> })
+                                .collect_view()}
+                        </select>
+                    </label>
+                </div>
+                {move || match start.value().get() {
+                    Some(Err(ApiError(fault))) => Some(view! { <FaultView fault /> }),
+                    _ => None,
+                }}
+                <div class="row">
+                    <button
+                        class="btn pri"
+                        type="button"
+                        aria-disabled=move || (nothing.get() || start.pending().get()).then_some("true")
+                        aria-busy=move || start.pending().get().to_string()
+                        on:click=move |_| {
+                            if !nothing.get_untracked() {
+                                start.dispatch(untrack(spec));
+                            }
+                        }
+                    >
+                        "Back up"
+                    </button>
+                </div>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// One chosen part, with the way to drop it.
+#[component]
+fn Taken(part: Part, chosen: Chosen) -> impl IntoView {
+    let name = match part.table {
+        Some(_) => part.to_string(),
+        None => format!("all of {part}"),
+    };
+    let label = format!("Do not take {name}");
+    view! {
+        <button
+            class="chip"
+            type="button"
+            aria-label=label
+            on:click=move |_| chosen.update(|chosen| chosen.retain(|other| *other != part))
+        >
+            {name}
+            " ×"
+        </button>
+    }
+}
+
+#[component]
+fn Tables(page: TablePage, asked: TableQuery, chosen: Chosen) -> impl IntoView {
+    if page.matching == 0 {
+        return view! { <EmptyState title="No such table" hint="No table's name contains what was typed." /> }.into_any();
+    }
+    let shown = asked
+        .page
+        .clamp(1, (page.matching - 1).max(0) / TABLES_PER_PAGE + 1);
+    let rows = page.matching;
+    view! {
+        <div class="table-wrap" tabindex="0" role="region" aria-label="Tables">
+            <table class="table">
+                <thead>
+                    <tr>
+                        <th scope="col">"Table"</th>
+                        <th scope="col">"Schema"</th>
+                        <th scope="col" class="num">"Total"</th>
+                    </tr>
+                </thead>
+                <tbody>{page.tables.into_iter().map(|table| view! { <Row table chosen /> }).collect_view()}</tbody>
+            </table>
+        </div>
+        <Pager page=shown per_page=TABLES_PER_PAGE rows />
+    }
+    .into_any()
+}
+
+#[component]
+fn Row(table: TableStat, chosen: Chosen) -> impl IntoView {
+    needs_script("all of it");
+    let schema = table.schema.clone();
+    let whole = Part {
+        schema: table.schema.clone(),
+        table: None,
+    };
+    let part = Part {
+        schema: table.schema,
+        table: Some(table.name.clone()),
+    };
+    let is_chosen = {
+        let part = part.clone();
+        Memo::new(move |_| chosen.with(|chosen| chosen.contains(&part)))
+    };
+    let all = format!("Take all of {schema}");
+    view! {
+        <tr>
+            <td>
+                <label class="check">
+                    <input
+                        type="checkbox"
+                        prop:checked=is_chosen
+                        on:change=move |event| {
+                            let part = part.clone();
+                            chosen.update(|chosen| choose(chosen, part, event_target_checked(&event)));
+                        }
+                    />
+                    <span>{table.name}</span>
+                </label>
+            </td>
+            <td>
+                {schema}
+                " "
+                <button
+                    class="btn sm"
+                    type="button"
+                    aria-label=all
+                    on:click=move |_| {
+                        let whole = whole.clone();
+                        chosen.update(|chosen| choose(chosen, whole, true));
+                    }
+                >
+                    "all of it"
+                </button>
+            </td>
+            <td class="num">
+                <Bytes value=table.total_bytes />
+            </td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// Takes a part in or out. One of the other kind takes the place of what was chosen.
+fn choose(chosen: &mut Vec<Part>, part: Part, takes: bool) {
+    chosen.retain(|other| *other != part && other.table.is_some() == part.table.is_some());
+    if takes {
+        chosen.push(part);
+        chosen.sort();
+    }
+}
+
+fn as_command(spec: &BackupSpec) -> String {
+    let mut words = vec!["backup".to_owned(), "create".to_owned()];
+    for part in &spec.only {
+        match part.table {
+            Some(_) => words.extend(["--table".to_owned(), part.argument()]),
+            None => words.extend(["--schema".to_owned(), part.schema.clone()]),
+        }
+    }
+    if spec.compression != Compression::default() {
+        words.extend(["--compression".to_owned(), spec.compression.name().to_owned()]);
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    command(&words, &spec.target)
+}
+
+fn words(compression: Compression) -> &'static str {
+    match compression {
+        Compression::Usual => "As pg_dump does unasked",
+        Compression::None => "None: the data is compressed already",
+        Compression::Gzip => "gzip: every pg_restore reads it",
+        Compression::Lz4 => "LZ4: the fastest (PostgreSQL 16 and newer)",
+        Compression::Zstd => "Zstandard: small and fast (PostgreSQL 16 and newer)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(schema: &str, table: Option<&str>) -> Part {
+        Part {
+            schema: schema.to_owned(),
+            table: table.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn schemas_and_tables_take_each_others_place() {
+        let mut chosen = Vec::new();
+        choose(&mut chosen, part("b", Some("t")), true);
+        choose(&mut chosen, part("a", Some("t")), true);
+        choose(&mut chosen, part("b", Some("t")), true);
+        assert_eq!(chosen, [part("a", Some("t")), part("b", Some("t"))]);
+        choose(&mut chosen, part("a", Some("t")), false);
+        assert_eq!(chosen, [part("b", Some("t"))]);
+        choose(&mut chosen, part("c", None), true);
+        assert_eq!(chosen, [part("c", None)]);
+    }
+
+    #[test]
+    fn the_command_takes_the_same() {
+        let spec = BackupSpec {
+            only: vec![part("sales", Some("orders")), part("a.b", Some("C\"d"))],
+            compression: Compression::Zstd,
+            ..BackupSpec::whole("main")
+        };
+        assert_eq!(
+            as_command(&spec),
+            "pgsteward backup create --table sales.orders --table '\"a.b\".\"C\"\"d\"' --compression zstd --target main"
+        );
+    }
+}
