@@ -287,6 +287,15 @@ pub struct Progress {
     pub steps: Vec<Step>,
 }
 
+/// A job that another one waits for, since both cannot be at work on one database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitsFor {
+    /// The job.
+    pub id: JobId,
+    /// Its title.
+    pub title: String,
+}
+
 /// A job as pages and commands show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobView {
@@ -316,9 +325,20 @@ pub struct JobView {
     pub finished_at: Option<Instant>,
     /// Grows with every change; a view with a higher number is newer.
     pub version: i64,
+    /// What a queued job waits for.
+    #[serde(default)]
+    pub waits_for: Option<WaitsFor>,
 }
 
 impl JobView {
+    /// What a queued job waits for, in words.
+    pub fn turn(&self) -> String {
+        match &self.waits_for {
+            Some(other) => format!("Waiting for \u{201c}{}\u{201d} to end", other.title),
+            None => "Waiting for its turn".to_owned(),
+        }
+    }
+
     /// How long it ran, or has been running at `now`, in milliseconds.
     pub fn duration_ms(&self, now: Instant) -> Option<i64> {
         let start = self.started_at?;

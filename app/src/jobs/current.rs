@@ -152,6 +152,10 @@ pub(crate) fn job_card(job: Memo<JobView>, may_cancel: bool) -> AnyView {
                 <a class="link" href=move || job.with(|job| job_link(job.id))>
                     "Job and log"
                 </a>
+                {move || {
+                    let other = job.with(|job| job.waits_for.clone())?;
+                    Some(view! { <a class="link" href=job_link(other.id)>"The job it waits for"</a> })
+                }}
             </div>
             {move || fault.get().map(|fault| view! { <FaultView fault /> })}
         </section>
@@ -185,6 +189,7 @@ mod tests {
             started_at: None,
             finished_at: None,
             version: 1,
+            waits_for: None,
         }
     }
 

@@ -10,7 +10,7 @@ use leptos_router::hooks::use_params_map;
 
 use super::{api::view_job, cancel::CancelJob, log::LogCard};
 use crate::{
-    address::link,
+    address::{job_link, link},
     live::use_live,
     rpc::ApiError,
     session::use_may,
@@ -116,6 +116,20 @@ fn Facts(job: Memo<JobView>) -> impl IntoView {
                                     <a class="link" href=link(&target, "")>
                                         {target.clone()}
                                     </a>
+                                </dd>
+                            }
+                        })}
+                    {job
+                        .waits_for
+                        .map(|other| {
+                            view! {
+                                <dt>"Waits for"</dt>
+                                <dd class="wrap">
+                                    <a class="link" href=job_link(other.id)>
+                                        {other.title}
+                                    </a>
+                                    " "
+                                    <span class="mono">{other.id.to_string()}</span>
                                 </dd>
                             }
                         })}

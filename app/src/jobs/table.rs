@@ -70,6 +70,7 @@ fn JobRow(job: Memo<JobView>, narrow: bool) -> impl IntoView {
     };
     let below = move || {
         job.with(|job| match job.state {
+            JobState::Queued => job.waits_for.as_ref().map(|_| job.turn()),
             JobState::Running | JobState::Cancelling => Some(job.progress.phase.label().to_owned()),
             JobState::Failed | JobState::Interrupted => job.fault.as_ref().map(|fault| fault.message.clone()),
             _ => job.outcome.clone(),

@@ -188,7 +188,7 @@ fn right(job: &JobView, fraction: Option<f64>) -> String {
 fn below(job: &JobView, now: contract::Instant) -> String {
     let mut parts = Vec::new();
     match job.state {
-        JobState::Queued => parts.push("Waiting for its turn".to_owned()),
+        JobState::Queued => parts.push(job.turn()),
         JobState::Running | JobState::Cancelling => {
             parts.push(job.progress.phase.label().to_owned());
             parts.extend(job.progress.detail.clone());

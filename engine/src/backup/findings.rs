@@ -241,6 +241,7 @@ mod tests {
             started_at: None,
             finished_at: None,
             version: 1,
+            waits_for: None,
         }
     }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Result,
-    jobs::{Job, JobContext},
+    jobs::{Job, JobContext, Work},
 };
 
 /// How long a clean-up asks the managed database to end what is left there: it may be gone itself.
@@ -43,11 +43,14 @@ pub(crate) struct TakeBackup {
 
 impl Job for TakeBackup {
     const KIND: JobKind = JobKind::Backup;
-    const EXCLUSIVE: bool = true;
     const EVENT_TYPE: &'static str = "backup.create";
 
     fn target(&self) -> Option<&str> {
         Some(&self.target)
+    }
+
+    fn work(&self) -> Work {
+        Work::Read
     }
 
     fn title(&self) -> String {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    jobs::{Job, JobContext},
+    jobs::{Job, JobContext, Work},
     programs::Programs,
 };
 
@@ -48,11 +48,14 @@ pub(crate) struct VerifyBackup {
 
 impl Job for VerifyBackup {
     const KIND: JobKind = JobKind::VerifyBackup;
-    const EXCLUSIVE: bool = false;
     const EVENT_TYPE: &'static str = "backup.verify";
 
     fn target(&self) -> Option<&str> {
         Some(&self.target)
+    }
+
+    fn work(&self) -> Work {
+        Work::Aside
     }
 
     fn title(&self) -> String {

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    jobs::{Job, JobContext, patiently},
+    jobs::{Job, JobContext, Work, patiently},
     target::worker,
 };
 
@@ -51,11 +51,14 @@ pub(crate) struct InspectFile {
 
 impl Job for InspectFile {
     const KIND: JobKind = JobKind::InspectFile;
-    const EXCLUSIVE: bool = false;
     const EVENT_TYPE: &'static str = "import.inspect";
 
     fn target(&self) -> Option<&str> {
         Some(&self.target)
+    }
+
+    fn work(&self) -> Work {
+        Work::Aside
     }
 
     fn title(&self) -> String {
@@ -147,11 +150,14 @@ pub(crate) struct LoadImport {
 
 impl Job for LoadImport {
     const KIND: JobKind = JobKind::Import;
-    const EXCLUSIVE: bool = true;
     const EVENT_TYPE: &'static str = "import.load";
 
     fn target(&self) -> Option<&str> {
         Some(&self.target)
+    }
+
+    fn work(&self) -> Work {
+        Work::Change
     }
 
     fn title(&self) -> String {
@@ -344,11 +350,14 @@ pub(crate) struct DiscardImport {
 
 impl Job for DiscardImport {
     const KIND: JobKind = JobKind::DiscardImport;
-    const EXCLUSIVE: bool = true;
     const EVENT_TYPE: &'static str = "import.discard";
 
     fn target(&self) -> Option<&str> {
         Some(&self.target)
+    }
+
+    fn work(&self) -> Work {
+        Work::Change
     }
 
     fn title(&self) -> String {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    jobs::{Job, JobContext},
+    jobs::{Job, JobContext, Work},
     target::worker,
 };
 
@@ -67,11 +67,14 @@ pub(crate) struct RehearseImport {
 
 impl Job for RehearseImport {
     const KIND: JobKind = JobKind::RehearseImport;
-    const EXCLUSIVE: bool = false;
     const EVENT_TYPE: &'static str = "import.rehearse";
 
     fn target(&self) -> Option<&str> {
         Some(&self.target)
+    }
+
+    fn work(&self) -> Work {
+        Work::Aside
     }
 
     fn title(&self) -> String {

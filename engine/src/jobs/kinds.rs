@@ -4,20 +4,21 @@ use contract::jobs::JobKind;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::JobContext;
+use super::{JobContext, Work};
 use crate::{Error, Result};
 
 /// A kind of work. The value is its spec, stored as JSON; it must hold no secret.
 pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Its kind.
     const KIND: JobKind;
-    /// Whether no other exclusive job may run on the same target at the same time.
-    const EXCLUSIVE: bool;
     /// What the audit log calls its end, as `area.verb`.
     const EVENT_TYPE: &'static str;
 
     /// The managed database it works on.
     fn target(&self) -> Option<&str>;
+    /// What it does to that database: whatever conflicts with it waits. Of its kind and class only one is queued or at work on
+    /// one database, unless it works aside.
+    fn work(&self) -> Work;
     /// One line for lists.
     fn title(&self) -> String;
     /// Does the work; returns what came out, in one line. Looks at `context.cancelled()` wherever it waits, and ends

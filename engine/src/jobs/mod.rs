@@ -15,6 +15,7 @@ mod start;
 pub(crate) mod store;
 #[cfg(feature = "test-jobs")]
 pub mod test_job;
+mod work;
 
 pub(crate) use context::JobContext;
 pub(crate) use kinds::Job;
@@ -22,6 +23,7 @@ pub(crate) use patience::patiently;
 pub(crate) use recover::bury;
 pub(crate) use runner::{Runner, work};
 pub(crate) use start::{Act, start, start_in};
+pub(crate) use work::Work;
 
 use contract::{
     audit::{Outcome, Severity},

@@ -181,9 +181,15 @@ async fn take_what_there_is(engine: &Engine, worker: i64, only: Option<JobId>, j
                 let engine = engine.clone();
                 jobs.spawn(async move { run(engine, worker, job).await });
             }
-            Ok(None) => return,
+            Ok(None) => break,
             Err(error) => return tracing::warn!(%error, "cannot look for jobs"),
         }
+    }
+    // A process that has its hands full could not take what waits, and keeps no place for it.
+    if jobs.len() < AT_ONCE
+        && let Err(error) = store::stand_in_line(engine.store(), only, &Mine::of(engine)).await
+    {
+        tracing::warn!(%error, "cannot stand in line for jobs");
     }
 }
 

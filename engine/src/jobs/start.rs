@@ -88,7 +88,7 @@ pub(crate) async fn start_in<J: Job>(
         database,
         title: &job.title(),
         spec,
-        exclusive: J::EXCLUSIVE,
+        work: job.work(),
         progress: Progress::default(),
         created_by: caller.name(),
     };
@@ -126,7 +126,7 @@ pub(crate) async fn start_in<J: Job>(
 }
 
 async fn already<J: Job>(engine: &Engine, job: &J, database: Option<i64>) -> Result<Error> {
-    let running = store::live_of_kind(engine.store(), database, J::KIND).await?;
+    let running = store::live_of_kind(engine.store(), database, J::KIND, job.work()).await?;
     let fault = Fault::new(
         Code::Conflict,
         format!("\"{}\" is under way already.", job.title()),

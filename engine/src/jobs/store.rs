@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use contract::{
     Fault, Instant,
-    jobs::{JobId, JobKind, JobQuery, JobState, JobView, LogLevel, LogLine, Progress},
+    jobs::{JobId, JobKind, JobQuery, JobState, JobView, LogLevel, LogLine, Progress, WaitsFor},
 };
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::kinds::OFFLINE;
+use super::{Work, kinds::OFFLINE};
 use crate::{
     Engine,
     events::{CHANNEL, Notice},
@@ -25,7 +25,7 @@ pub(super) struct NewJob<'a> {
     pub database: Option<i64>,
     pub title: &'a str,
     pub spec: Value,
-    pub exclusive: bool,
+    pub work: Work,
     pub progress: Progress,
     pub created_by: &'a str,
 }
@@ -90,6 +90,7 @@ struct JobRow {
     started_at: Option<Instant>,
     finished_at: Option<Instant>,
     version: i64,
+    waits_for: Option<Json<WaitsFor>>,
 }
 
 impl From<JobRow> for JobView {
@@ -114,21 +115,23 @@ impl From<JobRow> for JobView {
             started_at: row.started_at,
             finished_at: row.finished_at,
             version: row.version,
+            waits_for: row.waits_for.map(|other| other.0),
         }
     }
 }
 
 pub(super) async fn insert(connection: &mut PgConnection, job: NewJob<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into jobs (id, kind, target, database_id, title, spec, exclusive, progress, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        // It has its place in the line from now on.
+        "insert into jobs (id, kind, target, database_id, title, spec, work, progress, created_by, heartbeat_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now())",
         job.id.0,
         job.kind.name(),
         job.target,
         job.database,
         job.title,
         job.spec,
-        job.exclusive,
+        job.work.name(),
         Json(job.progress) as _,
         job.created_by,
     )
@@ -150,7 +153,8 @@ pub(crate) async fn view(executor: impl PgExecutor<'_>, id: JobId) -> Result<Opt
     let row = sqlx::query_as!(
         JobRow,
         r#"select id, kind, title, target, state, progress as "progress: Json<Progress>",
-                  fault as "fault: Json<Fault>", outcome, created_by, created_at, started_at, finished_at, version
+                  fault as "fault: Json<Fault>", outcome, created_by, created_at, started_at, finished_at, version,
+                  job_waits_for(jobs) as "waits_for: Json<WaitsFor>"
              from jobs
             where id = $1"#,
         id.0,
@@ -165,7 +169,7 @@ pub(crate) async fn view(executor: impl PgExecutor<'_>, id: JobId) -> Result<Opt
 pub(crate) async fn list(pool: &PgPool, query: &JobQuery, limit: i64) -> Result<Vec<JobView>, sqlx::Error> {
     let mut sql = QueryBuilder::new(
         "select id, kind, title, target, state, progress, fault, outcome, created_by, created_at, started_at,
-                finished_at, version
+                finished_at, version, job_waits_for(jobs) as waits_for
            from jobs
           where true",
     );
@@ -194,7 +198,8 @@ pub(crate) async fn live_and_recent(pool: &PgPool) -> Result<Vec<JobView>, sqlx:
     let rows = sqlx::query_as!(
         JobRow,
         r#"select id, kind, title, target, state, progress as "progress: Json<Progress>",
-                  fault as "fault: Json<Fault>", outcome, created_by, created_at, started_at, finished_at, version
+                  fault as "fault: Json<Fault>", outcome, created_by, created_at, started_at, finished_at, version,
+                  job_waits_for(jobs) as "waits_for: Json<WaitsFor>"
              from jobs
             where state in ('queued', 'running', 'cancelling')
                or created_at > now() - interval '15 minutes'
@@ -224,15 +229,18 @@ pub(super) async fn live_of_kind(
     pool: &PgPool,
     database: Option<i64>,
     kind: JobKind,
+    work: Work,
 ) -> Result<Option<JobId>, sqlx::Error> {
     let id = sqlx::query_scalar!(
         "select id
            from jobs
           where database_id = $1
             and kind = $2
+            and work = $3
             and state in ('queued', 'running', 'cancelling')",
         database,
         kind.name(),
+        work.name(),
     )
     .fetch_optional(pool)
     .await?;
@@ -301,7 +309,7 @@ pub(super) async fn request_cancel(
 }
 
 /// Takes the oldest waiting job of one's own databases that may run now; those of others are left to who knows them. Two
-/// workers that race for one database meet in the unique index: the loser gets nothing this time. With `only`, takes no other job.
+/// workers that race for jobs that conflict meet in the store: the loser gets nothing this time. With `only`, takes no other job.
 pub(super) async fn claim(
     pool: &PgPool,
     worker: i64,
@@ -310,7 +318,7 @@ pub(super) async fn claim(
 ) -> Result<Option<Claimed>, sqlx::Error> {
     let row = sqlx::query!(
         r#"with next as (
-               -- The oldest waiting job whose database is managed here and has no exclusive job at work.
+               -- The oldest waiting job whose database is managed here, with nothing in its way.
                select id
                  from jobs waiting
                 where state = 'queued'
@@ -323,13 +331,8 @@ pub(super) async fn claim(
                                  from database_names named
                                 where named.name = any($6)
                                   and named.database_id = waiting.database_id)))
-                  and not (exclusive and exists (
-                          select
-                            from jobs other
-                           where other.database_id = waiting.database_id
-                             and other.exclusive
-                             and other.state in ('running', 'cancelling')))
-                order by created_at
+                  and job_in_the_way(waiting) is null
+                order by created_at, id
                 limit 1
                   for update skip locked
            )
@@ -359,11 +362,62 @@ pub(super) async fn claim(
             created_by: row.created_by,
             cancelled_by: None,
         })),
-        Err(sqlx::Error::Database(error)) if error.constraint() == Some("jobs_one_at_work_per_database") => {
-            Ok(None)
-        }
+        Err(sqlx::Error::Database(error)) if error.constraint() == Some("jobs_kept_apart") => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Notes that this process would take the jobs that wait, and what each of them waits for; who watches one is told when that
+/// changes. With `only`, of no other job.
+pub(super) async fn stand_in_line(
+    pool: &PgPool,
+    only: Option<JobId>,
+    mine: &Mine,
+) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let changed = sqlx::query_scalar!(
+        r#"with line as (
+               -- Waiting jobs whose databases are managed here, and what stands in their way.
+               select id, waits_for, job_in_the_way(waiting) as other
+                 from jobs waiting
+                where state = 'queued'
+                  and ($1::uuid is null or id = $1)
+                  and (target is null
+                       or (target, database_id) in (select name, id from unnest($2::text[], $3::bigint[]) as own (name, id))
+                       or (kind = any($4)
+                           and exists (
+                               select
+                                 from database_names named
+                                where named.name = any($5)
+                                  and named.database_id = waiting.database_id)))
+                  for update skip locked
+           ), noted as (
+               update jobs
+                  set heartbeat_at = now(),
+                      waits_for = line.other,
+                      version = version + case when line.other is distinct from line.waits_for then 1 else 0 end
+                 from line
+                where jobs.id = line.id
+                  and (line.other is distinct from line.waits_for
+                       or heartbeat_at is null
+                       or heartbeat_at < now() - interval '1 second')
+               returning jobs.id, line.other is distinct from line.waits_for as changed
+           )
+           select id
+             from noted
+            where changed"#,
+        only.map(|id| id.0),
+        &mine.names,
+        &mine.databases,
+        &mine.offline,
+        &mine.all,
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    for id in changed {
+        notify(&mut transaction, &Notice::Changed(JobId(id))).await?;
+    }
+    transaction.commit().await
 }
 
 /// Takes over one job of one's own databases whose worker is gone: its advisory lock is free and its heart has not beaten for five seconds, or
@@ -437,7 +491,7 @@ pub(super) async fn has_orphans(pool: &PgPool, database: i64) -> Result<bool, sq
                    select
                      from jobs
                     where database_id = $1
-                      and exclusive
+                      and work <> 'aside'
                       and state in ('running', 'cancelling')
                       and (abandoned
                            or not exists (

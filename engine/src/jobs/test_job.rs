@@ -9,6 +9,7 @@ use contract::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use super::work::Work;
 use super::{Act, Job, JobContext, start};
 use crate::{Caller, Engine, Error, Result};
 
@@ -25,6 +26,8 @@ pub struct TestJob {
     pub marker: PathBuf,
     /// Whether it ignores the wish to stop.
     pub deaf: bool,
+    /// What it pretends to do.
+    pub work: Work,
 }
 
 /// How the test job ends.
@@ -55,11 +58,14 @@ pub async fn begin(engine: &Engine, caller: &Caller, job: &TestJob) -> Result<Jo
 
 impl Job for TestJob {
     const KIND: JobKind = JobKind::Test;
-    const EXCLUSIVE: bool = true;
     const EVENT_TYPE: &'static str = "test.run";
 
     fn target(&self) -> Option<&str> {
         Some(&self.target)
+    }
+
+    fn work(&self) -> Work {
+        self.work
     }
 
     fn title(&self) -> String {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    jobs::{Job, JobContext},
+    jobs::{Job, JobContext, Work},
     target::{
         Target, invalid,
         live::Live,
@@ -52,11 +52,14 @@ pub(crate) struct Migrate {
 
 impl Job for Migrate {
     const KIND: JobKind = JobKind::Migrate;
-    const EXCLUSIVE: bool = true;
     const EVENT_TYPE: &'static str = "migration.apply";
 
     fn target(&self) -> Option<&str> {
         Some(&self.target)
+    }
+
+    fn work(&self) -> Work {
+        Work::Change
     }
 
     fn title(&self) -> String {

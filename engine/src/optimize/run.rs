@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    jobs::{Job, JobContext},
+    jobs::{Job, JobContext, Work},
     migration,
     target::{
         invalid,
@@ -40,11 +40,19 @@ pub(crate) struct Optimize(pub OptimizeSpec);
 
 impl Job for Optimize {
     const KIND: JobKind = JobKind::Optimize;
-    const EXCLUSIVE: bool = true;
     const EVENT_TYPE: &'static str = "optimize.run";
 
     fn target(&self) -> Option<&str> {
         Some(&self.0.target)
+    }
+
+    fn work(&self) -> Work {
+        // A constraint or an index waits behind whoever reads whole, and its lock request makes all others wait.
+        if self.0.constraints || self.0.indexes {
+            Work::Change
+        } else {
+            Work::Maintain
+        }
     }
 
     fn title(&self) -> String {

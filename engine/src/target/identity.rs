@@ -401,13 +401,13 @@ async fn bind(connection: &mut PgConnection, name: &str, id: i64) -> Result<(), 
           where target = $1
             and database_id is null
             -- The same database by another name is at work: this one has its turn when that is over.
-            and not (exclusive
+            and not (work <> 'aside'
                      and state in ('queued', 'running', 'cancelling')
                      and exists (
                          select
                            from jobs other
                           where other.database_id = $2
-                            and other.exclusive
+                            and other.work <> 'aside'
                             and other.state in ('queued', 'running', 'cancelling')))",
         name,
         id,

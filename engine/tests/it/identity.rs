@@ -13,7 +13,7 @@ use contract::{
 use engine::{
     Engine, EngineConfig, Error,
     config::TargetConfig,
-    jobs::test_job::{TestEnd, TestJob, begin},
+    jobs::test_job::{TestEnd, TestJob, Work, begin},
     target::url,
 };
 use sqlx::{AssertSqlSafe, PgPool};
@@ -70,6 +70,7 @@ fn job(folder: &tempfile::TempDir, target: &str) -> TestJob {
         end: TestEnd::Succeed,
         marker: folder.path().join(target),
         deaf: false,
+        work: Work::Change,
     }
 }
 

@@ -11,7 +11,7 @@ use contract::{
 };
 use engine::{
     Caller, Engine,
-    jobs::test_job::{TestEnd, TestJob, begin},
+    jobs::test_job::{TestEnd, TestJob, Work, begin},
 };
 use futures::StreamExt;
 
@@ -22,6 +22,7 @@ fn job(marker: &tempfile::TempDir, name: &str, work_ms: u64, end: TestEnd) -> Te
         end,
         marker: marker.path().join(name),
         deaf: false,
+        work: Work::Change,
     }
 }
 
@@ -179,7 +180,7 @@ async fn cancelling_ends_and_cleans_up_even_a_job_that_does_not_listen() {
 }
 
 #[tokio::test]
-async fn one_exclusive_job_per_target_and_no_second_by_a_double_click() {
+async fn a_second_click_finds_the_first_job() {
     let world = console(true).await;
     let caller = administrator(&world);
     let folder = tempfile::tempdir().unwrap();
@@ -303,4 +304,224 @@ async fn a_viewer_sees_jobs_and_changes_none() {
         world.jobs().cancel(&viewer, id).await.unwrap_err().fault().code,
         Code::Forbidden
     );
+}
+
+fn of(work: Work, marker: &tempfile::TempDir, name: &str) -> TestJob {
+    TestJob {
+        work,
+        ..job(marker, name, 120_000, TestEnd::Succeed)
+    }
+}
+
+async fn running(engine: &Engine, id: JobId) -> JobView {
+    until(engine, id, |job| job.state == JobState::Running).await
+}
+
+/// Until a job says that it waits for another one.
+async fn waiting_for(engine: &Engine, id: JobId, other: JobId) {
+    let view = until(engine, id, |job| {
+        job.waits_for.as_ref().is_some_and(|waits| waits.id == other)
+    })
+    .await;
+    assert_eq!(view.state, JobState::Queued);
+    let first = engine
+        .jobs()
+        .detail(&administrator(engine), other)
+        .await
+        .unwrap()
+        .job;
+    assert_eq!(view.waits_for.as_ref().unwrap().title, first.title);
+    assert!(view.turn().contains(&first.title), "{}", view.turn());
+}
+
+#[tokio::test]
+async fn what_gets_along_runs_together_and_what_conflicts_waits_and_says_for_what() {
+    let world = console(true).await;
+    let caller = administrator(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let start = async |work, name: &str| begin(&world, &caller, &of(work, &folder, name)).await.unwrap();
+    let read = start(Work::Read, "read").await;
+    running(&world, read).await;
+    // ANALYZE and a verification beside a backup.
+    let maintain = start(Work::Maintain, "maintain").await;
+    let aside = start(Work::Aside, "aside").await;
+    let second_aside = start(Work::Aside, "aside two").await;
+    for id in [maintain, aside, second_aside] {
+        assert_eq!(running(&world, id).await.waits_for, None);
+    }
+    // A migration is not.
+    let change = start(Work::Change, "change").await;
+    waiting_for(&world, change, read).await;
+    world.jobs().cancel(&caller, read).await.unwrap();
+    ended(&world, read).await;
+    waiting_for(&world, change, maintain).await;
+    world.jobs().cancel(&caller, maintain).await.unwrap();
+    let changing = running(&world, change).await;
+    assert_eq!(changing.waits_for, None);
+    // What reads whole waits for the migration; what works aside does not.
+    let read = start(Work::Read, "read again").await;
+    waiting_for(&world, read, change).await;
+    let third_aside = start(Work::Aside, "aside three").await;
+    running(&world, third_aside).await;
+    let json = serde_json::to_value(world.jobs().detail(&caller, read).await.unwrap().job).unwrap();
+    assert_eq!(json["waits_for"]["id"], change.to_string());
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_endless_flow_of_jobs_that_get_along_does_not_starve_a_swap() {
+    let world = console(true).await;
+    let caller = administrator(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let first = begin(&world, &caller, &of(Work::Aside, &folder, "first"))
+        .await
+        .unwrap();
+    running(&world, first).await;
+    let swap = TestJob {
+        work_ms: 500,
+        ..of(Work::Swap, &folder, "swap")
+    };
+    let swap = begin(&world, &caller, &swap).await.unwrap();
+    waiting_for(&world, swap, first).await;
+    let late = TestJob {
+        work_ms: 50,
+        ..of(Work::Aside, &folder, "late")
+    };
+    let late = begin(&world, &caller, &late).await.unwrap();
+    waiting_for(&world, late, swap).await;
+    world.jobs().cancel(&caller, first).await.unwrap();
+    let swapped = ended(&world, swap).await;
+    let last = ended(&world, late).await;
+    assert_eq!(
+        (swapped.state, last.state),
+        (JobState::Succeeded, JobState::Succeeded)
+    );
+    assert!(last.started_at >= swapped.finished_at, "{last:?} {swapped:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_can_take_holds_up_no_other() {
+    let world = console(false).await;
+    let caller = administrator(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let swap = begin(&world, &caller, &of(Work::Swap, &folder, "swap"))
+        .await
+        .unwrap();
+    let aside = TestJob {
+        work_ms: 50,
+        ..of(Work::Aside, &folder, "aside")
+    };
+    let aside = begin(&world, &caller, &aside).await.unwrap();
+    waiting_for(&world, aside, swap).await;
+    // The process that queued it was killed before it could take it, and nobody has looked at it since.
+    sqlx::query("update jobs set heartbeat_at = now() - interval '1 minute' where id = $1")
+        .bind(swap.0)
+        .execute(&world.store.pool().await)
+        .await
+        .unwrap();
+    world.jobs().work_on(&caller, aside).await.unwrap();
+    assert_eq!(ended(&world, aside).await.state, JobState::Succeeded);
+    let left = world.jobs().detail(&caller, swap).await.unwrap().job;
+    assert_eq!(left.state, JobState::Queued);
+}
+
+/// Whether two classes may be at work together, as the documentation says.
+fn get_along(one: Work, other: Work) -> bool {
+    match (one, other) {
+        (Work::Swap, _) | (_, Work::Swap) => false,
+        (Work::Aside, _) | (_, Work::Aside) | (Work::Read, Work::Read) => true,
+        (Work::Read, Work::Maintain) | (Work::Maintain, Work::Read) => true,
+        (Work::Change | Work::Maintain, _) | (_, Work::Change) => false,
+    }
+}
+
+#[tokio::test]
+async fn the_store_keeps_jobs_that_conflict_apart_whoever_takes_them() {
+    let world = console(false).await;
+    let caller = administrator(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let pool = world.store.pool().await;
+    const ALL: [Work; 5] = [Work::Aside, Work::Read, Work::Maintain, Work::Change, Work::Swap];
+    let take = "update jobs set state = 'running', worker = $2, heartbeat_at = now() where id = $1";
+    for one in ALL {
+        for other in ALL {
+            let first = begin(&world, &caller, &of(one, &folder, "one")).await.unwrap();
+            sqlx::query(take)
+                .bind(first.0)
+                .bind(1_i64)
+                .execute(&pool)
+                .await
+                .unwrap();
+            let second = match begin(&world, &caller, &of(other, &folder, "other")).await {
+                Ok(second) => Some(second),
+                Err(error) => {
+                    assert!(one == other && one != Work::Aside, "{one:?} {other:?} {error}");
+                    None
+                }
+            };
+            if let Some(second) = second {
+                let taken = sqlx::query(take).bind(second.0).bind(2_i64).execute(&pool).await;
+                match taken {
+                    Ok(_) => assert!(get_along(one, other), "{one:?} beside {other:?}"),
+                    Err(error) => {
+                        let code = error.as_database_error().unwrap().code().unwrap().into_owned();
+                        assert_eq!(code, "23P01");
+                        assert!(!get_along(one, other), "{one:?} not beside {other:?}");
+                    }
+                }
+            }
+            sqlx::query(
+                "update jobs set state = 'failed', finished_at = now() where state in ('queued', 'running')",
+            )
+            .execute(&pool)
+            .await
+            .unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn consoles_that_race_for_jobs_never_run_two_that_conflict() {
+    let world = console(true).await;
+    let beside = [world.beside(true).await, world.beside(true).await];
+    let caller = administrator(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = Vec::new();
+    for round in 0..4 {
+        let mut mine = Vec::new();
+        for work in [
+            Work::Change,
+            Work::Read,
+            Work::Aside,
+            Work::Maintain,
+            Work::Swap,
+            Work::Aside,
+        ] {
+            let job = TestJob {
+                work_ms: 60,
+                ..of(work, &folder, &format!("{work:?} {round} {}", mine.len()))
+            };
+            mine.push(begin(&world, &caller, &job).await.unwrap());
+        }
+        for &id in &mine {
+            assert_eq!(ended(&world, id).await.state, JobState::Succeeded);
+        }
+        all.extend(mine);
+    }
+    let pool = world.store.pool().await;
+    let together: i64 = sqlx::query_scalar(
+        "select count(*)
+           from jobs one
+           join jobs other on other.id > one.id
+           join work_conflicts conflict on conflict.work = one.work and conflict.other = other.work
+          where one.started_at < other.finished_at
+            and other.started_at < one.finished_at",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(together, 0);
+    for engine in beside {
+        engine.close().await;
+    }
 }

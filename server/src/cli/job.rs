@@ -207,7 +207,10 @@ impl Shown {
             .map(|text| format!(": {text}"))
             .unwrap_or_default();
         let what = match job.state {
-            JobState::Queued => "Waiting for its turn".to_owned(),
+            JobState::Queued => match &job.waits_for {
+                Some(other) => format!("{} (job {})", plain::line(&job.turn()), other.id),
+                None => job.turn(),
+            },
             _ => format!("{}{}", progress.phase.label(), plain::line(&detail)),
         };
         if let Some(bar) = &self.bar {

@@ -268,6 +268,7 @@ mod tests {
                 started_at: None,
                 finished_at: None,
                 version,
+                waits_for: None,
             }),
         }
     }

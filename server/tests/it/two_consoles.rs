@@ -10,7 +10,7 @@ use contract::jobs::{JobId, JobState, JobView};
 use engine::{
     Engine, EngineConfig,
     config::{MigrationSource, PoolConfig, QueryLog, TargetConfig},
-    jobs::test_job::{TestEnd, TestJob, begin},
+    jobs::test_job::{TestEnd, TestJob, Work, begin},
 };
 use nix::sys::signal::Signal;
 
@@ -87,6 +87,7 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
         end: TestEnd::Succeed,
         marker: marker.clone(),
         deaf: false,
+        work: Work::Change,
     };
     let id = begin(&engine, &caller, &job).await.unwrap();
     until(&engine, id, "the first console works", |job| {
