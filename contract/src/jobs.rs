@@ -109,13 +109,17 @@ pub enum JobKind {
     Import,
     /// Remove what an unfinished import left.
     DiscardImport,
+    /// Put another database in the live one's place.
+    Swap,
+    /// Drop a database beside the live one.
+    DropDatabase,
     /// A job that only the tests of the runner use.
     Test,
 }
 
 impl JobKind {
     /// Every kind that the product starts.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Migrate,
         Self::Optimize,
         Self::Backup,
@@ -124,6 +128,8 @@ impl JobKind {
         Self::RehearseImport,
         Self::Import,
         Self::DiscardImport,
+        Self::Swap,
+        Self::DropDatabase,
         Self::Test,
     ];
 
@@ -138,6 +144,8 @@ impl JobKind {
             Self::RehearseImport => "rehearse_import",
             Self::Import => "import",
             Self::DiscardImport => "discard_import",
+            Self::Swap => "swap",
+            Self::DropDatabase => "drop_database",
             Self::Test => "test",
         }
     }
@@ -185,6 +193,10 @@ pub enum Phase {
     Loading,
     /// Reading everything back and comparing.
     Verifying,
+    /// Ending the sessions in the way and changing the names of two databases.
+    Swapping,
+    /// Dropping a database.
+    Dropping,
     /// Making the result durable.
     Storing,
     /// Removing what an ended job left.
@@ -210,6 +222,8 @@ impl Phase {
             Self::Rehearsing => "Rehearsing every statement",
             Self::Loading => "Loading rows",
             Self::Verifying => "Verifying",
+            Self::Swapping => "Changing the names",
+            Self::Dropping => "Dropping",
             Self::Storing => "Storing",
             Self::CleaningUp => "Cleaning up",
             Self::Done => "Done",

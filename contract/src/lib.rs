@@ -20,6 +20,7 @@ pub mod restore;
 pub mod schedule;
 pub mod session;
 pub mod stats;
+pub mod swap;
 pub mod target;
 
 pub use fault::{Code, Fault, Refusal};

@@ -69,12 +69,16 @@ pub enum Permission {
     BackUp,
     /// Restore a backup into a new database, with the roles it needs.
     Restore,
+    /// Put another database in a live one's place.
+    Swap,
     /// Read a SQLite file and bring its rows into a managed database.
     Import,
     /// Download a backup, which is a copy of all data.
     DownloadBackup,
     /// Delete a backup.
     DeleteBackup,
+    /// Drop a database that lies beside a live one.
+    DropDatabase,
     /// Say which database a managed database's name stands for.
     ManageTargets,
     /// See the console's own version, paths and configuration (without secrets).
@@ -85,7 +89,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission, in the order of the role matrix.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::ViewTarget,
         Self::ViewJobs,
         Self::ViewAudit,
@@ -95,9 +99,11 @@ impl Permission {
         Self::Optimize,
         Self::BackUp,
         Self::Restore,
+        Self::Swap,
         Self::Import,
         Self::DownloadBackup,
         Self::DeleteBackup,
+        Self::DropDatabase,
         Self::ManageTargets,
         Self::ViewConsole,
         Self::ManageUsers,
@@ -112,10 +118,13 @@ impl Permission {
             | Self::Optimize
             | Self::BackUp
             | Self::Restore
+            | Self::Swap
             | Self::Import
             | Self::DownloadBackup
             | Self::ViewConsole => Role::Operator,
-            Self::DeleteBackup | Self::ManageTargets | Self::ManageUsers => Role::Administrator,
+            Self::DeleteBackup | Self::DropDatabase | Self::ManageTargets | Self::ManageUsers => {
+                Role::Administrator
+            }
         }
     }
 
@@ -131,9 +140,11 @@ impl Permission {
             Self::Optimize => "optimize",
             Self::BackUp => "back_up",
             Self::Restore => "restore",
+            Self::Swap => "swap",
             Self::Import => "import",
             Self::DownloadBackup => "download_backup",
             Self::DeleteBackup => "delete_backup",
+            Self::DropDatabase => "drop_database",
             Self::ManageTargets => "manage_targets",
             Self::ViewConsole => "view_console",
             Self::ManageUsers => "manage_users",

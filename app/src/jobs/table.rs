@@ -114,6 +114,8 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::RehearseImport => "Rehearse import",
         JobKind::Import => "Import",
         JobKind::DiscardImport => "Discard import",
+        JobKind::Swap => "Swap databases",
+        JobKind::DropDatabase => "Drop database",
         JobKind::Test => "Test",
     }
 }

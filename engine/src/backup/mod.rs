@@ -29,6 +29,7 @@ mod shelf;
 mod snapshot;
 mod store;
 mod stored;
+pub(crate) mod swap;
 mod tool;
 pub(crate) mod verify;
 mod words;

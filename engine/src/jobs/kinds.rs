@@ -49,6 +49,10 @@ pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Resu
         JobKind::DiscardImport => {
             Box::pin(read::<crate::import::job::DiscardImport>(spec)?.run(context)).await
         }
+        JobKind::Swap => Box::pin(read::<crate::backup::swap::run::Swap>(spec)?.run(context)).await,
+        JobKind::DropDatabase => {
+            Box::pin(read::<crate::backup::swap::drop::DropDatabase>(spec)?.run(context)).await
+        }
         #[cfg(feature = "test-jobs")]
         JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.run(context)).await,
         #[cfg(not(feature = "test-jobs"))]
@@ -75,6 +79,10 @@ pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) ->
         JobKind::DiscardImport => {
             Box::pin(read::<crate::import::job::DiscardImport>(spec)?.clean_up(context)).await
         }
+        JobKind::Swap => Box::pin(read::<crate::backup::swap::run::Swap>(spec)?.clean_up(context)).await,
+        JobKind::DropDatabase => {
+            Box::pin(read::<crate::backup::swap::drop::DropDatabase>(spec)?.clean_up(context)).await
+        }
         #[cfg(feature = "test-jobs")]
         JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.clean_up(context)).await,
         #[cfg(not(feature = "test-jobs"))]
@@ -82,9 +90,13 @@ pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) ->
     }
 }
 
-/// Whether a job of this kind can do nothing without its managed database.
+/// Whether a job of this kind can do nothing without a session in its managed database. A swap has its sessions elsewhere, and
+/// nobody may be in its databases.
 pub(super) fn needs_target(kind: JobKind) -> bool {
-    !matches!(kind, JobKind::VerifyBackup | JobKind::InspectFile | JobKind::Test)
+    !matches!(
+        kind,
+        JobKind::VerifyBackup | JobKind::InspectFile | JobKind::Swap | JobKind::Test
+    )
 }
 
 /// What the audit log calls the end of a job of this kind.
@@ -98,6 +110,8 @@ pub(super) fn event_type(kind: JobKind) -> &'static str {
         JobKind::RehearseImport => crate::import::rehearsal::RehearseImport::EVENT_TYPE,
         JobKind::Import => crate::import::job::LoadImport::EVENT_TYPE,
         JobKind::DiscardImport => crate::import::job::DiscardImport::EVENT_TYPE,
+        JobKind::Swap => crate::backup::swap::run::Swap::EVENT_TYPE,
+        JobKind::DropDatabase => crate::backup::swap::drop::DropDatabase::EVENT_TYPE,
         JobKind::Test => "test.run",
     }
 }

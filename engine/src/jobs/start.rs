@@ -107,6 +107,14 @@ pub(crate) async fn start_in<J: Job>(
             };
         }
     }
+    if let (Some(name), Some(database)) = (job.target(), database)
+        && !store::stands_for(transaction, name, database).await?
+    {
+        return Err(Error::conflict(
+            format!("Another database was just swapped in for {name}."),
+            "Look at it, then start this again for the one that is there now.",
+        ));
+    }
     audit::record(
         transaction,
         audit::Entry {

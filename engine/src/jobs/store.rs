@@ -140,6 +140,25 @@ pub(super) async fn insert(connection: &mut PgConnection, job: NewJob<'_>) -> Re
     Ok(())
 }
 
+/// Whether a name stands for this database, which does not change before the transaction ends: whoever gives the name to
+/// another one finds the job that is queued here, and ends it.
+pub(super) async fn stands_for(
+    connection: &mut PgConnection,
+    name: &str,
+    database: i64,
+) -> Result<bool, sqlx::Error> {
+    let named = sqlx::query_scalar!(
+        "select database_id
+           from database_names
+          where name = $1
+            for share",
+        name
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(named.is_none_or(|named| named == database))
+}
+
 /// Tells every process of the store; heard when the transaction commits.
 pub(super) async fn notify(connection: &mut PgConnection, notice: &Notice) -> Result<(), sqlx::Error> {
     let payload = serde_json::to_string(notice).map_err(|error| sqlx::Error::Encode(error.into()))?;

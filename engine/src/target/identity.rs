@@ -8,7 +8,7 @@ use contract::{Code, Fault, format};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 
 use super::Target;
-use crate::{Error, Result};
+use crate::{Error, Result, backup::swap};
 
 /// How often the store is told that a database was seen.
 const TELL: Duration = Duration::from_secs(15);
@@ -154,7 +154,10 @@ impl Target {
     /// # Errors
     /// `Target` when it cannot be reached; `Refused`; the store's failures.
     pub(crate) async fn database_id(&self, offline: bool) -> Result<i64> {
-        if let Some(id) = self.known() {
+        // Another process may have swapped another database in.
+        if let Some(id) = self.known()
+            && id_of_name(self.store(), self.name()).await? == Some(id)
+        {
             return Ok(id);
         }
         if offline && let Some(id) = id_of_name(self.store(), self.name()).await? {
@@ -221,11 +224,18 @@ impl Target {
         }
     }
 
-    async fn learn(&self, connection: &mut PgConnection, found: Found) -> Result<i64> {
+    async fn learn(&self, connection: &mut PgConnection, mut found: Found) -> Result<i64> {
         if found.is_store {
             return Err(self.refuse(is_store(self, &found)));
         }
         let mut registered = register(self, &found, false).await?;
+        if registered.is_err() {
+            // A name that changed hands a moment ago: a session of before is gone, and a pooler's leads elsewhere now.
+            found = read(connection, &self.address())
+                .await
+                .map_err(|source| self.error(source))?;
+            registered = register(self, &found, false).await?;
+        }
         if let Err(other) = &registered
             && other.identity.system == found.identity.system
             && !exists(connection, other.identity.oid)
@@ -238,8 +248,21 @@ impl Target {
             );
             registered = register(self, &found, true).await?;
         }
+        if let Err(other) = &registered
+            && swapped(self.store(), other, &found).await?
+        {
+            tracing::info!(
+                target.name = self.name(),
+                "another database was swapped in; the name stands for it"
+            );
+            registered = register(self, &found, true).await?;
+        }
         match registered {
             Ok(id) => {
+                // What the pool still holds may lead to the one before, on a standby for as long as it is held.
+                if self.known().is_some_and(|before| before != id) {
+                    self.close_idle().await;
+                }
                 self.set_identity(Known::As {
                     id,
                     identity: found.identity,
@@ -300,6 +323,21 @@ impl Target {
     }
 }
 
+/// Whether a swap put the database that was found in the place of another. One whose process died before it could write that
+/// down is written down now.
+async fn swapped(store: &PgPool, other: &Other, found: &Found) -> Result<bool, sqlx::Error> {
+    let Some(swap) = swap::between(store, &other.identity, &found.identity).await? else {
+        return Ok(false);
+    };
+    if swap.live_name != found.database {
+        return Ok(false);
+    }
+    if swap.is_open() {
+        swap::made(store, &swap).await?;
+    }
+    Ok(true)
+}
+
 /// Whether a cluster still has a database of this number.
 async fn exists(connection: &mut PgConnection, oid: i64) -> Result<bool, sqlx::Error> {
     let row = sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
@@ -320,30 +358,41 @@ async fn id_of_name(store: &PgPool, name: &str) -> Result<Option<i64>, sqlx::Err
         .await
 }
 
+/// Until the transaction ends, nobody else gives a name.
+pub(crate) async fn lock_names(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", NAMING)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A database's number in the store, which it gets now if it has none.
+pub(crate) async fn id_of(connection: &mut PgConnection, identity: &Identity) -> Result<i64, sqlx::Error> {
+    sqlx::query!(
+        "insert into databases (system_identifier, oid)
+         values ($1, $2)
+             on conflict do nothing",
+        identity.system,
+        identity.oid,
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query_scalar!(
+        "select id from databases where system_identifier = $1 and oid = $2",
+        identity.system,
+        identity.oid,
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Writes down that a name stands for a database and was seen now. Gives the database's number in the store, or, unless
 /// this is to be changed, the other database that has the name already.
 async fn register(target: &Target, found: &Found, adopt: bool) -> Result<Result<i64, Other>, sqlx::Error> {
     let name = target.name();
     let mut transaction = target.store().begin().await?;
-    sqlx::query!("select pg_advisory_xact_lock($1)", NAMING)
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query!(
-        "insert into databases (system_identifier, oid)
-         values ($1, $2)
-             on conflict do nothing",
-        found.identity.system,
-        found.identity.oid,
-    )
-    .execute(&mut *transaction)
-    .await?;
-    let id = sqlx::query_scalar!(
-        "select id from databases where system_identifier = $1 and oid = $2",
-        found.identity.system,
-        found.identity.oid,
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
+    lock_names(&mut transaction).await?;
+    let id = id_of(&mut transaction, &found.identity).await?;
     let named = sqlx::query!(
         r#"select d.id, d.system_identifier, d.oid, n.database, n.address,
                   extract(epoch from clock_timestamp() - n.seen_at)::bigint as "seen_s!"
@@ -472,7 +521,7 @@ async fn rename(connection: &mut PgConnection, target: &Target, id: i64) -> Resu
 }
 
 /// Ends the jobs of a database whose name stands for another one from now on: nobody will ever take them.
-async fn forsake(connection: &mut PgConnection, name: &str, id: i64) -> Result<(), sqlx::Error> {
+pub(crate) async fn forsake(connection: &mut PgConnection, name: &str, id: i64) -> Result<(), sqlx::Error> {
     let fault = Fault::new(
         Code::Conflict,
         format!("\"{name}\" stands for another database now than the one this job was for."),

@@ -125,7 +125,7 @@ pub(crate) async fn find(
 }
 
 /// The names of a list as PostgreSQL writes it: `"$user", public`.
-fn names(list: &str) -> Vec<String> {
+pub(crate) fn names(list: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut rest = list.trim_start();
     while !rest.is_empty() {

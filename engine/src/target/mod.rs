@@ -261,6 +261,78 @@ impl Target {
         Ok(connection)
     }
 
+    /// A session of its own in another database of the same server, for what can be done to this one only while nobody is in
+    /// it. `postgres` where that can be had, else any other one but these; `template1` last, because no database can be made
+    /// from it meanwhile.
+    ///
+    /// # Errors
+    /// `Target` when the server cannot be reached; `Conflict` when it lets the console into no other database.
+    pub(crate) async fn connect_outside(&self, but: &[&str], purpose: &str) -> Result<PgConnection> {
+        let (options, _, link) = self.session_address();
+        let into = async |name: &str| {
+            let options = options.clone().database(name);
+            let mut connection = self
+                .connect_at(&options, link, pool::JOB_CONNECT_TIMEOUT, purpose)
+                .await?;
+            sqlx::raw_sql(look::SESSION)
+                .execute(&mut connection)
+                .await
+                .map_err(|source| self.error(source))?;
+            Ok::<_, Error>(connection)
+        };
+        let is_another = |name: &str| !but.contains(&name) && name != self.database();
+        let mut found = match is_another("postgres") {
+            true => into("postgres").await,
+            false => Err(self.error(sqlx::Error::PoolClosed)),
+        };
+        if let Err(Error::Target {
+            source: sqlx::Error::Io(_) | sqlx::Error::Tls(_),
+            ..
+        }) = &found
+        {
+            return found;
+        }
+        if found.is_err() {
+            let mut names: Vec<String> = Vec::new();
+            let asked = match self.connect_unchecked(pool::JOB_CONNECT_TIMEOUT, purpose).await {
+                Ok(connection) => Ok(connection),
+                Err(_) => into("template1").await,
+            };
+            if let Ok(mut connection) = asked {
+                names = look::query_scalar(
+                    "select datname::text
+                       from pg_catalog.pg_database
+                      where datallowconn
+                        and not datistemplate
+                        and datconnlimit operator(pg_catalog.<>) -2
+                        and pg_catalog.has_database_privilege(oid, 'connect')
+                      order by 1
+                      limit 20",
+                )
+                .fetch_all(&mut connection)
+                .await
+                .map_err(|source| self.error(source))?;
+            }
+            names.push("template1".to_owned());
+            for name in names.iter().filter(|name| is_another(name)) {
+                found = into(name).await;
+                if found.is_ok() {
+                    break;
+                }
+            }
+        }
+        found.map_err(|error| {
+            Error::conflict(
+                format!(
+                    "{} lets the console into no other database, and a database can be renamed or dropped only from another one: {}",
+                    self.address(),
+                    error.fault().message
+                ),
+                "Let the console's user connect to the database postgres, or to any other one there.",
+            )
+        })
+    }
+
     /// Closes the pool's idle connections, for a tool that needs one of its own.
     pub(crate) async fn close_idle(&self) {
         self.0.pool.close_idle().await;

@@ -140,6 +140,28 @@ pub(super) enum Backup {
         #[arg(long, value_name = "NAME")]
         confirm: String,
     },
+    /// List the databases beside the live one: restored ones, and those that a swap took out
+    Databases,
+    /// Put another database in the live one's place, which is kept under a dated name
+    ///
+    /// The sessions in the way are shown first, and ended then.
+    Swap {
+        /// The database that comes in, by its own name: see `backup databases`
+        database: String,
+        /// The live database's own name, to prove that you mean it
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
+    },
+    /// Undo the last swap: what was live before it is live again
+    SwapBack,
+    /// Drop a database that lies beside the live one
+    Drop {
+        /// Its own name: see `backup databases`
+        database: String,
+        /// The same, to prove that you mean it
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
+    },
     /// Take over a backup that another console sealed, after it was verified here
     Adopt {
         /// The backup's id

@@ -3,6 +3,7 @@
 use contract::{
     backup::{BackupList, BackupSpec, BackupView, DeleteBackup, Part},
     format,
+    swap::DropSpec,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use super::{
     Session,
     arguments::{Backup, Which},
     failure::Failure,
-    job, table,
+    job, swap, table,
 };
 use crate::console::Console;
 
@@ -61,6 +62,20 @@ pub(super) async fn run(
                 .delete(&caller, DeleteBackup { target, id, confirm })
                 .await?;
             session.out.show(&id, || format!("Deleted {id}."));
+        }
+        Backup::Databases => swap::list(session, console, &target).await?,
+        Backup::Swap { database, confirm } => {
+            swap::swap(session, console, target, database, confirm).await?;
+        }
+        Backup::SwapBack => swap::back(session, console, &target).await?,
+        Backup::Drop { database, confirm } => {
+            let spec = DropSpec {
+                target,
+                database,
+                confirm,
+            };
+            let id = backups.drop_spare(&caller, spec).await?;
+            job::wait(session, console, id).await?;
         }
         Backup::Adopt { id } => {
             backups.adopt(&caller, &target, id).await?;

@@ -23,6 +23,7 @@ mod schedule;
 mod serve;
 mod session;
 mod stats;
+mod swap;
 mod table;
 mod target;
 

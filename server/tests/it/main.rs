@@ -22,6 +22,7 @@ mod serve;
 mod settings;
 mod store;
 mod support;
+mod swap;
 #[cfg(feature = "test-jobs")]
 mod two_consoles;
 mod upload_memory;

@@ -8,6 +8,7 @@ mod parts;
 mod prove;
 mod round_trip;
 mod shelf;
+mod swap;
 pub mod world;
 
 use crate::support;

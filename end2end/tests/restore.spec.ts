@@ -1,0 +1,95 @@
+// A table is lost and comes back: back up, look at what a restore would find, restore, swap, go back, drop.
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Locator, Page } from '@playwright/test';
+import { target } from '../console';
+import { execute, settle } from './database';
+import { expect, open, test } from './quiet';
+import { ADMINISTRATOR } from './session';
+
+test.use({ storageState: ADMINISTRATOR });
+test.beforeAll(settle);
+
+const backups = `/db/${target}/backups`;
+const job = (page: Page): Locator => page.getByRole('region', { name: 'Job', exact: true });
+const beside = (page: Page): Locator => page.getByRole('region', { name: 'Databases beside the live one' });
+
+/** The job of this title has ended well. */
+async function ended(page: Page, title: RegExp): Promise<void> {
+  await expect(job(page)).toContainText(title, { timeout: 120_000 });
+  await expect(job(page)).toContainText('succeeded', { timeout: 120_000 });
+}
+
+async function axeFindsNothing(page: Page): Promise<void> {
+  const found = await new AxeBuilder({ page }).analyze();
+  expect(found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)).toEqual([]);
+}
+
+/** A choice of the acts on a database beside the live one. */
+async function choose(row: Locator, choice: string): Promise<void> {
+  await row.getByRole('button', { name: /^Actions for/ }).click();
+  await row.getByRole('button', { name: choice }).click();
+}
+
+test('a lost table is looked for, restored, swapped in, taken back and dropped', async ({ page }) => {
+  execute('drop table if exists lost; create table lost as select n from generate_series(1, 1000) n');
+  await open(page, backups);
+  await page.getByRole('button', { name: 'Back up', exact: true }).click();
+  await expect(job(page).getByRole('heading', { name: 'Running' })).toBeVisible();
+  await ended(page, /Back up/);
+  execute('drop table lost');
+
+  const newest = page.getByRole('region', { name: 'Stored backups' }).locator('tbody tr').first();
+  await newest.getByRole('button', { name: /^Actions for the backup of/ }).click();
+  await newest.getByRole('link', { name: 'Restore…' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Restore');
+  const lost = page.getByRole('region', { name: 'Tables then and now' }).getByRole('row').filter({ hasText: 'public.lost' });
+  await expect(lost).toContainText('Only in the backup');
+  await expect(lost).toContainText('1,000');
+  await expect(page.getByRole('region', { name: 'Checked' })).not.toContainText('Stops it');
+  await axeFindsNothing(page);
+
+  // The choices are in the URL, and checked.
+  await page.getByLabel('Name', { exact: true }).fill(target);
+  await page.getByRole('button', { name: 'Check again' }).click();
+  await expect(page).toHaveURL(/into=ai_pal/);
+  await expect(page.getByRole('main')).toContainText(/there already|taken|exists/i);
+  await page.getByLabel('Name', { exact: true }).fill('found_again');
+  await page.getByRole('button', { name: 'Check again' }).click();
+  await expect(page).toHaveURL(/into=found_again/);
+  await open(page, page.url());
+  await page.getByRole('button', { name: 'Restore', exact: true }).click();
+  await ended(page, /Restore/);
+  expect(execute('select count(*) from lost', 'found_again').trim()).toBe('1000');
+
+  await page.getByRole('navigation', { name: 'Way back' }).getByRole('link', { name: 'Backups' }).click();
+  const restored = beside(page).getByRole('row').filter({ hasText: 'found_again' });
+  await expect(restored).toContainText('Restored');
+  await choose(restored, 'Swap…');
+  const swap = page.getByRole('dialog', { name: `Put found_again in the place of ${target}?` });
+  await expect(swap).toContainText(`is kept as ${target}_before_20`);
+  await axeFindsNothing(page);
+  await expect(swap.getByRole('button', { name: 'Swap', exact: true })).toBeDisabled();
+  await swap.getByRole('textbox').fill(target);
+  await swap.getByRole('button', { name: 'Swap', exact: true }).click();
+  await ended(page, /Put found_again in the place of/);
+  expect(execute('select count(*) from lost').trim()).toBe('1000');
+
+  const kept = beside(page).getByRole('row').filter({ hasText: `${target}_before_20` });
+  await expect(kept).toContainText('Was live');
+  await choose(kept, 'Go back…');
+  const back = page.getByRole('dialog', { name: new RegExp(`^Go back to ${target}_before_20`) });
+  await back.getByRole('button', { name: 'Go back', exact: true }).click();
+  await ended(page, new RegExp(`Put ${target}_before_20`));
+  expect(execute(`select to_regclass('lost') is null`).trim()).toBe('t');
+
+  // What was swapped in is kept now, and goes when its name is typed.
+  const name = execute(`select datname from pg_database where datname like '${target}_before%'`).trim();
+  await choose(beside(page).getByRole('row').filter({ hasText: name }), 'Drop…');
+  const drop = page.getByRole('dialog', { name: `Drop ${name}?` });
+  await drop.getByRole('textbox').fill(name);
+  await drop.getByRole('button', { name: 'Drop database' }).click();
+  await ended(page, new RegExp(`Drop ${name}`));
+  await expect(beside(page)).toHaveCount(0);
+  expect(execute(`select count(*) from pg_database where datname = '${name}'`).trim()).toBe('0');
+  await axeFindsNothing(page);
+});
