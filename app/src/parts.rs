@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos_router::LazyRoute;
 use wasm_split_helpers::wasm_split;
 
-use crate::{import::parts as import_parts, ui::PartMissing};
+use crate::{backup::parts as backup_parts, import::parts as import_parts, ui::PartMissing};
 
 /// One line per area: the part's name, what loads and shows it, and its pages with a number each.
 macro_rules! parts {
@@ -123,6 +123,8 @@ impl Part {
 /// Parts of cards that a page shows in some of its states only. Their elements say so in the HTML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Card {
+    /// The databases beside a live one.
+    BackupSpares,
     /// What is decided of an import, and its rehearsal.
     ImportDecide,
     /// What came out of an import.
@@ -133,11 +135,17 @@ pub enum Card {
 
 impl Card {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::ImportDecide, Self::ImportProof, Self::ImportNewer];
+    pub const ALL: [Self; 4] = [
+        Self::BackupSpares,
+        Self::ImportDecide,
+        Self::ImportProof,
+        Self::ImportNewer,
+    ];
 
     /// Its name in the list of files, and the value of `data-part`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::BackupSpares => "backup_spares",
             Self::ImportDecide => "import_decide",
             Self::ImportProof => "import_proof",
             Self::ImportNewer => "import_newer",
@@ -150,6 +158,7 @@ impl Card {
     /// When it does not come. The next call tries again.
     pub async fn load(self) -> Result<(), Missing> {
         match self {
+            Self::BackupSpares => backup_parts::load_spares().await,
             Self::ImportDecide => import_parts::load_before().await,
             Self::ImportProof => import_parts::load_proven().await,
             Self::ImportNewer => import_parts::load_newer().await,

@@ -40,7 +40,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 8] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 45] = [
+const FUNCTIONS: [(&str, Option<Permission>); 50] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -74,6 +74,11 @@ const FUNCTIONS: [(&str, Option<Permission>); 45] = [
     ("/rpc/start_backup", Some(Permission::BackUp)),
     ("/rpc/verify_backup", Some(Permission::BackUp)),
     ("/rpc/delete_backup", Some(Permission::DeleteBackup)),
+    ("/rpc/list_spares", Some(Permission::ViewTarget)),
+    ("/rpc/preview_swap", Some(Permission::ViewTarget)),
+    ("/rpc/start_swap", Some(Permission::Swap)),
+    ("/rpc/swap_back", Some(Permission::Swap)),
+    ("/rpc/drop_database", Some(Permission::DropDatabase)),
     ("/rpc/import_files", Some(Permission::Import)),
     ("/rpc/begin_upload", Some(Permission::Import)),
     ("/rpc/find_upload", Some(Permission::Import)),

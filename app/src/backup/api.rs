@@ -3,6 +3,7 @@
 use contract::{
     backup::{BackupList, BackupSpec},
     jobs::JobId,
+    swap::{DropSpec, SpareList, SwapPreview, SwapSpec},
 };
 use leptos::prelude::*;
 use uuid::Uuid;
@@ -31,4 +32,40 @@ pub async fn verify_backup(target: String, id: Uuid) -> Result<JobId, ApiError> 
 #[server(prefix = "/rpc", endpoint = "delete_backup", protocol = Rpc)]
 pub async fn delete_backup(request: contract::backup::DeleteBackup) -> Result<(), ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.backup().delete(&caller, request).await }).await
+}
+
+/// The databases beside a live one: restored, and kept by a swap.
+#[server(prefix = "/rpc", endpoint = "list_spares", protocol = Rpc)]
+pub async fn list_spares(target: String) -> Result<SpareList, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.backup().spares(&caller, &target).await }).await
+}
+
+/// What a swap would do now, and whom it would end.
+#[server(prefix = "/rpc", endpoint = "preview_swap", protocol = Rpc)]
+pub async fn preview_swap(target: String, database: String) -> Result<SwapPreview, ApiError> {
+    crate::rpc::call(|engine, caller| async move {
+        engine.backup().preview_swap(&caller, &target, &database).await
+    })
+    .await
+}
+
+/// Puts another database in the live one's place, as a job.
+#[server(prefix = "/rpc", endpoint = "start_swap", protocol = Rpc)]
+pub async fn start_swap(spec: SwapSpec) -> Result<JobId, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.backup().swap(&caller, spec).await }).await
+}
+
+/// Undoes the last swap, as a job.
+#[server(prefix = "/rpc", endpoint = "swap_back", protocol = Rpc)]
+pub async fn swap_back(target: String, database: String) -> Result<JobId, ApiError> {
+    crate::rpc::call(|engine, caller| async move {
+        engine.backup().swap_back(&caller, &target, Some(&database)).await
+    })
+    .await
+}
+
+/// Drops a database that lies beside the live one, as a job.
+#[server(prefix = "/rpc", endpoint = "drop_database", protocol = Rpc)]
+pub async fn drop_database(spec: DropSpec) -> Result<JobId, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.backup().drop_spare(&caller, spec).await }).await
 }

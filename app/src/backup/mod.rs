@@ -6,6 +6,9 @@ mod choose;
 mod delete;
 mod list;
 mod page;
+pub mod parts;
+mod spares;
+mod swap;
 
 pub use choose::ChoosePage;
 pub use page::BackupsPage;

@@ -5,12 +5,15 @@ use contract::{
     format,
     jobs::{JobKind, JobView},
     session::Permission,
+    swap::SpareList,
 };
 use leptos::{either::Either, prelude::*};
 
 use super::{
-    api::{list_backups, start_backup},
+    api::{list_backups, list_spares, start_backup},
     list::Rows,
+    parts::spares,
+    spares::SparesProps,
 };
 use crate::{
     address::{link, use_target},
@@ -19,8 +22,8 @@ use crate::{
     rpc::ApiError,
     session::use_may,
     ui::{
-        Bytes, CopyCommand, Duration, EmptyState, Icon, Keep, Menu, PageHead, command, icons, needs_script,
-        use_toasts,
+        Bytes, CopyCommand, Duration, EmptyState, Icon, Keep, Menu, PageHead, command, icons, in_part,
+        needs_script, use_toasts,
     },
 };
 
@@ -30,7 +33,11 @@ pub fn BackupsPage() -> impl IntoView {
     let target = use_target();
     let list = Resource::new(move || target.get(), list_backups);
     let work = Work::default();
-    let changed = Callback::new(move |()| list.refetch());
+    let spare = Resource::new(move || target.get(), list_spares);
+    let changed = Callback::new(move |()| {
+        list.refetch();
+        spare.refetch();
+    });
     let may = use_may(Permission::BackUp);
     let facts = move || {
         view! {
@@ -56,12 +63,33 @@ pub fn BackupsPage() -> impl IntoView {
                     }
                 })}
         </PageHead>
-        <CurrentJob target kinds=&[JobKind::Backup, JobKind::VerifyBackup] work ended=changed />
+        <CurrentJob target kinds=KINDS work ended=changed />
         <Keep resource=list main=true let:list>
             <Stored list target may work changed />
         </Keep>
+        <Keep resource=spare let:list>
+            <Beside list work />
+        </Keep>
     }
     .into_any()
+}
+
+/// The jobs that this page is about.
+const KINDS: &[JobKind] = &[
+    JobKind::Backup,
+    JobKind::VerifyBackup,
+    JobKind::Swap,
+    JobKind::DropDatabase,
+];
+
+/// What lies beside the live database, when there is any: most have none, and its code comes with it.
+#[component]
+fn Beside(list: Signal<SpareList>, work: Work) -> impl IntoView {
+    let any = Memo::new(move |_| list.with(|list| !list.databases.is_empty()));
+    move || {
+        any.get()
+            .then(|| in_part(spares(Box::new(SparesProps { list, work }))))
+    }
 }
 
 /// Where backups lie, how much room there is, and what the next one will need.

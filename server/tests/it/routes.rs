@@ -49,6 +49,11 @@ fn well_formed(path: &str) -> Request<Body> {
         }
         "start_backup" => json!({ "spec": target }),
         "verify_backup" => json!({ "target": "main", "id": NO_ID }),
+        "list_spares" => target,
+        "preview_swap" | "swap_back" => json!({ "target": "main", "database": "none" }),
+        "start_swap" | "drop_database" => {
+            json!({ "spec": { "target": "main", "database": "none", "confirm": "none" } })
+        }
         "delete_backup" => json!({ "request": { "target": "main", "id": NO_ID, "confirm": "main" } }),
         "import_files" => json!({}),
         "begin_upload" => json!({ "new": { "name": "a.db", "bytes": 0, "wal_bytes": null } }),
