@@ -15,14 +15,25 @@ type Words = (Severity, FindingKind, String);
 
 /// The findings of a column. `key` says whether it is in the primary key, `rows_by` how its rows are named.
 pub(super) fn of(column: &ColumnFacts, key: bool, rows_by: RowsBy) -> Vec<Words> {
-    let mut found = Vec::new();
-    text(column, rows_by, &mut found);
-    conversion(column, rows_by, &mut found);
-    kept(column, rows_by, &mut found);
+    let mut found: Vec<Words> = unfit(column, rows_by)
+        .into_iter()
+        .map(|(severity, words)| {
+            let words = format!("{words}. Such rows are kept, the characters by the policy that you choose.");
+            (severity, FindingKind::Altered, words)
+        })
+        .collect();
+    match &column.proposal.tied {
+        Some(key) => tied(column, key, &mut found),
+        None => {
+            conversion(column, rows_by, &mut found);
+            kept(column, rows_by, &mut found);
+        }
+    }
     if key && column.stored.nulls > 0 {
         found.push((
             Severity::Warning,
-            FindingKind::NotCarried,
+            // Several rows may hold NULL under it, as in the file.
+            FindingKind::Changed,
             format!(
                 "The primary key holds {} NULLs, which PostgreSQL does not allow there: it becomes a unique index.",
                 format::exact(column.stored.nulls)
@@ -49,8 +60,10 @@ pub(super) fn of(column: &ColumnFacts, key: bool, rows_by: RowsBy) -> Vec<Words>
     found
 }
 
-fn text(column: &ColumnFacts, rows_by: RowsBy, found: &mut Vec<Words>) {
+/// Texts that PostgreSQL cannot hold.
+pub fn unfit(column: &ColumnFacts, rows_by: RowsBy) -> Vec<(Severity, String)> {
     let stored = &column.stored;
+    let mut found = Vec::new();
     for (places, what) in [
         (&stored.invalid_utf8, "with bytes that are not UTF-8"),
         (
@@ -59,17 +72,28 @@ fn text(column: &ColumnFacts, rows_by: RowsBy, found: &mut Vec<Words>) {
         ),
     ] {
         if places.count > 0 {
-            found.push((
-                Severity::Warning,
-                FindingKind::Changed,
-                format!(
-                    "{} {what}: {}. Such rows are kept, the characters by the policy that you choose.",
-                    texts(places.count),
-                    rows(places, rows_by)
-                ),
-            ));
+            let words = format!("{} {what}: {}", texts(places.count), rows(places, rows_by));
+            found.push((Severity::Warning, words));
         }
     }
+    found
+}
+
+/// A column that has its type from a foreign key.
+fn tied(column: &ColumnFacts, key: &str, found: &mut Vec<Words>) {
+    if column.stored.values() == 0 {
+        return;
+    }
+    let to = column.proposal.column_type.sql();
+    let (severity, how) = match column.proposal.conversion {
+        None => (Severity::Note, String::new()),
+        Some(how) => (Severity::Warning, format!(": {}", how.words())),
+    };
+    found.push((
+        severity,
+        FindingKind::Changed,
+        format!("Is {to} for the sake of the foreign key {key}, whose two sides need one type{how}."),
+    ));
 }
 
 fn conversion(column: &ColumnFacts, rows_by: RowsBy, found: &mut Vec<Words>) {

@@ -127,7 +127,7 @@ pub(super) fn of_tables(tables: &[TableFacts], found: &mut Vec<Finding>) {
         } else if widest_row(table) > ROW {
             say(
                 Severity::Warning,
-                FindingKind::NotCarried,
+                FindingKind::Changed,
                 None,
                 format!(
                     "With all {} columns filled, a row needs more than a page of PostgreSQL holds.",
@@ -153,7 +153,7 @@ pub(super) fn of_tables(tables: &[TableFacts], found: &mut Vec<Finding>) {
             if !parent {
                 say(
                     Severity::Warning,
-                    FindingKind::NotCarried,
+                    FindingKind::Untied,
                     None,
                     format!(
                         "The foreign key ({columns}) refers to {}, which the file does not have.",
@@ -178,7 +178,7 @@ pub(super) fn of_tables(tables: &[TableFacts], found: &mut Vec<Finding>) {
             if child_type != parent_type {
                 say(
                     Severity::Warning,
-                    FindingKind::NotCarried,
+                    FindingKind::Untied,
                     Some(&child.1.name),
                     format!(
                         "The foreign key {words} ties {} to {}, which PostgreSQL does not allow.",
@@ -228,7 +228,7 @@ pub(super) fn uncomputed(table: &Table, why: &str) -> Vec<Finding> {
 pub(super) fn unchecked(table: &str, what: &str, why: &str) -> Finding {
     finding(
         Severity::Warning,
-        FindingKind::NotCarried,
+        FindingKind::Broken,
         Some(table),
         None,
         format!("Its {what} cannot be followed up: {why}."),

@@ -1,16 +1,12 @@
 //! One inspection, from opening the file to the findings.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    path::Path,
-    time::Instant,
-};
+use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use contract::{
     Code, Fault,
     import::{
-        CheckFacts, ColumnFacts, ColumnType, FileFacts, Finding, ForeignKey, Inspection, ObjectFacts,
-        TableFacts, TableKind,
+        CheckFacts, ColumnFacts, FileFacts, Finding, ForeignKey, Inspection, ObjectFacts, TableFacts,
+        TableKind,
     },
 };
 use rusqlite::Connection;
@@ -18,8 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     affinity::affinity,
-    check, findings,
-    pairs::{Place, pairs},
+    agree, check, findings,
     propose::{Part, propose},
     scan::{self, Seen},
     schema::{self, Table},
@@ -111,7 +106,7 @@ fn inspect(source: &Source, stop: &Stop, seen: &Seen) -> Result<Inspected> {
             table.foreign_keys = rules.foreign_keys;
         }
     }
-    agree(&mut tables);
+    agree::agree(&mut tables);
     // What was read while someone wrote is neither the old state nor the new one.
     source.unchanged()?;
     findings::of_tables(&tables, &mut found);
@@ -199,7 +194,13 @@ fn rules(connection: &Connection, stop: &Stop) -> Result<Vec<Rules>> {
                 .unchecked
                 .push(findings::unchecked(&table.name, "checks", &why));
         }
-        if let Some(why) = check::orphans(connection, &table.name, &mut rules.foreign_keys, stop)? {
+        if let Some(why) = check::orphans(
+            connection,
+            &table.name,
+            table.rowid,
+            &mut rules.foreign_keys,
+            stop,
+        )? {
             rules
                 .unchecked
                 .push(findings::unchecked(&table.name, "foreign keys", &why));
@@ -306,55 +307,6 @@ fn one_table(
         });
     }
     Ok((facts, Some(layout)))
-}
-
-/// A foreign key needs one type on both sides. Where only one of them would be a UUID, a side without values follows the
-/// other; else both stay text.
-fn agree(tables: &mut [TableFacts]) {
-    let mut followed = HashSet::new();
-    loop {
-        let mut changes = Vec::new();
-        for table in tables.iter() {
-            for (child, parent, key) in pairs(table, tables) {
-                for (one, other) in [(child, parent), (parent, child)] {
-                    let types = [one, other].map(|(_, column)| column.proposal.column_type);
-                    if types[0] != ColumnType::Uuid || types[1] == ColumnType::Uuid {
-                        continue;
-                    }
-                    let follows = other.1.stored.values() == 0 && !followed.contains(&name(other));
-                    changes.push((name(if follows { other } else { one }), follows, key.clone()));
-                }
-            }
-        }
-        if changes.is_empty() {
-            return;
-        }
-        for (place, follows, key) in changes {
-            let table = tables.iter_mut().find(|table| table.name == place.0);
-            let column =
-                table.and_then(|table| table.columns.iter_mut().find(|column| column.name == place.1));
-            let Some(proposal) = column.map(|column| &mut column.proposal) else {
-                continue;
-            };
-            proposal.conversion = None;
-            if follows {
-                proposal.column_type = ColumnType::Uuid;
-                proposal.reason = format!("no values, so it follows the foreign key {key}");
-                followed.insert(place);
-            } else {
-                proposal.column_type = ColumnType::Text;
-                proposal.reason =
-                    format!("UUIDs, but the foreign key {key} ties it to a column that is none");
-                proposal
-                    .others
-                    .retain(|other| other.column_type != ColumnType::Text);
-            }
-        }
-    }
-}
-
-fn name((table, column): Place<'_>) -> (String, String) {
-    (table.name.clone(), column.name.clone())
 }
 
 fn unreadable(name: &str, error: &rusqlite::Error) -> Error {

@@ -5,11 +5,12 @@
 //!
 //! A file goes through it in this order: [`source`] opens it (`header`, `lock`, `leftover`), [`schema`] and [`ddl`] read
 //! what it declares, [`scan`] looks at every value (`tally`, `forms`, `times`, `json`), [`inspect`] puts it together with
-//! what is proposed ([`propose`], [`fit`]) and found ([`findings`], `names`, [`check`]). [`translate`] says each expression,
+//! what is proposed ([`propose`], [`fit`], `agree`) and found ([`findings`], `names`, [`check`]). [`translate`] says each expression,
 //! view and trigger in PostgreSQL's SQL. [`encode`] and [`wire`] give a value and a row the form of binary COPY, with the
 //! hash that proves it.
 
 mod affinity;
+mod agree;
 mod binary_json;
 pub mod check;
 pub mod column_findings;

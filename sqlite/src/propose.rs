@@ -53,6 +53,7 @@ pub(super) fn propose(declared: &str, part: Part, stored: &Stored) -> Proposal {
         column_type,
         conversion,
         reason,
+        tied: None,
     }
 }
 

@@ -92,6 +92,7 @@ fn report(tables: Vec<TableReport>) -> ImportReport {
             words: "u → v".into(),
             validated: true,
             orphans: 0,
+            foretold: false,
         }],
         inspect_ms: 1,
         load_ms: 2,

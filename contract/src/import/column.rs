@@ -58,7 +58,9 @@ pub struct Stored {
     pub blobs: i64,
     /// The smallest and the largest integer.
     pub integer_range: Option<(i64, i64)>,
-    /// The smallest and the largest finite real.
+    /// The smallest and the largest finite real. Written down as their digits: JSON's numbers reach as far, but not every
+    /// reader's do.
+    #[serde(default, with = "as_digits")]
     pub real_range: Option<(f64, f64)>,
     /// Infinities.
     pub not_finite: i64,
@@ -78,6 +80,40 @@ pub struct Stored {
     pub times_alike: bool,
     /// The forms that were found, each with its places.
     pub forms: Vec<FormFacts>,
+}
+
+/// Reals as their shortest digits that give them back; numbers are read as well, as earlier versions wrote them.
+mod as_digits {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Real {
+        Digits(String),
+        Number(f64),
+    }
+
+    impl Real {
+        fn value(self) -> Result<f64, std::num::ParseFloatError> {
+            match self {
+                Self::Digits(text) => text.parse(),
+                Self::Number(number) => Ok(number),
+            }
+        }
+    }
+
+    pub fn serialize<S: Serializer>(range: &Option<(f64, f64)>, to: S) -> Result<S::Ok, S::Error> {
+        range
+            .map(|(low, high)| (format!("{low:?}"), format!("{high:?}")))
+            .serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<(f64, f64)>, D::Error> {
+        Option::<(Real, Real)>::deserialize(from)?
+            .map(|(low, high)| Ok((low.value()?, high.value()?)))
+            .transpose()
+            .map_err(|error: std::num::ParseFloatError| D::Error::custom(error))
+    }
 }
 
 impl Stored {
@@ -206,6 +242,9 @@ pub struct Proposal {
     pub conversion: Option<Conversion>,
     /// Why this type.
     pub reason: String,
+    /// The foreign key for whose sake it is another type than the values alone would get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tied: Option<String>,
     /// Other types that come into question.
     pub others: Vec<OtherType>,
 }
@@ -220,4 +259,28 @@ pub struct OtherType {
     pub conversion: Option<Conversion>,
     /// The values that would not fit; none when all would.
     pub against: Places,
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::Stored;
+
+    #[test]
+    fn every_real_comes_back_as_it_was_written_down() {
+        for range in [(f64::MIN, f64::MAX), (5e-324, 0.1 + 0.2), (-0.0, 1e300)] {
+            let stored = Stored {
+                real_range: Some(range),
+                ..Stored::default()
+            };
+            let text = serde_json::to_string(&stored).unwrap();
+            let back: Stored = serde_json::from_str(&text).unwrap();
+            let bits = |(low, high): (f64, f64)| (low.to_bits(), high.to_bits());
+            assert_eq!(back.real_range.map(bits), Some(bits(range)), "{text}");
+            // As an earlier version wrote it.
+            let number = text.replace(&format!("[\"{:?}\",\"{:?}\"]", range.0, range.1), "[-1.5,2.5]");
+            let back: Stored = serde_json::from_str(&number).unwrap();
+            assert_eq!(back.real_range, Some((-1.5, 2.5)));
+        }
+    }
 }

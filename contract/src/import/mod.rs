@@ -268,19 +268,31 @@ impl Severity {
     }
 }
 
+impl Finding {
+    /// Whether something of the file is missing or not whole afterwards.
+    pub fn is_loss(&self) -> bool {
+        self.severity >= Severity::Warning
+            && matches!(self.kind, FindingKind::NotCarried | FindingKind::Altered)
+    }
+}
+
 /// What a finding means for what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
     /// Values arrive in another form.
     Changed,
+    /// Values do not arrive whole: characters are replaced or left out. The plan says of which.
+    Altered,
     /// Values stay as they are although the declaration promises another type.
     KeptAsStored,
     /// The object or constraint cannot be carried over as it is.
     NotCarried,
+    /// A foreign key that the proposed types do not allow; the plan says what becomes of it.
+    Untied,
     /// A name cannot stay.
     Renamed,
-    /// Rows break a rule of the file's own schema.
+    /// Rows break a rule of the file's own schema, or it is not known whether they do.
     Broken,
     /// The file is damaged, or may lack rows.
     Damage,

@@ -45,10 +45,10 @@ pub struct ImportReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Every value is there, as it was or as the plan says that it becomes.
+    /// Every value and every rule is there, as it was or as the plan says that it becomes.
     Identical,
-    /// Rows stayed as they were in the target because a policy wished it, or a rule could not be carried over, as the
-    /// plan said before the start. Each is listed.
+    /// Rows stayed as they were in the target because a policy wished it, something of the file is not carried over, or
+    /// texts are changed that PostgreSQL cannot hold, as the plan said before the start. Each is listed.
     Explained,
     /// Rows or keys differ from the file and nobody wished it, or the file is damaged.
     Differs,
@@ -95,9 +95,9 @@ pub struct TableReport {
 pub struct Difference {
     /// Which side has it.
     pub side: Side,
-    /// Which row: its key, or its rowid in the file.
+    /// Which row: its key, or its rowid in the file; what became of it too, where the columns are not known.
     pub row: String,
-    /// The columns whose values differ, when the other side has a row of the same key.
+    /// The columns whose values differ, when the other side has a row of the same key and they are known.
     pub columns: Vec<String>,
 }
 
@@ -139,7 +139,13 @@ pub struct ForeignKeyReport {
     pub validated: bool,
     /// Rows without a parent.
     pub orphans: i64,
+    /// Whether the plan had said that there are such rows.
+    #[serde(default)]
+    pub foretold: bool,
 }
+
+/// How many things that are not right a sentence names.
+const NAMED: usize = 3;
 
 impl ImportReport {
     /// All rows of the file.
@@ -152,23 +158,18 @@ impl ImportReport {
         let rows = format::exact(self.rows());
         let tables = self.tables.len();
         match self.verdict {
+            Verdict::Identical if tables == 0 => "Identical: the file has no rows to bring over.".to_owned(),
+            Verdict::Explained if tables == 0 => format!(
+                "Explained: no table gets rows; {}, as listed.",
+                self.explanations().join(" and ")
+            ),
             Verdict::Identical => {
                 format!("Identical: all {rows} rows of {tables} tables were read back and compared.")
             }
             Verdict::Explained => {
-                let skipped: i64 = self.tables.iter().map(|table| table.skipped).sum();
-                let stayed = (skipped > 0)
-                    .then(|| format!("{} stayed as they were in the target", format::exact(skipped)));
-                let lost = self.errors().count();
-                let lost = match lost {
-                    0 => None,
-                    1 => Some("one thing of the file is not carried over".to_owned()),
-                    many => Some(format!("{many} things of the file are not carried over")),
-                };
-                let what: Vec<String> = stayed.into_iter().chain(lost).collect();
                 format!(
                     "Explained: {rows} rows of {tables} tables were compared; {}, as listed.",
-                    what.join(" and ")
+                    self.explanations().join(" and ")
                 )
             }
             Verdict::Differs => {
@@ -184,12 +185,67 @@ impl ImportReport {
                     (true, true) => {
                         "Differs: what could be read is identical, but the file is damaged and may have lost rows.".to_owned()
                     }
-                    (true, false) => {
-                        "Differs: the rows are identical, but keys or identities are not right.".to_owned()
-                    }
+                    (true, false) => format!("Differs: the rows are identical, but {}.", self.not_right()),
                 }
             }
         }
+    }
+
+    /// What stayed, is left out or is changed, as the plan said.
+    fn explanations(&self) -> Vec<String> {
+        let skipped: i64 = self.tables.iter().map(|table| table.skipped).sum();
+        let count = |wanted: fn(&Finding) -> bool| self.items.iter().filter(|item| wanted(item)).count();
+        let altered = count(|item| item.kind == FindingKind::Altered);
+        let lost = count(|item| {
+            item.severity == Severity::Error || item.is_loss() && item.kind != FindingKind::Altered
+        });
+        let stayed =
+            (skipped > 0).then(|| format!("{} stayed as they were in the target", format::exact(skipped)));
+        let lost = match lost {
+            0 => None,
+            1 => Some("one thing of the file is not carried over".to_owned()),
+            many => Some(format!("{many} things of the file are not carried over")),
+        };
+        let altered = (altered > 0).then(|| "texts are changed that PostgreSQL cannot hold".to_owned());
+        stayed.into_iter().chain(lost).chain(altered).collect()
+    }
+
+    /// What is wrong beside the rows.
+    fn not_right(&self) -> String {
+        let keys = self
+            .foreign_keys
+            .iter()
+            .filter(|key| !key.validated && !key.foretold);
+        let keys = keys.map(|key| match key.orphans {
+            0 => format!("the foreign key {} does not hold", key.words),
+            1 => format!("1 row has no parent by the foreign key {}", key.words),
+            many => format!(
+                "{} rows have no parent by the foreign key {}",
+                format::exact(many),
+                key.words
+            ),
+        });
+        let identities = self.identities.iter().filter(|it| !it.right).map(|it| {
+            let number =
+                |next: Option<i64>| next.map_or_else(|| "no further number".to_owned(), format::exact);
+            format!(
+                "{}.{} goes on with {} and not with {}",
+                it.table,
+                it.column,
+                number(it.next),
+                number(it.expected)
+            )
+        });
+        let mut all: Vec<String> = keys.chain(identities).collect();
+        if all.is_empty() {
+            all.push("something that it must have is missing, as listed".to_owned());
+        }
+        let more = all.len().saturating_sub(NAMED);
+        all.truncate(NAMED);
+        if more > 0 {
+            all.push(format!("{more} more things are not right, as listed"));
+        }
+        all.join("; ")
     }
 
     /// What is missing or damaged.
@@ -307,6 +363,8 @@ impl Difference {
         let words = match self.side {
             Side::File => format!("{}: only in the file", self.row),
             Side::Database => format!("{}: only in the database", self.row),
+            // Which columns they are is not known.
+            Side::Both if self.columns.is_empty() => self.row.clone(),
             Side::Both => format!("{}: other values in {}", self.row, self.columns.join(", ")),
         };
         words.replace(char::is_control, " ")

@@ -225,11 +225,7 @@ impl Job for LoadImport {
         // What differs can be brought over again, once it is known why.
         if !self.follow && report.verdict != Verdict::Differs {
             if load.plan.follow {
-                let plan = Plan {
-                    follow: false,
-                    ..(*load.plan).clone()
-                };
-                store::set_plan(store, self.import, &plan).await?;
+                store::end_following(store, self.import, &load.plan).await?;
             }
             // The proof is kept; the ledger in the target has served.
             let mut connection = load.target.connect("import").await?;
@@ -367,6 +363,9 @@ impl Job for DiscardImport {
     async fn run(self, context: JobContext) -> Result<String> {
         let record = find(&context, self.import).await?;
         let store = context.engine.store();
+        if record.view.state == ImportState::Done {
+            return end_following(&context, &record, &self.target).await;
+        }
         if let (ImportState::Loading, Some(plan)) = (record.view.state, &record.plan) {
             context.phase(Phase::CleaningUp, None);
             let target = context.target(&self.target)?;
@@ -396,6 +395,27 @@ impl Job for DiscardImport {
             .map_err(|source| target.error(source))?;
         Ok(())
     }
+}
+
+/// Ends the following of an import that is done; its tables and its report stay.
+async fn end_following(context: &JobContext, record: &Record, target: &str) -> Result<String> {
+    let Some(plan) = record.plan.as_ref().filter(|plan| plan.follow) else {
+        return Err(super::done());
+    };
+    let target = context.target(target)?;
+    let name = worker::purpose(SESSION, context.id);
+    let ledger = Ledger::new(&plan.schema, record.view.id);
+    context
+        .unless_cancelled(async {
+            let mut connection = target.connect(&name).await?;
+            ledger
+                .forget(&mut connection)
+                .await
+                .map_err(|source| target.error(source))
+        })
+        .await?;
+    store::end_following(context.engine.store(), record.view.id, plan).await?;
+    Ok("it is followed no longer; its tables stay as they are".to_owned())
 }
 
 /// Removes what an import left, and says so in the job's log.
@@ -477,24 +497,27 @@ async fn prove(
     let plan = &load.plan;
     let mut connection = load.target.connect("verify").await?;
     let identities = verify::identities(&mut connection, plan).await.map_err(failed)?;
-    let foreign_keys = verify::foreign_keys(&mut connection, plan)
-        .await
-        .map_err(failed)?;
+    let foreign_keys = load
+        .context
+        .unless_cancelled(async { verify::foreign_keys(&mut connection, plan).await.map_err(failed) })
+        .await?;
     let mut items = plan.items.clone();
     let lost = outcomes(plan, done, &mut items);
     // What was read while someone wrote is neither the old state nor the new one.
     load.source.unchanged()?;
     let broken = lost
         || identities.iter().any(|identity| !identity.right)
-        || foreign_keys.iter().any(|key| !key.validated && key.orphans == 0);
+        || foreign_keys.iter().any(|key| !key.validated && !key.foretold);
     let tells = |verdict| tables.iter().any(|table| table.verdict == verdict);
     let mut errors = items.iter().filter(|item| item.severity == Severity::Error);
     // Of a damaged file nobody knows what it held.
     let damaged = errors.clone().any(|item| item.kind == FindingKind::Damage);
     let verdict = match () {
         () if broken || damaged || tells(Verdict::Differs) => Verdict::Differs,
-        // What the rehearsal lost was said before the start.
-        () if tells(Verdict::Explained) || errors.next().is_some() => Verdict::Explained,
+        // What is left out or does not arrive whole was said before the start.
+        () if tells(Verdict::Explained) || errors.next().is_some() || items.iter().any(Finding::is_loss) => {
+            Verdict::Explained
+        }
         () => Verdict::Identical,
     };
     items.sort_by_key(|item| std::cmp::Reverse(item.severity));
@@ -535,7 +558,10 @@ fn outcomes(plan: &Plan, done: &Done, items: &mut Vec<Finding>) -> bool {
                 None => continue,
             },
         };
-        let mut item = step.or_else.clone();
+        let mut item = match why {
+            Some(_) => step.lost().clone(),
+            None => step.or_else.clone(),
+        };
         if let Some(why) = why {
             item.words = format!(
                 "{} ({}).",

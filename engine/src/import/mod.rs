@@ -383,10 +383,12 @@ impl Import<'_> {
     }
 
     /// Forgets an import that left nothing in the target. One that did is removed by a job, whose id comes back: it drops the
-    /// tables that the import made; `confirm` must be the managed database's name then.
+    /// tables that the import made; `confirm` must be the managed database's name then. Of one that is done and followed the
+    /// job ends the following: its tables and its report stay.
     ///
     /// # Errors
-    /// `NotFound`; `Invalid` when the name is not the right one; `Conflict` while a job works on it, or when it is done.
+    /// `NotFound`; `Invalid` when the name is not the right one; `Conflict` while a job works on it, or when it is done and not
+    /// followed.
     pub async fn discard(&self, caller: &Caller, id: ImportId, confirm: &str) -> Result<Option<JobId>> {
         caller.permit(Permission::Import)?;
         let record = self.idle(id).await?;
@@ -404,7 +406,8 @@ impl Import<'_> {
                     view.target
                 ),
             )),
-            ImportState::Loading => {
+            ImportState::Done if !record.follows() => Err(done()),
+            ImportState::Loading | ImportState::Done => {
                 let job = jobs::start(
                     self.0,
                     caller,
@@ -424,10 +427,6 @@ impl Import<'_> {
                 store::set_job(self.0.store(), id, job).await?;
                 Ok(Some(job))
             }
-            ImportState::Done => Err(Error::conflict(
-                "This import is done; its report is kept.",
-                "Drop its tables by a migration if they are not wanted.",
-            )),
             ImportState::Inspecting | ImportState::Ready => {
                 if !store::delete(self.0.store(), id).await? {
                     return Err(begun());
@@ -499,6 +498,13 @@ fn reads_its_own() -> Error {
     Error::conflict(
         "Only an upload that was imported and is followed can go on with another upload.",
         "Start it without one; or begin a new import of the upload.",
+    )
+}
+
+fn done() -> Error {
+    Error::conflict(
+        "This import is done; its report is kept.",
+        "Drop its tables by a migration if they are not wanted.",
     )
 }
 

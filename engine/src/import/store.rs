@@ -4,6 +4,8 @@ use contract::{
     import::{ImportId, ImportReport, ImportState, ImportView, Mapping, Rehearsal},
     jobs::JobId,
 };
+use serde::Serialize;
+use serde_json::Value;
 use sqlite::inspect::Inspected;
 use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
@@ -75,7 +77,7 @@ pub(super) async fn insert(pool: &PgPool, new: New<'_>) -> Result<(), sqlx::Erro
         new.path,
         new.name,
         new.upload,
-        Json(new.mapping) as _,
+        kept(new.mapping)? as _,
         new.created_by,
     )
     .execute(pool)
@@ -179,7 +181,7 @@ pub(super) async fn set_inspected(pool: &PgPool, id: ImportId, found: &Inspected
           where id = $1
             and state in ('inspecting', 'ready')",
         id.0,
-        Json(found) as _,
+        kept(found)? as _,
     )
     .execute(pool)
     .await?;
@@ -194,7 +196,7 @@ pub(super) async fn set_mapping(pool: &PgPool, id: ImportId, mapping: &Mapping) 
           where id = $1
             and state = 'ready'",
         id.0,
-        Json(mapping) as _,
+        kept(mapping)? as _,
     )
     .execute(pool)
     .await?;
@@ -213,7 +215,7 @@ pub(super) async fn set_rehearsal(
           where id = $1
             and state = 'ready'",
         id.0,
-        Json(rehearsal) as _,
+        kept(rehearsal)? as _,
     )
     .execute(pool)
     .await?;
@@ -229,7 +231,7 @@ pub(super) async fn begin(pool: &PgPool, id: ImportId, plan: &Plan) -> Result<bo
           where id = $1
             and state = 'ready'",
         id.0,
-        Json(plan) as _,
+        kept(plan)? as _,
     )
     .execute(pool)
     .await?;
@@ -241,11 +243,46 @@ pub(super) async fn set_plan(pool: &PgPool, id: ImportId, plan: &Plan) -> Result
     sqlx::query!(
         "update imports set plan = $2 where id = $1 and plan is not null",
         id.0,
-        Json(plan) as _,
+        kept(plan)? as _,
     )
     .execute(pool)
     .await?;
     Ok(())
+}
+
+/// Later runs bring over nothing more.
+pub(super) async fn end_following(pool: &PgPool, id: ImportId, plan: &Plan) -> Result<(), sqlx::Error> {
+    let plan = Plan {
+        follow: false,
+        ..plan.clone()
+    };
+    set_plan(pool, id, &plan).await
+}
+
+/// What is kept as JSON. Names, SQL and messages of a file may hold U+0000, which PostgreSQL's JSON cannot, and nothing that
+/// is only told may stop an import.
+fn kept<T: Serialize>(value: &T) -> Result<Json<Value>, sqlx::Error> {
+    let mut value = serde_json::to_value(value).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    clean(&mut value);
+    Ok(Json(value))
+}
+
+fn clean(value: &mut Value) {
+    let replaced = |text: &str| text.replace('\0', "\u{fffd}");
+    match value {
+        Value::String(text) if text.contains('\0') => *text = replaced(text),
+        Value::Array(values) => values.iter_mut().for_each(clean),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(clean);
+            if fields.keys().any(|key| key.contains('\0')) {
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .map(|(key, value)| (replaced(&key), value))
+                    .collect();
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A followed import reads another upload from now on.
@@ -294,7 +331,7 @@ pub(super) async fn finish(pool: &PgPool, id: ImportId, report: &ImportReport) -
           where id = $1
             and state in ('loading', 'done')",
         id.0,
-        Json(report) as _,
+        kept(report)? as _,
     )
     .execute(pool)
     .await?;
@@ -327,4 +364,21 @@ pub(super) async fn needing(pool: &PgPool, upload: Uuid) -> Result<Option<Import
     .fetch_optional(pool)
     .await?;
     Ok(row.map(ImportView::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_file_can_always_be_kept() {
+        let found = serde_json::json!({"a\0": ["x\0y", {"b": "\\u0000"}], "n": 1.5});
+        let Ok(Json(kept)) = kept(&found) else {
+            panic!("it is kept");
+        };
+        assert_eq!(
+            kept,
+            serde_json::json!({"a\u{fffd}": ["x\u{fffd}y", {"b": "\\u0000"}], "n": 1.5})
+        );
+    }
 }

@@ -366,10 +366,10 @@ pub(super) struct Sqlite {
     /// Look at the file and show what it would become; nothing is imported
     #[arg(long, conflicts_with = "plan")]
     pub inspect: bool,
-    /// Show every statement and what is not carried over; nothing is imported
+    /// Show every statement and what is not carried over, and end with 1 when something stands in the way; nothing is imported
     #[arg(long)]
     pub plan: bool,
-    /// Drop what an interrupted import of this file left, and forget it
+    /// Drop what an interrupted import of this file left, and forget it; of one that is followed, end the following
     #[arg(long, conflicts_with_all = ["inspect", "plan", "follow", "report", "write_mapping"])]
     pub discard: bool,
     /// Also write the report into this file, as Markdown when it ends in .md, else as JSON; it must not exist

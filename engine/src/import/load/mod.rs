@@ -149,7 +149,31 @@ impl Load {
             self.source.unchanged()?;
             last.tell("commit").await.map_err(failed)?;
         }
-        done.ok_or_else(|| lost_ledger(&self.plan.schema))
+        done.or_else(|| nothing_to_note(&self.plan))
+            .ok_or_else(|| lost_ledger(&self.plan.schema))
+    }
+
+    /// Tables of the plan that are not in the target.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub async fn gone(&self, connection: &mut PgConnection) -> Result<Vec<String>> {
+        let names: Vec<String> = self
+            .plan
+            .tables
+            .iter()
+            .map(|table| crate::quote::qualified(&self.plan.schema, &table.name))
+            .collect();
+        sqlx::query_scalar(
+            "select name
+               from unnest($1::text[]) with ordinality as wanted (name, place)
+              where to_regclass(name) is null
+              order by place",
+        )
+        .bind(names)
+        .fetch_all(connection)
+        .await
+        .map_err(|source| self.target.error(source))
     }
 
     /// A new stream. What its session needs differs from the server's defaults in three things.
@@ -243,6 +267,12 @@ impl Load {
         }
         Ok(stream)
     }
+}
+
+/// What the ledger of an import says that neither makes nor fills anything: a file without tables leaves no row in it.
+pub(super) fn nothing_to_note(plan: &Plan) -> Option<Done> {
+    let is_empty = plan.create.is_empty() && plan.tables.is_empty() && plan.steps.is_empty();
+    is_empty.then(Done::default)
 }
 
 /// The ledger went away under the import.

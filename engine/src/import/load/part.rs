@@ -125,6 +125,13 @@ impl Load {
             Some(sent) => self.compare_here(session, table, sent, done).await?,
             None => self.compare_there(session, table, done).await?,
         }
+        if done.changed > 0 && self.plan.on_conflict != OnConflict::Skip {
+            let named = self.changed_columns(session, table).await.map_err(failed)?;
+            // A row whose key was changed is not found by it.
+            if named.len() as i64 == done.changed.min(NAMED as i64) {
+                done.skipped = named;
+            }
+        }
         let kept_by = table
             .existing
             .as_ref()
@@ -243,6 +250,46 @@ impl Load {
         }
     }
 
+    /// The first rows that the table keeps otherwise than they were staged, with the columns in which they differ; none where
+    /// no key tells rows apart.
+    async fn changed_columns(
+        &self,
+        session: &mut PgConnection,
+        table: &TablePlan,
+    ) -> Result<Vec<String>, sqlx::Error> {
+        let Some((from, keys)) = self.staged_that_are_there(table) else {
+            return Ok(Vec::new());
+        };
+        let of_key: Vec<String> = keys
+            .iter()
+            .map(|at| {
+                let name = quote::literal(&format!("{} ", table.columns[*at].name));
+                format!("{name} || left(s.c{at}::text, 80)")
+            })
+            .collect();
+        let columns: Vec<String> = table
+            .kept("t.")
+            .iter()
+            .zip(&table.columns)
+            .enumerate()
+            .map(|(at, (kept, column))| {
+                let name = quote::literal(&column.name);
+                format!("case when {kept} is distinct from s.c{at} then {name} end")
+            })
+            .collect();
+        // A call has at most a hundred arguments, an array any number of elements.
+        sqlx::query_scalar(AssertSqlSafe(format!(
+            "select 'changed on its way in: ' || array_to_string(key, ', ') || ', in ' || array_to_string(columns, ', ')
+               from (select array[{}] as key, array[{}] as columns {from}) changed
+              where array_to_string(columns, '') <> ''
+              limit {NAMED}",
+            of_key.join(", "),
+            columns.join(", ")
+        )))
+        .fetch_all(session)
+        .await
+    }
+
     /// Counts staged rows that did not come in although nothing that is there keeps them out: a trigger threw them away.
     async fn thrown_away(
         &self,
@@ -307,7 +354,7 @@ impl Load {
             return Ok(Vec::new());
         };
         sqlx::query_scalar(AssertSqlSafe(format!(
-            "select {} {from} limit {NAMED}",
+            "select {} || ': its key was there' {from} limit {NAMED}",
             shown(&keys)
         )))
         .fetch_all(session)

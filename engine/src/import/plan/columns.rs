@@ -1,15 +1,17 @@
 //! The type and the name of each column.
 
-use contract::import::{ColumnChoice, ColumnFacts, ColumnType, Conversion, RowsBy, TableFacts, TextPolicy};
+use contract::import::{
+    ColumnChoice, ColumnFacts, ColumnType, Conversion, Finding, FindingKind, RowsBy, TableFacts, TextPolicy,
+};
 use serde::{Deserialize, Serialize};
 use sqlite::{
-    column_findings::rows,
+    column_findings::{rows, unfit},
     encode::{BlobsAs, Encoder},
     fit::Forms,
     propose::{could_become_equal, inventory},
 };
 
-use super::{Draft, conversion};
+use super::{Draft, conversion, finding};
 
 /// One column of a planned table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,11 +39,12 @@ pub(super) fn encoder(
     draft: &mut Draft,
 ) -> Option<Encoder> {
     let forms = Forms(&column.stored);
-    let unfit = column.stored.invalid_utf8.count + column.stored.with_nul.count > 0;
+    let unfit = unfit(column, table.rows_by);
     let mut to = wanted;
-    if to == ColumnType::Text && unfit {
+    if to == ColumnType::Text && !unfit.is_empty() {
         match text {
-            TextPolicy::Replace | TextPolicy::Remove => {}
+            TextPolicy::Replace => altered(table, column, &unfit, "each becomes U+FFFD", draft),
+            TextPolicy::Remove => altered(table, column, &unfit, "each is left out", draft),
             TextPolicy::Bytes => to = ColumnType::Bytea,
             TextPolicy::Refuse => {
                 let places = [&column.stored.invalid_utf8, &column.stored.with_nul]
@@ -98,6 +101,28 @@ pub(super) fn encoder(
         blobs,
         only: None,
     })
+}
+
+/// Says that texts do not stay as they are.
+fn altered(
+    table: &TableFacts,
+    column: &ColumnFacts,
+    unfit: &[(contract::import::Severity, String)],
+    how: &str,
+    draft: &mut Draft,
+) {
+    draft
+        .plan
+        .items
+        .extend(unfit.iter().map(|(severity, words)| Finding {
+            column: Some(column.name.clone()),
+            ..finding(
+                *severity,
+                FindingKind::Altered,
+                &table.name,
+                format!("{words}. The row is kept; of such bytes and characters {how}."),
+            )
+        }));
 }
 
 /// Whether no two rows may agree in a column, alone or with others.

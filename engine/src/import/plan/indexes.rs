@@ -209,6 +209,7 @@ fn primary_key(place: usize, source: &Source<'_>, names: &mut Names, draft: &mut
                 &facts.name,
                 "The primary key could not be made.",
             ),
+            lost: None,
             foreign_key: None,
             undo: None,
         });
@@ -284,6 +285,7 @@ fn full_text(place: usize, source: &Source<'_>, names: &mut Names, draft: &mut D
             &source.facts.name,
             "The index for text search could not be built.",
         ),
+        lost: None,
         foreign_key: None,
         undo: None,
     });
@@ -393,12 +395,20 @@ fn one(
                 index.name
             ),
         ),
-        (false, true) => lost(Severity::Warning, over_sums),
+        (false, true) => Finding {
+            kind: FindingKind::Changed,
+            ..lost(Severity::Warning, over_sums)
+        },
         (false, false) => lost(
             Severity::Warning,
             format!("The index {} could not be built.", index.name),
         ),
     };
+    let severity = match index.unique {
+        true => Severity::Error,
+        false => Severity::Warning,
+    };
+    let not_built = lost(severity, format!("The index {} could not be built.", index.name));
     draft.plan.steps.push(Step {
         stage: Stage::Index,
         table: Some(place),
@@ -407,6 +417,7 @@ fn one(
         sql: vec![sql],
         instead,
         or_else,
+        lost: Some(not_built),
         foreign_key: None,
         undo: None,
     });

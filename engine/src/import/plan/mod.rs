@@ -171,6 +171,9 @@ pub(super) struct Step {
     pub instead: Vec<String>,
     /// What to report then.
     pub or_else: Finding,
+    /// What to report when that is not taken either, if it is something else.
+    #[serde(default)]
+    pub lost: Option<Finding>,
     /// The foreign key, when it is one.
     pub foreign_key: Option<ForeignKeyPlan>,
     /// What takes it away again, for rules that bind rows, views and triggers.
@@ -186,6 +189,13 @@ pub(super) struct ForeignKeyPlan {
     pub words: String,
     /// Rows without a parent.
     pub orphans: i64,
+}
+
+impl Step {
+    /// What to report when PostgreSQL takes nothing of it.
+    pub fn lost(&self) -> &Finding {
+        self.lost.as_ref().unwrap_or(&self.or_else)
+    }
 }
 
 impl TablePlan {
@@ -311,14 +321,21 @@ fn carried_findings(inspection: &Inspection, mapping: &Mapping) -> Vec<Finding> 
                             .and_then(|column| choice.columns.get(column))
                             .is_some_and(|column| column.skip)
                 });
-            let object = finding.table.as_ref().is_some_and(|name| {
-                let named = |object: &contract::import::ObjectFacts| object.name == *name;
-                inspection.views.iter().any(named) || inspection.triggers.iter().any(named)
-            });
-            // The plan says itself what becomes of the rules of tables that it makes, with the rows that break them.
-            let rule = finding.kind == FindingKind::Broken && finding.table.is_some();
-            let told = rule && mapping.into == Destination::New;
-            !left_out && !object && !told && finding.kind != FindingKind::Renamed
+            // A trigger may have the name of a table.
+            let of_object = finding.kind == FindingKind::NotCarried && finding.severity == Severity::Note;
+            let object = of_object
+                && finding.table.as_ref().is_some_and(|name| {
+                    let named = |object: &contract::import::ObjectFacts| object.name == *name;
+                    inspection.views.iter().any(named) || inspection.triggers.iter().any(named)
+                });
+            // The plan says itself what becomes of the rules of tables that it makes, with the rows that break them; of
+            // names, of foreign keys by the types that are chosen, and of texts by the policy.
+            let told = match finding.kind {
+                FindingKind::Broken => finding.table.is_some() && mapping.into == Destination::New,
+                FindingKind::Renamed | FindingKind::Untied | FindingKind::Altered => true,
+                _ => false,
+            };
+            !left_out && !object && !told
         })
         .cloned()
         .collect()

@@ -202,13 +202,17 @@ async fn try_step(
         steps.push(step);
         return Ok(());
     };
-    let mut item = step.or_else.clone();
+    let instead = !step.instead.is_empty() && attempt(connection, &step.instead).await?.is_ok();
+    let mut item = match instead {
+        true => step.or_else.clone(),
+        false => step.lost().clone(),
+    };
     item.words = format!("{} ({why}).", item.words.trim_end_matches('.'));
     if item.sql.is_none() {
         item.sql = step.sql.first().cloned();
     }
     draft.plan.items.push(item);
-    if !step.instead.is_empty() && attempt(connection, &step.instead).await?.is_ok() {
+    if instead {
         step.sql = std::mem::take(&mut step.instead);
         steps.push(step);
     }

@@ -22,9 +22,9 @@ pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mu
         return;
     };
     for (number, check) in facts.checks.iter().enumerate() {
-        let lost = |severity, words: String| Finding {
+        let told = |kind, words: String| Finding {
             sql: Some(format!("check ({})", check.expression)),
-            ..finding(severity, FindingKind::NotCarried, &facts.name, words)
+            ..finding(Severity::Warning, kind, &facts.name, words)
         };
         match translate::check(&check.expression, table) {
             Ok(sql) => {
@@ -41,19 +41,23 @@ pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mu
                     about: planned.name.clone(),
                     sql: vec![add(if broken > 0 { " not valid" } else { "" })],
                     instead: vec![add(" not valid")],
-                    or_else: lost(
-                        Severity::Warning,
+                    or_else: told(
+                        FindingKind::Broken,
                         "Rows break a check as PostgreSQL reads it: it holds for new rows alone (NOT VALID)."
                             .to_owned(),
                     ),
+                    lost: Some(told(
+                        FindingKind::NotCarried,
+                        format!("The check ({}) is not carried over.", check.expression),
+                    )),
                     foreign_key: None,
                     undo: Some(format!(
                         "alter table {name} drop constraint if exists {constraint}"
                     )),
                 });
                 if broken > 0 {
-                    draft.plan.items.push(lost(
-                        Severity::Warning,
+                    draft.plan.items.push(told(
+                        FindingKind::Broken,
                         format!(
                             "Rows break the check ({}), which holds for new rows alone then (NOT VALID): {}.",
                             check.expression,
@@ -62,8 +66,8 @@ pub(super) fn checks(source: &Source<'_>, schema: &translate::Schema, draft: &mu
                     ));
                 }
             }
-            Err(why) => draft.plan.items.push(lost(
-                Severity::Warning,
+            Err(why) => draft.plan.items.push(told(
+                FindingKind::NotCarried,
                 format!(
                     "A check is not carried over: {}.{}",
                     bare(&why),
@@ -137,7 +141,7 @@ fn foreign_key(
     let parent = sources
         .iter()
         .find(|it| it.facts.name.eq_ignore_ascii_case(&key.parent))
-        .ok_or_else(|| format!("{} is not carried over", key.parent))?;
+        .ok_or_else(|| format!("there is no table {} here", key.parent))?;
     let first = |source: &Source<'_>| {
         source
             .places
@@ -220,14 +224,22 @@ fn foreign_key(
         instead: vec![add(" not valid")],
         or_else: finding(
             Severity::Warning,
-            FindingKind::NotCarried,
+            FindingKind::Broken,
             &source.facts.name,
-            format!("The foreign key {words} could not be validated."),
+            format!(
+                "The foreign key {words} could not be validated: it holds for new rows alone (NOT VALID)."
+            ),
         ),
         undo: Some(format!(
             "alter table {} drop constraint if exists {}",
             quote::qualified(&plan.schema, &child_table.name),
             quote::ident(&constraint)
+        )),
+        lost: Some(finding(
+            Severity::Warning,
+            FindingKind::NotCarried,
+            &source.facts.name,
+            format!("The foreign key {words} is not carried over."),
         )),
         foreign_key: Some(super::ForeignKeyPlan {
             name: constraint,
@@ -383,6 +395,7 @@ fn object(object: &ObjectFacts, what: &str, sql: Vec<String>, undo: String) -> S
         sql,
         instead: Vec::new(),
         or_else: lost(object, what, "PostgreSQL does not take its translation"),
+        lost: None,
         foreign_key: None,
         undo: Some(undo),
     }

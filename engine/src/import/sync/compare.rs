@@ -181,7 +181,13 @@ pub(super) async fn orphans(load: &Arc<Load>) -> Result<Vec<(usize, i64)>> {
             schema::tables(&connection).map_err(|error| Error::internal("reading foreign keys", error))?;
         let mut found = Vec::new();
         for mut table in tables {
-            check::orphans(&connection, &table.name, &mut table.foreign_keys, &reading.stop)?;
+            check::orphans(
+                &connection,
+                &table.name,
+                table.rowid,
+                &mut table.foreign_keys,
+                &reading.stop,
+            )?;
             for key in &table.foreign_keys {
                 let words = words(&table.name, key);
                 let step = reading

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contract::import::{Finding, FindingKind, IndexFacts, Severity};
 use sqlite::{inspect::Inspected, schema};
 
-use super::super::load::Load;
+use super::{super::load::Load, ANEW};
 use crate::{Error, Result};
 
 /// An index, a view or a trigger: the word for it, its name, its table, and its SQL.
@@ -44,7 +44,7 @@ pub(super) fn look(load: &Load, inspected: &Inspected) -> Result<Vec<Finding>> {
             .map_or("the order of tables", |(name, _)| name);
         return Err(Error::conflict(
             format!("{file} has another schema than when it was loaded: {other} changed."),
-            "Import the file anew: into another schema, or after dropping the tables.",
+            format!("Import it into another schema; or {ANEW}"),
         ));
     }
     let indexes = tables
@@ -107,7 +107,7 @@ fn differences(now: &Objects, then: &Objects) -> Vec<Finding> {
         if !now.contains_key(&(*what, name.clone())) {
             found.push(Finding {
                 severity: Severity::Warning,
-                kind: FindingKind::NotCarried,
+                kind: FindingKind::Changed,
                 table: Some(table.clone()),
                 column: None,
                 words: format!(

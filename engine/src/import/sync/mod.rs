@@ -18,6 +18,7 @@ use std::{path::Path, sync::Arc};
 
 use contract::{format, import::Destination, jobs::Phase};
 use sqlite::inspect::Inspected;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use self::{
@@ -25,7 +26,7 @@ use self::{
     compare::{compare, identities, orphans},
 };
 use super::{
-    load::{Done, Load, Watch},
+    load::{Done, Load, Watch, nothing_to_note},
     plan::Plan,
     store,
 };
@@ -48,19 +49,28 @@ pub(super) async fn run(
             "Import the file again with upsert: rows that changed get the new values.",
         ));
     }
-    let drifted = drift::look(load, inspected)?;
     let mut stream = load.stream().await?.into_session();
-    let done = load
-        .ledger
-        .read(&mut stream)
-        .await
-        .map_err(failed)?
-        .ok_or_else(|| {
-            Error::conflict(
-                "This import is not followed: what it would compare with is not in the target any more.",
-                "Import the file again, with following switched on.",
-            )
-        })?;
+    let done = load.ledger.read(&mut stream).await.map_err(failed)?;
+    let gone = load.gone(&mut stream).await?;
+    let Some(done) = done.or_else(|| nothing_to_note(&load.plan)) else {
+        return Err(followed_no_longer(load, &mut stream, "what it would compare with is").await?);
+    };
+    match gone.len() {
+        0 => {}
+        all if all == load.plan.tables.len() => {
+            return Err(followed_no_longer(load, &mut stream, "its tables are").await?);
+        }
+        _ => {
+            return Err(Error::conflict(
+                format!(
+                    "Tables that the import had made are not in the target any more: {}.",
+                    gone.join(", ")
+                ),
+                format!("Give them back as they were; or {ANEW}"),
+            ));
+        }
+    }
+    let drifted = drift::look(load, inspected)?;
     load.context
         .phase(Phase::Inspecting, Some("comparing with the file".to_owned()));
     let (changed, counts) = compare(load, &inspected.inspection, &done).await?;
@@ -104,6 +114,7 @@ pub(super) async fn run(
         .read(&mut stream)
         .await
         .map_err(failed)?
+        .or_else(|| nothing_to_note(&plan))
         .ok_or_else(|| super::load::lost_ledger(&plan.schema))?;
     rules::settle(load, worker.session(), &lost, &mut plan, &mut done).await?;
     worker.close().await;
@@ -111,6 +122,22 @@ pub(super) async fn run(
     // Told as they are now, and found again by the next run.
     plan.items.extend(drifted);
     Ok((with_plan(load, plan), done))
+}
+
+/// How an import that is followed is begun anew.
+pub(super) const ANEW: &str = "end the following (pgsteward import sqlite FILE --discard, which leaves the tables), drop what is left of the tables, and import anew.";
+
+/// Nothing is left that could be followed: the same file can be imported anew.
+async fn followed_no_longer(load: &Load, session: &mut PgConnection, what: &str) -> Result<Error> {
+    load.ledger
+        .forget(session)
+        .await
+        .map_err(|source| load.target.error(source))?;
+    store::end_following(load.context.engine.store(), load.ledger.import(), &load.plan).await?;
+    Ok(Error::conflict(
+        format!("This import is followed no longer: {what} not in the target any more."),
+        "Import the file again: it begins anew.",
+    ))
 }
 
 fn with_plan(load: &Arc<Load>, plan: Plan) -> Arc<Load> {

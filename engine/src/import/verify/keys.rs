@@ -87,12 +87,51 @@ pub(in crate::import) async fn foreign_keys(
         .bind(&key.name)
         .fetch_optional(&mut *connection)
         .await?;
+        let foretold = key.orphans > 0;
+        let orphans = match validated {
+            Some(false) if !foretold => {
+                orphans(
+                    connection,
+                    &quote::qualified(&plan.schema, &step.about),
+                    &key.name,
+                )
+                .await?
+            }
+            _ => key.orphans,
+        };
         found.push(ForeignKeyReport {
             table: step.about.clone(),
             words: key.words.clone(),
             validated: validated.unwrap_or(false),
-            orphans: key.orphans,
+            orphans,
+            foretold,
         });
     }
     Ok(found)
+}
+
+/// Rows without a parent of a foreign key that was not validated and of which the file said nothing.
+async fn orphans(connection: &mut PgConnection, table: &str, name: &str) -> Result<i64, sqlx::Error> {
+    // As SQL, so that the server quotes each name and compares by the operators of the key.
+    let sql: String = sqlx::query_scalar(
+        "select format(
+                    'select count(*) from %s c where %s and not exists (select from %s p where %s)',
+                    o.conrelid::regclass,
+                    string_agg(format('c.%I is not null', a.attname), ' and ' order by k.place),
+                    o.confrelid::regclass,
+                    string_agg(format('p.%I = c.%I', b.attname, a.attname), ' and ' order by k.place)
+                )
+           from pg_constraint o
+           cross join unnest(o.conkey, o.confkey) with ordinality as k (child, parent, place)
+           join pg_attribute a on a.attrelid = o.conrelid and a.attnum = k.child
+           join pg_attribute b on b.attrelid = o.confrelid and b.attnum = k.parent
+          where o.conrelid = to_regclass($1)
+            and o.conname = $2
+          group by o.oid, o.conrelid, o.confrelid",
+    )
+    .bind(table)
+    .bind(name)
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await
 }

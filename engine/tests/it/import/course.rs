@@ -507,7 +507,14 @@ async fn choices_change_names_types_and_what_is_left_out() {
     mapping.tables.insert("Words".to_owned(), choice);
     mapping.tables.entry("other".to_owned()).or_default().skip = true;
     let report = runner.load(id, mapping.clone()).await.unwrap();
-    assert_eq!(report.verdict, Verdict::Identical, "{}", report.summary());
+    assert_eq!(report.verdict, Verdict::Explained, "{}", report.summary());
+    assert!(
+        report
+            .summary()
+            .contains("2 things of the file are not carried over and texts are changed"),
+        "{}",
+        report.summary()
+    );
     let row: (i64, String, String) =
         sqlx::query_as("select id, at::timestamptz(0) at time zone 'utc' || '', bad from chosen.vocabulary")
             .fetch_one(&runner.pool)

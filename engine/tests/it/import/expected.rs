@@ -253,8 +253,8 @@ pub const EXPECTED: &[Expected] = &[
     ),
     (
         "text_child_of_an_integer_key",
-        &[("p.id", Bigint), ("t.p", Text)],
-        &["ties text to bigint"],
+        &[("p.id", Bigint), ("t.p", Bigint)],
+        &["Is bigint for the sake of the foreign key t.p → p.id"],
     ),
     ("system_names", &[("t.plain", Bigint)], &["ctid", "xmin"]),
     ("long_names", &[], &["has the same first 63 bytes"]),

@@ -9,8 +9,24 @@ use super::{
     world::hashes,
 };
 
-/// Traps of which something is not carried over, as the plan says: columns that cannot be computed for every row.
-const EXPLAINED: [&str; 2] = ["generated_by_a_stranger", "computed_fails_at_a_row"];
+/// Samples of which something is not carried over.
+const EXPLAINED_SAMPLES: [&str; 3] = [
+    "django_dev.sqlite3",
+    "northwind_jpwhite3.db",
+    "pgloader_sqlite.db",
+];
+
+/// Traps of which something is not carried over, or texts are changed, as the plan says.
+const EXPLAINED: [&str; 8] = [
+    "generated_by_a_stranger",
+    "computed_fails_at_a_row",
+    "nul_in_text",
+    "text_not_utf8",
+    "missing_parent",
+    "broken_view",
+    "computed_from_computed",
+    "clauses_of_rules",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_trap_arrives_value_by_value_and_the_file_stays_as_it_is() {
@@ -61,11 +77,15 @@ async fn every_sample_arrives_value_by_value() {
         let plan = runner.plan(id, into(&format!("s{number}"))).await.unwrap();
         assert!(plan.obstacles.is_empty(), "{name}: {:?}", plan.obstacles);
         let report = runner.go_on(id, true).await.unwrap();
-        if report.verdict != Verdict::Identical {
+        let expected = match EXPLAINED_SAMPLES.contains(&name.as_str()) {
+            true => Verdict::Explained,
+            false => Verdict::Identical,
+        };
+        if report.verdict != expected {
             let errors: Vec<_> = report
                 .items
                 .iter()
-                .filter(|item| item.severity == Severity::Error)
+                .filter(|item| item.severity == Severity::Error || item.is_loss())
                 .collect();
             wrong.push(format!(
                 "{name}: {} {errors:?} {:?}",

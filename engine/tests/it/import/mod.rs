@@ -10,6 +10,7 @@ mod load;
 mod refused;
 mod run;
 mod samples;
+mod told;
 mod traps;
 mod uploads;
 mod world;

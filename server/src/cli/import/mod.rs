@@ -62,20 +62,31 @@ async fn sqlite(
         .unfinished(&caller, &target, &what.file, &mapping.schema)
         .await?;
     if what.discard {
-        let found = earlier
-            .filter(|it| it.state == ImportState::Loading)
-            .ok_or_else(|| Failure::message("no interrupted import of this file is there to discard"))?;
-        let question = match import.detail(&caller, found.id).await?.mapping.into {
-            Destination::New => format!("Drop the tables that the import has made in {target}?"),
-            Destination::Existing => {
-                format!("Forget the import? Rows that went into tables of {target} stay there.")
-            }
+        let found = earlier.ok_or_else(|| {
+            Failure::message(
+                "no interrupted import of this file is there to discard, and none that is followed",
+            )
+        })?;
+        let into = import.detail(&caller, found.id).await?.mapping.into;
+        let (question, discarded) = match (found.state, into) {
+            (ImportState::Done, _) => (
+                format!("End following this file? Its tables in {target} stay as they are."),
+                "It is followed no longer; its tables stay as they are.",
+            ),
+            (_, Destination::New) => (
+                format!("Drop the tables that the import has made in {target}?"),
+                "Discarded.",
+            ),
+            (_, Destination::Existing) => (
+                format!("Forget the import? Rows that went into tables of {target} stay there."),
+                "Discarded.",
+            ),
         };
         confirm::ask(session, &question)?;
         if let Some(job) = import.discard(&caller, found.id, &target).await? {
             job::wait_quietly(session, console, job).await?;
         }
-        session.out.show(&found.id, || "Discarded.".to_owned());
+        session.out.show(&found.id, || discarded.to_owned());
         return Ok(());
     }
     let going_on = earlier.filter(|_| !what.plan && what.write_mapping.is_none());
@@ -155,14 +166,18 @@ async fn decide(
         .ok_or_else(|| Failure::message("the rehearsal left no plan"))?;
     if what.plan {
         session.out.show(&plan, || words::plan(&plan));
-        return Ok(None);
     }
     if let Some(obstacle) = plan.obstacles.first() {
-        session.note(&words::obstacles(&plan));
+        if !what.plan {
+            session.note(&words::obstacles(&plan));
+        }
         return Err(Failure::with_hint(
             obstacle.words.trim_end_matches('.').to_owned(),
             obstacle.hint.trim_end_matches('.').to_owned(),
         ));
+    }
+    if what.plan {
+        return Ok(None);
     }
     confirm::ask_after_job(session, words::question(&plan)).await?;
     Ok(Some(out))

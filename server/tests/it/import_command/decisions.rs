@@ -71,6 +71,10 @@ async fn a_plan_and_a_refusal_change_nothing() {
     world
         .execute("create schema s; create table s.settings (mine integer); insert into s.settings values (7)")
         .await;
+    let planned = world.import(&file, "s", &["--plan"]);
+    assert_eq!(planned.code, 1, "{}", planned.err);
+    assert!(planned.out.contains("create table"), "{}", planned.out);
+    planned.failed_with(&["settings", "hint: "]);
     let refused = world.import(&file, "s", &[]);
     refused.failed_with(&["settings", "hint: "]);
     assert_eq!(world.tables("s").await, ["settings"]);

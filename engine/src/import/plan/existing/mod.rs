@@ -3,6 +3,8 @@
 mod order;
 mod statements;
 
+use std::collections::HashSet;
+
 use contract::{
     format,
     import::{ColumnFacts, ColumnType, Finding, FindingKind, Mapping, OnConflict, Severity, TableFacts},
@@ -31,7 +33,7 @@ pub(in crate::import::plan) fn plan(
     }
     for facts in &inspected.inspection.tables {
         let choice = mapping.tables.get(&facts.name);
-        if facts.kind.skipped().is_some() || choice.is_some_and(|choice| choice.skip) {
+        if new::is_left_out(facts, choice, draft) {
             continue;
         }
         let wanted = choice
@@ -268,7 +270,7 @@ fn identities(
         match (&column.sequence, given) {
             (Some(sequence), true) if column.descends => draft.plan.items.push(finding(
                 Severity::Warning,
-                FindingKind::NotCarried,
+                FindingKind::Changed,
                 &facts.name,
                 format!(
                     "{sequence} numbers {name}.{} downwards, and stays where it is.",
@@ -294,6 +296,8 @@ fn matched(
     let choices = mapping.tables.get(&facts.name);
     let before = draft.obstacles.len();
     let mut found: Vec<ColumnPlan> = Vec::new();
+    // Columns of the table that have one of the file, also one whose values do not fit.
+    let mut met = HashSet::new();
     for column in facts
         .columns
         .iter()
@@ -341,12 +345,14 @@ fn matched(
                     there.name
                 ),
             )),
-            Some((_, there)) => found.extend(fitted(facts, column, there, mapping, draft)),
+            Some((_, there)) => {
+                met.insert(&there.name);
+                found.extend(fitted(facts, column, there, mapping, draft));
+            }
         }
     }
     for there in &table.columns {
-        let given = found.iter().any(|column| column.name == there.name);
-        if there.not_null && !there.has_default && !there.always && !given {
+        if there.not_null && !there.has_default && !there.always && !met.contains(&there.name) {
             draft.obstacle(
                 Some(&facts.name),
                 None,

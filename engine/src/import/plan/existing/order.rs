@@ -201,6 +201,7 @@ pub(super) fn identities(there: &There, draft: &mut Draft) {
                     &table.source,
                     format!("The numbers of {column} could not be set to go on after the largest one."),
                 ),
+                lost: None,
                 foreign_key: None,
                 undo: None,
             });

@@ -222,6 +222,7 @@ fn exhausted(place: usize, identity: &IdentityPlan, name: &str, draft: &mut Draf
             &about,
             "Its identity could not be set to its last number.",
         ),
+        lost: None,
         foreign_key: None,
         undo: None,
         about,

@@ -6,7 +6,8 @@ mod tables;
 use contract::{
     format,
     import::{
-        ColumnFacts, ColumnType, Finding, FindingKind, Mapping, Severity, Stage, TableFacts, TableKind,
+        ColumnFacts, ColumnType, Finding, FindingKind, Mapping, Severity, Stage, TableChoice, TableFacts,
+        TableKind,
     },
 };
 use sqlite::{fit::Forms, inspect::Inspected, translate};
@@ -37,7 +38,7 @@ pub(in crate::import::plan) fn plan(
     let mut sources = Vec::new();
     for facts in &inspected.inspection.tables {
         let choice = mapping.tables.get(&facts.name);
-        if facts.kind.skipped().is_some() || choice.is_some_and(|choice| choice.skip) {
+        if is_left_out(facts, choice, draft) {
             continue;
         }
         let wanted = choice
@@ -239,6 +240,24 @@ pub(in crate::import::plan) fn nullable_key(facts: &TableFacts) -> bool {
         .any(|column| facts.primary_key.contains(&column.name) && column.stored.nulls > 0)
 }
 
+/// Whether a table is not carried over; says so where that is a choice.
+pub(in crate::import::plan) fn is_left_out(
+    facts: &TableFacts,
+    choice: Option<&TableChoice>,
+    draft: &mut Draft,
+) -> bool {
+    let by_choice = choice.is_some_and(|choice| choice.skip);
+    if by_choice && facts.kind.skipped().is_none() {
+        draft.plan.items.push(finding(
+            Severity::Warning,
+            FindingKind::NotCarried,
+            &facts.name,
+            format!("Left out by choice, with {} rows.", format::exact(facts.rows)),
+        ));
+    }
+    by_choice || facts.kind.skipped().is_some()
+}
+
 /// Statistics, for tables that have rows.
 pub(in crate::import::plan) fn analyze(plan: &mut Plan) {
     for (place, table) in plan.tables.iter().enumerate().filter(|(_, table)| table.rows > 0) {
@@ -250,11 +269,12 @@ pub(in crate::import::plan) fn analyze(plan: &mut Plan) {
             sql: vec![format!("analyze {}", quote::qualified(&plan.schema, &table.name))],
             instead: Vec::new(),
             or_else: finding(
-                Severity::Warning,
+                Severity::Note,
                 FindingKind::NotCarried,
                 &table.source,
                 "Its statistics could not be collected; autovacuum does it later.",
             ),
+            lost: None,
             foreign_key: None,
             undo: None,
         });

@@ -1,6 +1,6 @@
 //! One table of the file as one of the plan, or as several when it is too wide.
 
-use contract::import::{FindingKind, Severity, TableFacts};
+use contract::import::{ColumnType, Finding, FindingKind, Severity, TableFacts};
 use sqlite::{
     findings::{MOST_COLUMNS, ROW, width},
     inspect::Inspected,
@@ -50,16 +50,25 @@ pub(super) fn tables(
                 .position(|column| column.source.as_deref() == Some(wanted))
         };
         let key: Option<Vec<usize>> = facts.primary_key.iter().map(|part| place_of(part)).collect();
-        let identity = facts
-            .identity
-            .as_ref()
-            .filter(|_| number == 0)
-            .and_then(|identity| {
-                place_of(&identity.column).map(|place| IdentityPlan {
-                    column: columns[place].name.clone(),
-                    next: identity.next,
-                })
+        let numbering = facts.identity.as_ref().filter(|_| number == 0);
+        let numbering = numbering.and_then(|identity| Some((identity, place_of(&identity.column)?)));
+        let identity = numbering
+            .filter(|(_, place)| columns[*place].encoder.to == ColumnType::Bigint)
+            .map(|(identity, place)| IdentityPlan {
+                column: columns[place].name.clone(),
+                next: identity.next,
             });
+        if let (Some((numbers, _)), None) = (numbering, &identity) {
+            draft.plan.items.push(Finding {
+                column: Some(numbers.column.clone()),
+                ..finding(
+                    Severity::Warning,
+                    FindingKind::NotCarried,
+                    &facts.name,
+                    "Numbers its rows in the file, and not as the type that is chosen.",
+                )
+            });
+        }
         places.push(draft.plan.tables.len());
         draft.plan.tables.push(TablePlan {
             source: facts.name.clone(),
