@@ -63,8 +63,13 @@ impl World {
 
     /// Runs an import that must end well and identical; gives its report.
     pub fn identical(&self, file: &Path, schema: &str, more: &[&str]) -> Value {
+        self.verdict("identical", file, schema, more)
+    }
+
+    /// Runs an import that must end well with a verdict; gives its report.
+    pub fn verdict(&self, verdict: &str, file: &Path, schema: &str, more: &[&str]) -> Value {
         let report = self.home.json(&self.arguments(file, schema, more));
-        assert_eq!(report["verdict"], "identical", "{report}");
+        assert_eq!(report["verdict"], verdict, "{report}");
         report
     }
 
