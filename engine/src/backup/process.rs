@@ -24,6 +24,13 @@ pub(super) fn started(pid: i32) -> Option<i64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// Whether a child process has ended and was not waited for yet.
+pub(super) fn has_ended(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+}
+
 /// Kills a process group that was written down, if its leader is certainly still the same process.
 pub(super) fn kill_group(written_place: &str, pid: i32, written_start: Option<i64>) -> bool {
     let same = written_place == place() && written_start.is_some() && started(pid) == written_start;

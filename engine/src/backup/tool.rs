@@ -22,6 +22,10 @@ use crate::{Error, Result, programs::Programs};
 
 /// How long a tool that was asked to stop may take before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
+/// Between two looks whether a tool has ended.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long its pipes may stay open after its end.
+const OUTLIVED: Duration = Duration::from_secs(2);
 /// The longest line that is kept of what a tool says.
 const LINE: usize = 8 * 1024;
 
@@ -118,8 +122,19 @@ impl Tool {
         token: &CancellationToken,
         work: impl Future<Output = Result<T>>,
     ) -> Result<(T, ExitStatus)> {
+        let leader = self.group.0.map(Pid::as_raw);
         let whole = async {
-            let value = work.await?;
+            let value = {
+                let mut work = std::pin::pin!(work);
+                tokio::select! {
+                    value = &mut work => value?,
+                    () = outlived(leader) => {
+                        // What it had started holds its pipes open and has nobody to work for any more.
+                        self.group.signal(Signal::SIGKILL);
+                        work.await?
+                    }
+                }
+            };
             let status = self
                 .child
                 .wait()
@@ -154,6 +169,23 @@ impl Tool {
             self.child.wait().await.ok();
         }
         self.group.0 = None;
+    }
+}
+
+/// Comes back once a tool has ended some seconds ago, while those who read its pipes have not seen their end. It was not
+/// waited for yet, so that its number is still its own. Where the system does not tell, it never comes back.
+async fn outlived(pid: Option<i32>) {
+    let Some(pid) = pid else {
+        return std::future::pending().await;
+    };
+    let mut since = None;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if !super::process::has_ended(pid) {
+            since = None;
+        } else if since.get_or_insert_with(std::time::Instant::now).elapsed() >= OUTLIVED {
+            return;
+        }
     }
 }
 
@@ -238,6 +270,21 @@ mod tests {
                 started.elapsed() < Duration::from_secs(20),
                 "the group's other process lives on"
             );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_killed_tool_does_not_leave_its_children_at_work_nor_its_reader_waiting() {
+        let mut tool = Tool::start(shell("sleep 60 >&2 & echo $!; wait")).unwrap();
+        let child = first_number(&mut tool).await;
+        let stderr = tool.stderr();
+        nix::sys::signal::kill(Pid::from_raw(tool.pid().unwrap()), Signal::SIGKILL).unwrap();
+        let ended = tool.drive(&CancellationToken::new(), lines(stderr, |_| ())).await;
+        assert!(!ended.unwrap().1.success());
+        let killed = Instant::now();
+        while alive(child) {
+            assert!(killed.elapsed() < Duration::from_secs(20), "the child lives on");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
