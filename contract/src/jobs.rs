@@ -101,6 +101,8 @@ pub enum JobKind {
     Backup,
     /// Read a stored backup back whole.
     VerifyBackup,
+    /// Restore a backup into a new database.
+    Restore,
     /// Look at a SQLite file.
     InspectFile,
     /// Run every statement of an import on empty tables, and roll it back.
@@ -119,11 +121,12 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind that the product starts.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Migrate,
         Self::Optimize,
         Self::Backup,
         Self::VerifyBackup,
+        Self::Restore,
         Self::InspectFile,
         Self::RehearseImport,
         Self::Import,
@@ -140,6 +143,7 @@ impl JobKind {
             Self::Optimize => "optimize",
             Self::Backup => "backup",
             Self::VerifyBackup => "verify_backup",
+            Self::Restore => "restore",
             Self::InspectFile => "inspect_file",
             Self::RehearseImport => "rehearse_import",
             Self::Import => "import",

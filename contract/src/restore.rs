@@ -3,27 +3,37 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Instant, backup::BackupView, jobs::JobId};
+use crate::{
+    Instant,
+    backup::{BackupView, Part},
+    jobs::JobId,
+};
 
 /// What to restore, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreSpec {
-    /// The managed database whose backup it is; the restored one is made beside it.
+    /// The managed database whose backup it is; the restored one is made beside it, unless `to` names another.
     pub target: String,
+    /// The managed database on whose server the restored one is made, when that is another.
+    #[serde(default)]
+    pub to: Option<String>,
     /// The backup.
     pub backup: Uuid,
     /// The new database's name, which must not be taken; none for one of the source's name and the time.
     #[serde(default)]
     pub into: Option<String>,
+    /// What of it; nothing chosen is all of it. Types, functions and schemas that the chosen parts need come along.
+    #[serde(default)]
+    pub only: Vec<Part>,
     /// How many connections load at the same time; none for as many as fit the console's machine, 8 at most.
     #[serde(default)]
     pub parallel: Option<i32>,
     /// Create roles that the server lacks, from those stored with the backup: without password, never a superuser.
     #[serde(default)]
     pub create_roles: bool,
-    /// Leave everything to the role that owns the new database, and restore no grants.
+    /// Give everything to this role, which must be no superuser, instead of the owners in the backup, and restore no grants.
     #[serde(default)]
-    pub no_owner: bool,
+    pub owner: Option<String>,
     /// Put everything into the server's default tablespace.
     #[serde(default)]
     pub no_tablespaces: bool,
@@ -31,6 +41,13 @@ pub struct RestoreSpec {
     /// its rights: for a server that lets no other role in.
     #[serde(default)]
     pub as_superuser: bool,
+}
+
+impl RestoreSpec {
+    /// The managed database on whose server the restored one is made.
+    pub fn place(&self) -> &str {
+        self.to.as_deref().unwrap_or(&self.target)
+    }
 }
 
 /// What a look before a restore found.
@@ -191,6 +208,9 @@ pub struct RestoreReport {
     pub rows: i64,
     /// Definitions that were compared with the archive's: tables, policies, grants, comments and so on.
     pub definitions: i64,
+    /// The parts that it is of, when the backup or the restore was of chosen ones: then it is not the whole database.
+    #[serde(default)]
+    pub only: Vec<Part>,
     /// What is not as it was in the backup and why that was so chosen, in sentences.
     pub notes: Vec<String>,
 }

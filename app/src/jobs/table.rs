@@ -110,6 +110,7 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Optimize => "Optimize",
         JobKind::Backup => "Back up",
         JobKind::VerifyBackup => "Verify backup",
+        JobKind::Restore => "Restore",
         JobKind::InspectFile => "Look at file",
         JobKind::RehearseImport => "Rehearse import",
         JobKind::Import => "Import",

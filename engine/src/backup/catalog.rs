@@ -3,7 +3,7 @@
 use contract::Instant;
 use sqlx::{PgConnection, postgres::types::Oid};
 
-use super::manifest::{Database, Extension, Server, Settings};
+use super::manifest::{Database, Extension, Grant, Server, Settings};
 use crate::{
     Result,
     target::{
@@ -29,6 +29,8 @@ struct DatabaseRow {
     character_type: String,
     locale_provider: Option<String>,
     locale: Option<String>,
+    locale_rules: Option<String>,
+    comment: Option<String>,
     may_read_identifier: bool,
 }
 
@@ -46,6 +48,8 @@ pub(super) async fn facts(connection: &mut PgConnection, target: &Target) -> Res
                 d.datctype::text as character_type,
                 to_jsonb(d) ->> 'datlocprovider' as locale_provider,
                 coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') as locale,
+                to_jsonb(d) ->> 'daticurules' as locale_rules,
+                shobj_description(d.oid, 'pg_database') as comment,
                 has_function_privilege('pg_control_system()', 'execute') as may_read_identifier
            from pg_database d
           where d.datname = current_database()",
@@ -82,6 +86,17 @@ pub(super) async fn facts(connection: &mut PgConnection, target: &Target) -> Res
     .fetch_all(&mut *connection)
     .await
     .map_err(failed)?;
+    let grants: Vec<Grant> = query_as(
+        "select case when a.grantee <> 0 then pg_get_userbyid(a.grantee)::text end as role,
+                a.privilege_type as \"right\",
+                a.is_grantable as grantable
+           from pg_database d
+          cross join aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+          where d.datname = current_database()",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed)?;
     Ok(Facts {
         server: Server {
             version: row.version,
@@ -111,6 +126,9 @@ pub(super) async fn facts(connection: &mut PgConnection, target: &Target) -> Res
                 .collect(),
             // Counted in the snapshot.
             large_objects: 0,
+            locale_rules: row.locale_rules,
+            comment: row.comment,
+            grants: Some(grants),
         },
     })
 }

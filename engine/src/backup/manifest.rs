@@ -97,6 +97,25 @@ pub(super) struct Database {
     pub settings: Vec<Settings>,
     pub extensions: Vec<Extension>,
     pub large_objects: i64,
+    /// Rules added to the locale's, where there are some.
+    #[serde(default)]
+    pub locale_rules: Option<String>,
+    #[serde(default)]
+    pub comment: Option<String>,
+    /// Rights on the database itself; none in manifests of older versions.
+    #[serde(default)]
+    pub grants: Option<Vec<Grant>>,
+}
+
+/// A right on the database itself.
+#[derive(Clone, Debug, Serialize, Deserialize, sqlx::FromRow)]
+pub(super) struct Grant {
+    /// Who has it; `None` is everyone.
+    pub role: Option<String>,
+    /// Such as `CONNECT`.
+    pub right: String,
+    /// Whether they may give it to others.
+    pub grantable: bool,
 }
 
 /// `alter database … set`, for all roles or one.

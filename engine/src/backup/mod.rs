@@ -21,7 +21,7 @@ mod pump;
 mod reach;
 mod read_back;
 mod reconcile;
-mod restore;
+pub(crate) mod restore;
 mod rows;
 pub(crate) mod run;
 mod seal;

@@ -32,11 +32,19 @@ const AUTHORITIES: [&str; 3] = [
 /// How to reach one managed database during one job. The files with secrets are gone when this is.
 pub(super) struct Reach {
     connection: String,
+    /// The same for the other role.
+    as_login: Option<String>,
     /// The same to whatever database the tool itself names.
     server: String,
     database: String,
     passfile: Option<PathBuf>,
-    _secrets: Secrets,
+    secrets: Secrets,
+}
+
+/// Another database of the same server, and another role that goes there.
+pub(super) struct Beside<'a> {
+    pub database: &'a str,
+    pub login: Option<(&'a str, &'a SecretString)>,
 }
 
 /// A folder for secrets that is removed when dropped.
@@ -65,6 +73,21 @@ impl Reach {
         application: &str,
         network_timeout: Duration,
     ) -> Result<Self> {
+        Self::beside(target, data_dir, job, application, network_timeout, None)
+    }
+
+    /// The same to another database of the same server, and for another role as well.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub(super) fn beside(
+        target: &Target,
+        data_dir: &Path,
+        job: Uuid,
+        application: &str,
+        network_timeout: Duration,
+        other: Option<Beside<'_>>,
+    ) -> Result<Self> {
         let (options, password, link) = target.session_address();
         let folder = secrets_folder(data_dir, job);
         let writing = || "writing the password file for pg_dump".to_owned();
@@ -75,11 +98,19 @@ impl Reach {
             .map_err(Error::io(writing()))?;
         let secrets = Secrets(folder);
         let password = password.cloned().or_else(|| kept(options));
-        let passfile = match password {
-            Some(password) => {
-                Some(secrets.write("pgpass", passfile_line(target, &password)?.expose_secret())?)
-            }
-            None => None,
+        let login = other.as_ref().and_then(|other| other.login);
+        let mut lines = String::new();
+        // The first line that fits is taken.
+        if let Some((role, password)) = login {
+            lines.push_str(passfile_line(target, role, password)?.expose_secret());
+        }
+        if let Some(password) = &password {
+            lines.push_str(passfile_line(target, "*", password)?.expose_secret());
+        }
+        let lines = SecretString::from(lines);
+        let passfile = match lines.expose_secret() {
+            "" => None,
+            lines => Some(secrets.write("pgpass", lines)?),
         };
 
         let timeout = link
@@ -94,7 +125,6 @@ impl Reach {
                 },
             ),
             ("port", options.get_port().to_string()),
-            ("user", options.get_username().to_owned()),
             ("application_name", application.to_owned()),
             ("connect_timeout", timeout.to_string()),
         ];
@@ -118,25 +148,42 @@ impl Reach {
         if let Some(settings) = options.get_options() {
             parts.push(("options", settings.to_owned()));
         }
-        let server = parts
-            .iter()
-            .map(|(name, value)| format!("{name}={}", conninfo(value)))
-            .collect::<Vec<_>>()
-            .join(" ");
-        let name = options.get_database().unwrap_or_else(|| options.get_username());
+        let server_as = |user: &str| {
+            std::iter::once(("user", user.to_owned()))
+                .chain(parts.iter().cloned())
+                .map(|(name, value)| format!("{name}={}", conninfo(&value)))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let server = server_as(options.get_username());
+        let name = match &other {
+            Some(other) => other.database,
+            None => options.get_database().unwrap_or_else(|| options.get_username()),
+        };
         let database = format!("dbname={}", conninfo(name));
         Ok(Self {
             connection: format!("{database} {server}"),
+            as_login: login.map(|(role, _)| format!("{database} {}", server_as(role))),
             server,
             database,
             passfile,
-            _secrets: secrets,
+            secrets,
         })
     }
 
     /// A libpq connection string to the managed database. Holds no secret: arguments can be read by every user.
     pub(super) fn connection(&self) -> &str {
         &self.connection
+    }
+
+    /// The same for the other role, where there is one.
+    pub(super) fn as_login(&self) -> Option<&str> {
+        self.as_login.as_deref()
+    }
+
+    /// The folder for what only this user may read; it is gone with this value.
+    pub(super) fn private_folder(&self) -> &Path {
+        &self.secrets.0
     }
 
     /// The same without the database.
@@ -186,8 +233,8 @@ fn keepalives(limit: Duration) -> [(&'static str, String); 5] {
     ]
 }
 
-/// One line for every host, port, database and user: the file serves this one target.
-fn passfile_line(target: &Target, password: &SecretString) -> Result<SecretString> {
+/// One line for every host, port and database: the file serves this one target. A role is `*` for every one.
+fn passfile_line(target: &Target, role: &str, password: &SecretString) -> Result<SecretString> {
     let password = password.expose_secret();
     if password.contains(['\n', '\r', '\0']) {
         return Err(Error::conflict(
@@ -199,7 +246,7 @@ fn passfile_line(target: &Target, password: &SecretString) -> Result<SecretStrin
         ));
     }
     let escaped = password.replace('\\', "\\\\").replace(':', "\\:");
-    Ok(SecretString::from(format!("*:*:*:*:{escaped}\n")))
+    Ok(SecretString::from(format!("*:*:*:{role}:{escaped}\n")))
 }
 
 /// The password that sqlx found elsewhere, in the environment or a password file. It shows it in nothing but its URL; the user

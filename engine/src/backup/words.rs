@@ -279,12 +279,17 @@ pub(super) fn no_such_compression(compression: Compression, version: Version) ->
     )
 }
 
-/// The first few of a list, and how many more there are.
+/// The first five of a list, and how many more there are.
 pub(super) fn some(names: &[String]) -> String {
-    let shown = names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-    match names.len() {
-        0..=5 => shown,
-        all => format!("{shown} and {} more", all - 5),
+    first(names, 5)
+}
+
+/// The first of a list, and how many more there are.
+pub(super) fn first(names: &[String], most: usize) -> String {
+    let shown = names.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(most) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
     }
 }
 

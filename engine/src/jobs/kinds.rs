@@ -41,6 +41,7 @@ pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Resu
         JobKind::VerifyBackup => {
             Box::pin(read::<crate::backup::verify::VerifyBackup>(spec)?.run(context)).await
         }
+        JobKind::Restore => Box::pin(read::<crate::backup::restore::run::Restore>(spec)?.run(context)).await,
         JobKind::InspectFile => Box::pin(read::<crate::import::job::InspectFile>(spec)?.run(context)).await,
         JobKind::RehearseImport => {
             Box::pin(read::<crate::import::rehearsal::RehearseImport>(spec)?.run(context)).await
@@ -68,6 +69,9 @@ pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) ->
         JobKind::Backup => Box::pin(read::<crate::backup::run::TakeBackup>(spec)?.clean_up(context)).await,
         JobKind::VerifyBackup => {
             Box::pin(read::<crate::backup::verify::VerifyBackup>(spec)?.clean_up(context)).await
+        }
+        JobKind::Restore => {
+            Box::pin(read::<crate::backup::restore::run::Restore>(spec)?.clean_up(context)).await
         }
         JobKind::InspectFile => {
             Box::pin(read::<crate::import::job::InspectFile>(spec)?.clean_up(context)).await
@@ -106,6 +110,7 @@ pub(super) fn event_type(kind: JobKind) -> &'static str {
         JobKind::Optimize => crate::optimize::run::Optimize::EVENT_TYPE,
         JobKind::Backup => crate::backup::run::TakeBackup::EVENT_TYPE,
         JobKind::VerifyBackup => crate::backup::verify::VerifyBackup::EVENT_TYPE,
+        JobKind::Restore => crate::backup::restore::run::Restore::EVENT_TYPE,
         JobKind::InspectFile => crate::import::job::InspectFile::EVENT_TYPE,
         JobKind::RehearseImport => crate::import::rehearsal::RehearseImport::EVENT_TYPE,
         JobKind::Import => crate::import::job::LoadImport::EVENT_TYPE,

@@ -29,7 +29,7 @@ use contract::{
     session::Permission,
     target::{PoolView, TargetState, TargetView},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::sync::watch;
 
@@ -331,6 +331,32 @@ impl Target {
                 "Let the console's user connect to the database postgres, or to any other one there.",
             )
         })
+    }
+
+    /// A connection to another database of the same server, for a job that made it; as the console's role, or as another
+    /// one with its password. Where it leads is for the caller to look at.
+    ///
+    /// # Errors
+    /// `Target` when the server cannot be reached or refuses.
+    pub(crate) async fn connect_beside(
+        &self,
+        database: &str,
+        login: Option<(&str, &SecretString)>,
+        purpose: &str,
+    ) -> Result<PgConnection> {
+        let (options, _, link) = self.session_address();
+        let mut options = options.clone().database(database);
+        if let Some((role, password)) = login {
+            options = options.username(role).password(password.expose_secret());
+        }
+        let mut connection = self
+            .connect_at(&options, link, pool::JOB_CONNECT_TIMEOUT, purpose)
+            .await?;
+        sqlx::raw_sql(look::SESSION)
+            .execute(&mut connection)
+            .await
+            .map_err(|source| self.error(source))?;
+        Ok(connection)
     }
 
     /// Closes the pool's idle connections, for a tool that needs one of its own.

@@ -132,6 +132,10 @@ pub(super) enum Backup {
     List,
     /// Read a stored backup back whole
     Verify(Which),
+    /// Restore a stored backup into a new database beside the live one, and compare it with the backup
+    Restore(Restore),
+    /// List the databases that restores made, newest first
+    Restored,
     /// Delete a stored backup
     Delete {
         /// The backup's id
@@ -306,6 +310,40 @@ impl From<VerifyName> for VerifyWhen {
 fn time_of_day(text: &str) -> Result<(u8, u8), String> {
     contract::schedule::time_of_day(text)
         .ok_or_else(|| format!("\"{text}\" is no time of the day such as 02:00"))
+}
+
+/// What to restore, and how.
+#[derive(clap::Args)]
+pub(super) struct Restore {
+    #[command(flatten)]
+    pub which: Which,
+    /// The new database's name, which must not be taken [default: the source's and the time]
+    #[arg(long, value_name = "NAME")]
+    pub into: Option<String>,
+    /// Make it on the server of this managed database, instead of beside the one that was backed up
+    #[arg(long, value_name = "TARGET")]
+    pub to: Option<String>,
+    /// Restore only this schema, or this table with its indexes, triggers and partitions; can be given several times
+    #[arg(long, value_name = "SCHEMA[.TABLE]")]
+    pub only: Vec<contract::backup::Part>,
+    /// Load over so many connections at the same time
+    #[arg(long = "jobs", short = 'j', value_name = "N")]
+    pub parallel: Option<i32>,
+    /// Create roles that the server lacks from those stored with the backup: without passwords, none a superuser
+    #[arg(long)]
+    pub create_roles: bool,
+    /// Give everything to this role, which is no superuser, instead of its owners, and restore no grants
+    #[arg(long, value_name = "ROLE")]
+    pub owner: Option<String>,
+    /// Put everything into the server's default tablespace
+    #[arg(long)]
+    pub no_tablespaces: bool,
+    /// Load as the console's own superuser: functions in the backup run with all its rights
+    #[arg(long)]
+    pub as_superuser: bool,
+    /// Show what would be restored and what was checked; nothing is made
+    #[arg(long)]
+    pub plan: bool,
 }
 
 /// One stored backup.

@@ -12,7 +12,7 @@ use super::{
     Session,
     arguments::{Backup, Which},
     failure::Failure,
-    job, swap, table,
+    job, restore, swap, table,
 };
 use crate::console::Console;
 
@@ -56,6 +56,14 @@ pub(super) async fn run(
             let id = chosen(&which, &backups.list(&caller, &target).await?)?;
             let job = backups.verify(&caller, &target, id).await?;
             job::wait(session, console, job).await?;
+        }
+        Backup::Restore(restore) => {
+            let id = chosen(&restore.which, &backups.list(&caller, &target).await?)?;
+            restore::run(session, console, target, id, restore).await?;
+        }
+        Backup::Restored => {
+            let restored = backups.restored(&caller, &target).await?;
+            session.out.show(&restored, || restore::list(&restored));
         }
         Backup::Delete { id, confirm } => {
             backups

@@ -18,6 +18,7 @@ mod optimize;
 mod out;
 mod password;
 mod plain;
+mod restore;
 mod routes;
 mod schedule;
 mod serve;

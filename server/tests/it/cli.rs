@@ -123,6 +123,29 @@ async fn backups_are_taken_listed_verified_copied_and_deleted() {
         over.err
     );
 
+    let into = format!("{} again", target.name());
+    let plan = home.json(&["backup", "restore", "--latest", "--into", &into, "--plan"]);
+    assert_eq!(plan["into"], into);
+    assert_eq!(
+        home.json(&["backup", "restored"]),
+        serde_json::json!([]),
+        "a plan makes nothing"
+    );
+    let restore = ["-y", "backup", "restore", id, "--into", &into, "-j", "2"];
+    assert_eq!(home.json(&restore)["state"], "succeeded");
+    let restored = home.json(&["backup", "restored"]);
+    assert_eq!(
+        (&restored[0]["database"], &restored[0]["state"]),
+        (&into.clone().into(), &"ready".into())
+    );
+    assert!(home.run(&["backup", "restored"]).out.contains(&into));
+    let taken = home.run(&restore);
+    assert!(
+        taken.code == 1 && taken.err.contains("already") && taken.err.contains("hint: Choose another name"),
+        "{}",
+        taken.err
+    );
+
     let wrong = home.run(&["backup", "delete", id, "--confirm", "something"]);
     assert!(
         wrong.code == 1 && wrong.err.contains(target.name()),

@@ -254,3 +254,17 @@ async fn the_rights_for_backups_are_enough_to_back_up() {
     walk.works(&["backup", "verify", "--latest"]);
     walk.clean().await;
 }
+
+#[tokio::test]
+async fn the_rights_for_restores_are_enough_to_restore() {
+    let walk = Walk::new(&["looks", "backup", "restore"]).await;
+    walk.works(&["backup", "create"]);
+    let into = format!("{}_back", walk.database.name());
+    let steward = walk.names.of("steward").to_owned();
+    let restore = [
+        "-y", "backup", "restore", "--latest", "--into", &into, "--owner", &steward,
+    ];
+    walk.works(&restore);
+    walk.cluster.execute(&format!("drop database \"{into}\"")).await;
+    walk.clean().await;
+}

@@ -1,13 +1,69 @@
 //! Restoring a backup into a new database beside the live one.
 
+mod choice;
+mod compare;
+mod load;
+mod parts;
+mod place;
+mod plan;
+mod roles;
+pub(crate) mod run;
 pub(super) mod store;
+mod toc;
 
-use contract::{restore::RestoredView, session::Permission};
+use contract::{
+    audit::Severity,
+    jobs::JobId,
+    restore::{RestorePlan, RestoreSpec, RestoredView},
+    session::Permission,
+};
 
 use super::Backups;
-use crate::{Caller, Result};
+use crate::{
+    Caller, Result,
+    jobs::{self, Act},
+};
 
 impl Backups<'_> {
+    /// Looks at backup, server and live database, and tells what a restore would find. Nothing is written.
+    ///
+    /// # Errors
+    /// `Invalid`, with the field; `NotFound`; `Target`; the folder's and the store's failures.
+    pub async fn plan_restore(&self, caller: &Caller, spec: RestoreSpec) -> Result<RestorePlan> {
+        caller.permit(Permission::Restore)?;
+        plan::validate(&spec)?;
+        let target = self.0.target(spec.place())?;
+        Ok(plan::look(self.0, &target, &spec).await?.plan)
+    }
+
+    /// Queues a restore into a new database. It gets the job's id.
+    ///
+    /// # Errors
+    /// As `plan_restore`; `Conflict` with every reason, and what to do, when something keeps it from beginning; `Forbidden`
+    /// for a caller who may not let a backup's functions run as a superuser.
+    pub async fn restore(&self, caller: &Caller, mut spec: RestoreSpec) -> Result<JobId> {
+        caller.permit(Permission::Restore)?;
+        if spec.as_superuser {
+            caller.permit(Permission::ManageTargets)?;
+        }
+        plan::validate(&spec)?;
+        let target = self.0.target(spec.place())?;
+        let prepared = plan::look(self.0, &target, &spec).await?;
+        run::may_begin(&prepared)?;
+        spec.into = Some(prepared.plan.into.clone());
+        let act = Act {
+            event_type: "backup.restore",
+            severity: Severity::Warning,
+            object: Some(&prepared.plan.backup.file),
+            detail: Some(&format!("into the new database {}", prepared.plan.into)),
+        };
+        let job = run::Restore {
+            spec,
+            taken_at: prepared.plan.backup.taken_at,
+        };
+        jobs::start(self.0, caller, &job, act).await
+    }
+
     /// The restored databases beside a managed one, newest first: ready, being made, or left half-made.
     ///
     /// # Errors

@@ -236,12 +236,12 @@ pub(super) struct Spare {
     pub since: Instant,
     pub restore: Option<Uuid>,
     pub backup: Option<Uuid>,
-    /// Whether a restore left it half-made: it can only be dropped.
+    /// Whether a restore left it half-made, or was of chosen parts: it can only be dropped.
     pub partial: bool,
 }
 
-/// What is said of a half-made database.
-pub(super) const PARTIAL: &str = "Its restore did not end: it is not whole.";
+/// What is said of a half-made database, and of one that has chosen parts of a backup.
+pub(super) const PARTIAL: &str = "Its restore did not end, or was of chosen parts: it is not whole.";
 
 impl Spare {
     pub(super) fn view(self) -> SpareDatabase {
@@ -267,7 +267,8 @@ pub(super) async fn spares(pool: &PgPool, live: i64) -> Result<Vec<Spare>, sqlx:
         left join restores r on r.database_id = $1 and r.oid = d.oid and r.state = 'ready'
             where k.live = $1
         union all
-           select oid, name, false, coalesce(ended_at, started_at), job, backup, state = 'partial'
+           select oid, name, false, coalesce(ended_at, started_at), job, backup,
+                  state = 'partial' or coalesce(jsonb_array_length(report -> 'only'), 0) > 0
              from restores
             where database_id = $1
               and oid is not null

@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use super::world::{World, entries, over, world};
 
 /// Rows and a hash over all of them, for each table of a database.
-async fn contents(pool: &PgPool) -> BTreeMap<String, (i64, Option<String>)> {
+pub async fn contents(pool: &PgPool) -> BTreeMap<String, (i64, Option<String>)> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select format('%I.%I', n.nspname, c.relname)
            from pg_class c

@@ -1,0 +1,383 @@
+//! pg_restore at work on the new database, and pg_dump on its definitions, to compare them.
+
+use std::{
+    path::Path,
+    process::Stdio,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use contract::{Code, Fault, Refusal, jobs::LogLevel};
+use tokio::{io::AsyncReadExt, sync::Notify};
+
+use super::{
+    super::{
+        folder::private_file,
+        reach::Reach,
+        reconcile::blocking,
+        store,
+        tool::{self, Tool},
+        words::{Complaints, Said},
+    },
+    parts::Run,
+    toc::{self, Toc},
+};
+use crate::{Error, Result, jobs::JobContext, programs::Programs, target::Target};
+
+/// What newer pg_restores set and older servers do not know; it changes nothing that is restored.
+const UNKNOWN_SETTING: &str = "unrecognized configuration parameter \"transaction_timeout\"";
+/// How long more of an error's words are waited for.
+const WORDS: Duration = Duration::from_millis(500);
+
+/// The name of the run that comes when everything has its owner.
+pub(super) const GIVEN: &str = "given";
+
+/// Runs the client tools for one restore.
+pub(super) struct Loader<'a> {
+    pub context: &'a JobContext,
+    pub target: &'a Target,
+    pub programs: &'a Programs,
+    pub reach: &'a Reach,
+    pub archive: &'a Path,
+    pub tablespaces: bool,
+    pub parallel: i32,
+    /// Counts the archive's entries as they are done.
+    pub count: Mutex<Count>,
+    /// The part of the job that is at work.
+    pub step: usize,
+}
+
+/// How far a restore is: its entries, not its bytes. Where in the file pg_restore reads says nothing of the indexes to come.
+pub(super) struct Count {
+    pub all: usize,
+    done: usize,
+    parallel: bool,
+}
+
+impl Count {
+    pub(super) fn of(all: usize) -> Self {
+        Self {
+            all,
+            done: 0,
+            parallel: false,
+        }
+    }
+
+    /// Takes in a line of `pg_restore --verbose`. What it tells of, when that is something to show.
+    fn line<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+        let said = line.strip_prefix("pg_restore: ")?;
+        if said == "entering main parallel loop" {
+            self.parallel = true;
+        } else if said == "finished main parallel loop" {
+            self.parallel = false;
+        } else if said.starts_with("finished item ") {
+            self.done += 1;
+        } else {
+            let begun = ["creating ", "processing data for ", "executing "]
+                .iter()
+                .find_map(|words| said.strip_prefix(words))?;
+            // In parallel each item is told of when it begins and when it is done.
+            if !self.parallel {
+                self.done += 1;
+            }
+            return Some(begun);
+        }
+        None
+    }
+
+    fn share(&self) -> f64 {
+        (self.done as f64 / self.all.max(1) as f64).min(1.0)
+    }
+}
+
+impl Loader<'_> {
+    /// Restores the entries of one run.
+    ///
+    /// # Errors
+    /// `Cancelled`; the tool's failure in words.
+    pub(super) async fn run(&self, run: &Run, name: &str) -> Result<()> {
+        if run.entries.is_empty() {
+            return Ok(());
+        }
+        let list = self.list(run, name).await?;
+        let mut command = tool::command(self.programs, "pg_restore", Some(self.reach));
+        command
+            .arg("--format=custom")
+            .arg("--no-owner")
+            .arg("--no-password")
+            .arg("--verbose")
+            .arg(format!("--use-list={}", list.display()))
+            .arg(format!("--dbname={}", self.connection(run.by_console)?));
+        if !self.tablespaces {
+            command.arg("--no-tablespaces");
+        }
+        if self.parallel > 1 {
+            command.arg(format!("--jobs={}", self.parallel));
+        }
+        if name == GIVEN {
+            // Materialized views are filled as in every refresh: as their owners, to whom policies may apply.
+            command.arg("--enable-row-security");
+        }
+        command.arg(self.archive);
+        let mut tool = Tool::start(command)?;
+        store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await;
+        let complaints = Mutex::new(Heard::new());
+        let stderr = tool.stderr();
+        let broken = Notify::new();
+        let work = async {
+            let listen = tool::lines(stderr, |line| {
+                if lock(&complaints).line(line) {
+                    broken.notify_one();
+                }
+                self.heard(line, &complaints);
+            });
+            let breaks = async {
+                broken.notified().await;
+                // The statement comes after the error.
+                tokio::time::sleep(WORDS).await;
+            };
+            tokio::select! {
+                listened = listen => listened,
+                () = breaks => Err(self.failed(&complaints, None)),
+            }
+        };
+        let done = tool.drive(self.context.token(), work).await;
+        store::tool_ended(self.context.engine.store(), self.context.id).await;
+        let ((), status) = done?;
+        let whole = {
+            let heard = lock(&complaints);
+            // It exits with 1 when it went on after an error.
+            status.success() || (heard.only_unknown_setting() && status.code() == Some(1))
+        };
+        match whole {
+            true => Ok(()),
+            false => Err(self.failed(&complaints, Some(status))),
+        }
+    }
+
+    fn heard(&self, line: &str, complaints: &Mutex<Heard>) {
+        let (shown, share) = {
+            let mut count = lock(&self.count);
+            let shown = count.line(line).map(str::to_owned);
+            (shown, count.share())
+        };
+        if let Some(warning) = lock(complaints).warning.take() {
+            self.context.log(LogLevel::Warn, format!("pg_restore: {warning}"));
+        }
+        if shown.is_none() && !line.contains("finished item") {
+            return;
+        }
+        self.context.step(self.step, |step| step.fraction = Some(share));
+        self.context.progress(|progress| {
+            progress.fraction = Some(share * 0.9);
+            if shown.is_some() {
+                progress.detail = shown;
+            }
+        });
+    }
+
+    fn failed(&self, complaints: &Mutex<Heard>, status: Option<std::process::ExitStatus>) -> Error {
+        let heard = lock(complaints);
+        let text = heard.complaints.text();
+        let has = |words: &[&str]| words.iter().any(|words| text.contains(words));
+        let (message, hint) = if has(&["No space left on device", "could not extend file", "disk full"]) {
+            (
+                format!(
+                    "The disk of {}'s server became full while the backup was restored.",
+                    self.target.name()
+                ),
+                "What was restored was removed again. Free some room there, then try again.",
+            )
+        } else if has(&[
+            "permission denied",
+            "must be owner",
+            "must be superuser",
+            "must be able to",
+        ]) {
+            (
+                format!(
+                    "The role that restores may not make something that is in the backup of {}.",
+                    self.target.name()
+                ),
+                "What the server said is below. Where the console's role is no superuser, let the database's URL name one for the \
+                 restore.",
+            )
+        } else if has(&[
+            "could not access file",
+            "could not open extension control file",
+            "is not available",
+        ]) {
+            (
+                format!(
+                    "Something that the backup needs is not installed on the machine of {}'s server.",
+                    self.target.name()
+                ),
+                "What the server said is below; install the package that has it there.",
+            )
+        } else {
+            return heard.complaints.error(self.target.name(), status);
+        };
+        let mut fault = Fault::new(Code::TargetRefused, message).hint(hint);
+        fault.target = Some(Refusal {
+            target: self.target.name().to_owned(),
+            message: text,
+            ..Refusal::default()
+        });
+        Error::Refused(fault)
+    }
+
+    fn connection(&self, by_console: bool) -> Result<&str> {
+        match by_console {
+            true => Ok(self.reach.connection()),
+            false => self
+                .reach
+                .as_login()
+                .ok_or_else(|| Error::internal("restoring", "there is no role that loads")),
+        }
+    }
+
+    /// The list of entries that pg_restore takes.
+    async fn list(&self, run: &Run, name: &str) -> Result<std::path::PathBuf> {
+        use std::io::Write;
+        let path = self.reach.private_folder().join(name);
+        let text: String = run.entries.iter().map(|id| format!("{id};\n")).collect();
+        let made = path.clone();
+        blocking(move || {
+            let write = || private_file(&made)?.write_all(text.as_bytes());
+            write().map_err(Error::io("writing the list for pg_restore"))
+        })
+        .await?;
+        Ok(path)
+    }
+
+    /// The definitions in the new database, as pg_dump tells them.
+    ///
+    /// # Errors
+    /// `Cancelled`; the tool's failure in words.
+    pub(super) async fn definitions(&self) -> Result<Toc> {
+        let mut command = tool::command(self.programs, "pg_dump", Some(self.reach));
+        command
+            .arg("--format=custom")
+            .arg("--schema-only")
+            .arg("--no-password")
+            .arg(format!("--dbname={}", self.reach.connection()))
+            .stdout(Stdio::piped());
+        let mut tool = Tool::start(command)?;
+        store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await;
+        let mut complaints = Complaints::of("pg_dump");
+        let (stdout, stderr) = (tool.stdout(), tool.stderr());
+        let work = async {
+            let listen = tool::lines(stderr, |line| {
+                complaints.line(line);
+            });
+            let read = async {
+                let mut bytes = Vec::new();
+                if let Some(mut stdout) = stdout {
+                    stdout
+                        .read_to_end(&mut bytes)
+                        .await
+                        .map_err(Error::io("reading what pg_dump writes"))?;
+                }
+                Ok(bytes)
+            };
+            Ok(tokio::try_join!(read, listen)?.0)
+        };
+        let done = tool.drive(self.context.token(), work).await;
+        store::tool_ended(self.context.engine.store(), self.context.id).await;
+        let (bytes, status) = done?;
+        if !status.success() {
+            return Err(complaints.error(self.target.name(), Some(status)));
+        }
+        toc::read(&bytes[..])
+            .map_err(|why| Error::internal("reading the definitions of a restored database", why))
+    }
+}
+
+/// What pg_restore said.
+struct Heard {
+    complaints: Complaints,
+    unknown_settings: usize,
+    errors: usize,
+    warning: Option<String>,
+}
+
+impl Heard {
+    fn new() -> Self {
+        Self {
+            complaints: Complaints::of("pg_restore"),
+            unknown_settings: 0,
+            errors: 0,
+            warning: None,
+        }
+    }
+
+    /// Whether this line is an error that ends the restore.
+    fn line(&mut self, line: &str) -> bool {
+        if line.starts_with("pg_restore: error: ") && line.contains(UNKNOWN_SETTING) {
+            self.unknown_settings += 1;
+            return false;
+        }
+        match self.complaints.line(line) {
+            Said::Error => {
+                self.errors += 1;
+                true
+            }
+            Said::Warning(text) => {
+                if !text.starts_with("errors ignored on restore") {
+                    self.warning = Some(text);
+                }
+                false
+            }
+            Said::Progress => false,
+        }
+    }
+
+    fn only_unknown_setting(&self) -> bool {
+        self.errors == 0 && self.unknown_settings > 0
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_entry_counts_once_whether_loaded_in_parallel_or_not() {
+        let mut count = Count::of(4);
+        let mut shown = Vec::new();
+        for line in [
+            "pg_restore: connecting to database for restore",
+            "pg_restore: creating TABLE \"public.orders\"",
+            "pg_restore: entering main parallel loop",
+            "pg_restore: launching item 3456 TABLE DATA orders",
+            "pg_restore: processing data for table \"public.orders\"",
+            "pg_restore: finished item 3456 TABLE DATA orders",
+            "pg_restore: finished main parallel loop",
+            "pg_restore: executing SEQUENCE SET orders_id_seq",
+            "pg_restore: creating INDEX \"public.i\"",
+        ] {
+            shown.extend(count.line(line).map(str::to_owned));
+        }
+        assert_eq!((count.done, count.share()), (4, 1.0));
+        assert_eq!(shown[1], "table \"public.orders\"");
+    }
+
+    #[test]
+    fn a_setting_that_an_older_server_does_not_know_is_no_failure_and_anything_else_is() {
+        let mut heard = Heard::new();
+        assert!(!heard.line(
+            "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter \"transaction_timeout\""
+        ));
+        assert!(!heard.line("Command was: SET transaction_timeout = 0;"));
+        assert!(!heard.line("pg_restore: warning: errors ignored on restore: 1"));
+        assert!(heard.only_unknown_setting() && heard.warning.is_none());
+        assert!(
+            heard.line("pg_restore: error: could not execute query: ERROR:  permission denied for schema x")
+        );
+        assert!(!heard.only_unknown_setting());
+    }
+}

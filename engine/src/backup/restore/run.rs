@@ -1,0 +1,742 @@
+//! The job that restores a backup into a new database. Until that is whole and compared with its backup it has a name of the
+//! job's own; then it gets the one that was asked for. The live database is never written to.
+//!
+//! All code of the archive's authors is run by a role that owns the new database while it is loaded and can do nothing
+//! elsewhere; owners, grants and event triggers come afterwards: see decision 0021.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use contract::{
+    Code, Fault, format,
+    jobs::{JobKind, LogLevel, Phase, StepState},
+    restore::{CheckLevel, RestoreReport, RestoreSpec, RestoredState},
+};
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection, PgConnection};
+
+use super::{
+    super::{
+        process, reach,
+        reach::{Beside, Reach},
+        read_back::{self, Damage},
+        reconcile::blocking,
+        store as attempts, words,
+    },
+    compare,
+    load::{self, Count, Loader},
+    parts::Runs,
+    place::{self, Login},
+    plan::{self, Prepared},
+    store,
+};
+use crate::{
+    Error, Result,
+    jobs::{Job, JobContext, Work, patiently},
+    quote::ident,
+    target::Target,
+};
+
+/// How long a clean-up asks the managed database to remove what is left there: it may be gone itself.
+const ASK: Duration = Duration::from_secs(8);
+/// Statements that are sent at once.
+const AT_ONCE: usize = 100;
+/// Differences that a fault names.
+const NAMED: usize = 10;
+
+/// These come after the tables have their owners.
+const PUBLICATION: &str = "PUBLICATION";
+
+/// The parts of the job, by their place.
+const STEPS: [&str; 6] = [
+    "Check the backup",
+    "Make the database",
+    "Load",
+    "Owners and grants",
+    "Compare",
+    "Give it its name",
+];
+const CHECK: usize = 0;
+const MAKE: usize = 1;
+const LOAD: usize = 2;
+const GIVE: usize = 3;
+const COMPARE: usize = 4;
+const NAME: usize = 5;
+
+/// Restores one backup into a new database.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Restore {
+    /// What was asked for.
+    pub spec: RestoreSpec,
+    /// The instant whose state the backup holds, for the title.
+    pub taken_at: contract::Instant,
+}
+
+impl Job for Restore {
+    const KIND: JobKind = JobKind::Restore;
+    const EVENT_TYPE: &'static str = "backup.restore";
+
+    fn target(&self) -> Option<&str> {
+        Some(self.spec.place())
+    }
+
+    fn work(&self) -> Work {
+        Work::Aside
+    }
+
+    fn title(&self) -> String {
+        let to = self
+            .spec
+            .to
+            .as_ref()
+            .map_or_else(String::new, |to| format!(" to {to}"));
+        format!(
+            "Restore the backup of {} from {}{to}",
+            self.spec.target,
+            format::absolute(self.taken_at)
+        )
+    }
+
+    async fn run(self, context: JobContext) -> Result<String> {
+        let begun = Instant::now();
+        context.steps(STEPS.map(str::to_owned));
+        context.phase(Phase::Preparing, None);
+        let target = context.target(self.spec.place())?;
+        sweep(&context, &target).await?;
+        let prepared = Box::pin(plan::look(&context.engine, &target, &self.spec));
+        let prepared = context.unless_cancelled(prepared).await?;
+        for check in prepared
+            .plan
+            .checks
+            .iter()
+            .filter(|check| check.level >= CheckLevel::Unknown)
+        {
+            context.log(LogLevel::Warn, check.words.clone());
+        }
+        may_begin(&prepared)?;
+        let work = Restoring {
+            context: &context,
+            target: &target,
+            spec: &self.spec,
+            begun,
+        };
+        Box::pin(work.restore(prepared)).await
+    }
+
+    async fn clean_up(self, context: JobContext) -> Result<()> {
+        let engine = &context.engine;
+        if let Some(attempt) = attempts::attempt(engine.store(), context.id).await?
+            && let Some(pid) = attempt.pid
+            && process::kill_group(&attempt.place, pid, attempt.pid_started)
+        {
+            context.log(
+                LogLevel::Warn,
+                format!("Ended the client tool that was left running (pid {pid})."),
+            );
+        }
+        let secrets = reach::secrets_folder(&engine.config().data_dir, context.id.0);
+        blocking(move || {
+            std::fs::remove_dir_all(&secrets).ok();
+            Ok(())
+        })
+        .await?;
+        if let Some(left) = store::unfinished(engine.store(), context.id).await? {
+            let target = context.target(self.spec.place())?;
+            match tokio::time::timeout(ASK, remove(&target, &left)).await {
+                Ok(Ok(removed)) => {
+                    for what in removed {
+                        context.info(format!("Removed {what}."));
+                    }
+                    store::broken_off(engine.store(), context.id, RestoredState::Gone).await?;
+                }
+                failed => {
+                    let why = match failed {
+                        Ok(Err(error)) => error.fault().message,
+                        _ => format!("{} did not answer.", target.name()),
+                    };
+                    context.log(
+                        LogLevel::Warn,
+                        format!(
+                            "The half-made database {} could not be removed and is left there: {why} The next restore of this \
+                             database removes it.",
+                            place::working_name(context.id.0)
+                        ),
+                    );
+                    store::broken_off(engine.store(), context.id, RestoredState::Partial).await?;
+                }
+            }
+        }
+        attempts::end(&mut *engine.store().acquire().await?, context.id).await?;
+        Ok(())
+    }
+}
+
+/// The name of a restore's sessions, without the console's own before it.
+fn purpose(job: uuid::Uuid) -> String {
+    format!("restore {job}")
+}
+
+/// Removes what a restore made on the server.
+async fn remove(target: &Target, left: &store::Unfinished) -> Result<Vec<String>> {
+    let mut connection = target.connect("restore clean-up").await?;
+    let failed = |source| target.error(source);
+    place::end_sessions(&mut connection, &format!("pgsteward {}", purpose(left.job)))
+        .await
+        .map_err(failed)?;
+    let finished = left.oid.map(|oid| (left.wanted_name.as_str(), oid));
+    let removed = place::remove(&mut connection, left.job, finished)
+        .await
+        .map_err(failed)?;
+    connection.close().await.ok();
+    Ok(removed)
+}
+
+/// Removes what earlier restores had to leave.
+async fn sweep(context: &JobContext, target: &Target) -> Result<()> {
+    let Some(database) = context.database else {
+        return Ok(());
+    };
+    for left in store::partial(context.engine.store(), database).await? {
+        let job = contract::jobs::JobId(left.job);
+        match remove(target, &left).await {
+            Ok(removed) => {
+                for what in removed {
+                    context.info(format!("Removed {what}, which an earlier restore left."));
+                }
+                store::broken_off(context.engine.store(), job, RestoredState::Gone).await?;
+            }
+            Err(error) => context.log(
+                LogLevel::Warn,
+                format!(
+                    "What an earlier restore left cannot be removed: {}",
+                    error.fault().message
+                ),
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// What keeps a restore from beginning, as a fault.
+pub(super) fn may_begin(prepared: &Prepared) -> Result<()> {
+    let blocking: Vec<_> = prepared
+        .plan
+        .checks
+        .iter()
+        .filter(|check| check.level == CheckLevel::Blocks)
+        .collect();
+    let words = |of: &dyn Fn(&contract::restore::RestoreCheck) -> Option<String>| {
+        blocking
+            .iter()
+            .filter_map(|check| of(check))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    if blocking.is_empty() {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        words(&|check| Some(check.words.clone())),
+        words(&|check| check.remedy.clone()),
+    ))
+}
+
+/// A job at this work.
+struct Restoring<'a> {
+    context: &'a JobContext,
+    target: &'a Target,
+    spec: &'a RestoreSpec,
+    begun: Instant,
+}
+
+impl Restoring<'_> {
+    async fn restore(&self, prepared: Prepared) -> Result<String> {
+        let (context, target, job) = (self.context, self.target, self.context.id);
+        let engine = &context.engine;
+        let failed = |source| target.error(source);
+        let programs = prepared
+            .programs
+            .as_ref()
+            .ok_or_else(|| Error::internal("restoring", "there is no pg_restore"))?;
+
+        let started = self.begin(CHECK, Phase::ReadingBack);
+        self.check(&prepared).await?;
+        self.end(CHECK, started, "SHA-256 as it was written");
+
+        let started = self.begin(MAKE, Phase::Preparing);
+        attempts::begin(
+            engine.store(),
+            job,
+            target.name(),
+            &programs.version().to_string(),
+        )
+        .await?;
+        let database = context
+            .database
+            .ok_or_else(|| Error::internal("restoring", "it is not known which database this is"))?;
+        let working = place::working_name(job.0);
+        store::begin(
+            engine.store(),
+            store::New {
+                job,
+                backup: prepared.manifest.id,
+                taken_at: prepared.manifest.taken_at,
+                database,
+                target: target.name(),
+                name: &working,
+                wanted_name: &prepared.plan.into,
+            },
+        )
+        .await?;
+        let mut server = target.connect(&purpose(job.0)).await?;
+        place::settle(&mut server).await.map_err(failed)?;
+        for role in &prepared.create_roles {
+            place::create_role(&mut server, job.0, role)
+                .await
+                .map_err(failed)?;
+            context.info(format!("Created the role {}.", role.name));
+        }
+        for (role, member) in &prepared.members {
+            let grant = format!("grant {} to {}", ident(role), ident(member));
+            place::run(&mut server, grant).await.map_err(failed)?;
+        }
+        let login = match prepared.console.superuser && !self.spec.as_superuser {
+            true => Some(Login::make(&mut server, job.0).await.map_err(failed)?),
+            false => None,
+        };
+        let loader = login
+            .as_ref()
+            .map_or(prepared.console.role.as_str(), |login| &login.role);
+        let oid = place::make(
+            &mut server,
+            target,
+            job.0,
+            loader,
+            &prepared.manifest.database,
+            prepared.console.version_num,
+        )
+        .await?;
+        store::made(engine.store(), job, oid).await?;
+        if login.is_some() && !self.spec.no_tablespaces {
+            for space in plan::tablespaces(&prepared.toc) {
+                let grant = format!("grant create on tablespace {} to {}", ident(space), ident(loader));
+                place::run(&mut server, grant).await.map_err(failed)?;
+            }
+        }
+        let mut own = target.connect_beside(&working, None, &purpose(job.0)).await?;
+        if place::own_number(&mut own).await.map_err(failed)? != oid {
+            return Err(Error::conflict(
+                format!("{} led to another server while the restore began.", target.name()),
+                "Let the database's URL name one server, and try again.",
+            ));
+        }
+        place::settle(&mut own).await.map_err(failed)?;
+        let mut loading = match &login {
+            Some(login) => Some(self.log_in(&working, login).await?),
+            None => None,
+        };
+        let public = self.make_extensions(&mut own, &prepared, login.as_ref()).await?;
+        let trusted: HashSet<String> = place::trusted_languages(&mut own)
+            .await
+            .map_err(failed)?
+            .into_iter()
+            .collect();
+        self.end(MAKE, started, &working);
+
+        let made: BTreeSet<&str> = prepared
+            .extensions
+            .iter()
+            .filter_map(|extension| extension.schema.as_deref())
+            .collect();
+        let no_grants = self.spec.owner.is_some();
+        let runs = Runs::of(
+            &prepared.toc,
+            &trusted,
+            &prepared.superusers,
+            login.is_none(),
+            |entry| {
+                (entry.kind == "SCHEMA" && entry.tag != "public" && made.contains(entry.tag.as_str()))
+                    || (no_grants && matches!(entry.kind.as_str(), "ACL" | "DEFAULT ACL"))
+            },
+        );
+        let application = format!("pgsteward {}", purpose(job.0));
+        let beside = Beside {
+            database: &working,
+            login: login.as_ref().map(Login::as_pair),
+        };
+        let reach = Reach::beside(
+            target,
+            &engine.config().data_dir,
+            job.0,
+            &application,
+            engine.config().network_timeout,
+            Some(beside),
+        )?;
+        let tools = Loader {
+            context,
+            target,
+            programs,
+            reach: &reach,
+            archive: &prepared.archive,
+            tablespaces: !self.spec.no_tablespaces,
+            parallel: prepared.plan.parallel,
+            count: Mutex::new(Count::of(runs.entries())),
+            step: LOAD,
+        };
+        context.info(format!(
+            "Restoring {} entries with pg_restore {} over {} connections.",
+            runs.entries(),
+            programs.version(),
+            prepared.plan.parallel
+        ));
+
+        let started = self.begin(LOAD, Phase::Loading);
+        for (number, run) in runs.before.iter().enumerate() {
+            tools.run(run, &format!("before-{number}")).await?;
+            if let (true, Some(login)) = (run.by_console, &login) {
+                self.hand_over(&mut own, &prepared, run, login).await?;
+            }
+        }
+        // Until now nothing of the authors could run.
+        let before = match login {
+            Some(_) => Some(tools.definitions().await?),
+            None => None,
+        };
+        tools.run(&runs.load, "load").await?;
+        self.end(LOAD, started, &format!("{} entries", runs.entries()));
+
+        let started = self.begin(COMPARE, Phase::Verifying);
+        let counting = loading.as_mut().unwrap_or(&mut own);
+        place::settle(counting).await.map_err(failed)?;
+        let all = prepared.manifest.tables.len().max(1);
+        let counted = compare::rows(counting, target, &prepared.manifest, |done| {
+            context.step(COMPARE, |step| step.fraction = Some(done as f64 / all as f64));
+        });
+        let (mut differences, tables, rows) = context.unless_cancelled(counted).await?;
+        differences.extend(compare::sequences(counting, target, &prepared.toc).await?);
+        if let Some(loading) = loading.take() {
+            loading.close().await.ok();
+        }
+
+        let giving = self.begin(GIVE, Phase::Verifying);
+        self.give(&mut own, &prepared, public).await?;
+        tools.run(&runs.given, load::GIVEN).await?;
+        for entry in prepared
+            .toc
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == PUBLICATION)
+        {
+            let owner = self.spec.owner.as_deref().unwrap_or(&entry.owner);
+            if let Some(statement) = entry.give_to(owner) {
+                place::run(&mut own, statement).await.map_err(failed)?;
+            }
+        }
+        self.end(GIVE, giving, "as in the backup");
+
+        if let Some(login) = &login {
+            for what in place::owned(&mut own, &login.role).await.map_err(failed)? {
+                differences.push(format!(
+                    "not in the backup: {what}, which was made while rows were loaded"
+                ));
+            }
+            let drop = format!("drop owned by {}", ident(&login.role));
+            if differences.is_empty() {
+                place::run(&mut own, drop).await.map_err(failed)?;
+            }
+        }
+        let after = tools.definitions().await?;
+        let made_by = &prepared.manifest.tool_version;
+        let same_version = prepared.console.version_num / 10_000
+            == prepared.manifest.server.version_num / 10_000
+            && made_by.split('.').next() == Some(programs.version().major.to_string().as_str());
+        let compared = compare::definitions(&prepared.toc, &after, same_version, self.spec.owner.as_deref());
+        differences.extend(compared.differences);
+        differences.extend(
+            before
+                .iter()
+                .flat_map(|before| compare::untouched(before, &after)),
+        );
+        differences.extend(self.missing_extensions(&mut own, &prepared).await?);
+        if !differences.is_empty() {
+            return Err(self.differs(&differences));
+        }
+        // The very last thing in it: whatever came after it would run them.
+        tools.run(&runs.last, "last").await?;
+        let known = place::event_triggers(&mut own).await.map_err(failed)?;
+        for entry in prepared
+            .toc
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "EVENT TRIGGER")
+        {
+            if !known.contains(&entry.tag) {
+                return Err(self.differs(&[format!("missing: event trigger {}", entry.tag)]));
+            }
+        }
+        self.end(
+            COMPARE,
+            started,
+            &format!("{} definitions, {rows} rows", compared.count),
+        );
+        own.close().await.ok();
+
+        let started = self.begin(NAME, Phase::Storing);
+        context.check()?;
+        place::finish(
+            &mut server,
+            target,
+            job.0,
+            &prepared.manifest,
+            &place::Given {
+                owner: &prepared.owner,
+                rights: self.spec.owner.is_none(),
+                settings_of_roles: prepared.console.superuser,
+                name: &prepared.plan.into,
+            },
+        )
+        .await?;
+        place::remove_login(&mut server, job.0).await.map_err(failed)?;
+        let report = RestoreReport {
+            duration_ms: i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX),
+            tables,
+            rows,
+            definitions: i64::try_from(compared.count).unwrap_or(i64::MAX),
+            only: match self.spec.only.is_empty() {
+                true => prepared.manifest.only.clone(),
+                false => self.spec.only.clone(),
+            },
+            notes: prepared.notes,
+        };
+        patiently(|| async {
+            store::ready(engine.store(), job, &report).await?;
+            attempts::end(&mut *engine.store().acquire().await?, job).await?;
+            Ok(())
+        })
+        .await?;
+        self.end(NAME, started, &prepared.plan.into);
+        server.close().await.ok();
+        let notes: String = report
+            .notes
+            .iter()
+            .map(|note| format!(". {}", note.trim_end_matches('.')))
+            .collect();
+        Ok(format!(
+            "{} is there beside {}: {} rows in {} tables and {} definitions are as in the backup{notes}",
+            prepared.plan.into,
+            target.database(),
+            format::exact(rows),
+            format::exact(tables),
+            format::exact(report.definitions),
+        ))
+    }
+
+    /// Looks at the archive's bytes: a flipped one in an uncompressed archive goes through pg_restore unseen.
+    async fn check(&self, prepared: &Prepared) -> Result<()> {
+        let context = self.context;
+        let expected = prepared.manifest.archive.clone();
+        let held = prepared.held.as_ref().map(std::fs::File::try_clone).transpose();
+        let mut file = held
+            .map_err(Error::io("reading the archive"))?
+            .ok_or_else(|| Error::internal("restoring", "there is no archive"))?;
+        use std::io::Seek;
+        file.rewind().map_err(Error::io("reading the archive"))?;
+        let whole = expected.bytes.max(1) as f64;
+        let damage = context
+            .unless_cancelled(read_back::bytes(file, &expected, |bytes| {
+                context.step(CHECK, |step| step.fraction = Some(bytes as f64 / whole));
+            }))
+            .await?;
+        match damage {
+            None => Ok(()),
+            Some(Damage(words)) => Err(Error::conflict(
+                format!("The backup is damaged. {words}"),
+                "Nothing was made. Verify the backup, restore another one, and find out what changed this one.",
+            )),
+        }
+    }
+
+    /// Logs in as the role that loads.
+    async fn log_in(&self, database: &str, login: &Login) -> Result<PgConnection> {
+        let job = self.context.id.0;
+        let connected = self
+            .target
+            .connect_beside(database, Some(login.as_pair()), &purpose(job))
+            .await;
+        connected.map_err(|error| {
+            let mut fault = Fault::new(
+                Code::Conflict,
+                format!(
+                    "The role that would load the backup, so that no function in it runs as a superuser, cannot log in to {}.",
+                    self.target.name()
+                ),
+            )
+            .hint(
+                "Let roles named pgsteward_restore_… in from the console's address by password (scram-sha-256) in pg_hba.conf, \
+                 and reload it. Only when you trust everyone who could create a function in this database: load as the \
+                 console's superuser (--as-superuser).",
+            );
+            fault.target = error.fault().target;
+            Error::Refused(fault)
+        })
+    }
+
+    /// Makes the extensions while nothing of the backup is there yet. Gives the owner of the schema public.
+    async fn make_extensions(
+        &self,
+        own: &mut PgConnection,
+        prepared: &Prepared,
+        login: Option<&Login>,
+    ) -> Result<Option<String>> {
+        let failed = |source| self.target.error(source);
+        let mut public = None;
+        if let Some(login) = login {
+            public = place::schema_owner(own, "public").await.map_err(failed)?;
+            if public.is_some() {
+                let give = format!("alter schema public owner to {}", ident(&login.role));
+                place::run(own, give).await.map_err(failed)?;
+            }
+        }
+        let mut schemas = BTreeSet::new();
+        for extension in &prepared.extensions {
+            let mut sql = String::new();
+            if let Some(schema) = &extension.schema
+                && !matches!(schema.as_str(), "public" | "pg_catalog")
+                && schemas.insert(schema)
+            {
+                let authorization = login.map_or_else(String::new, |login| {
+                    format!(" authorization {}", ident(&login.role))
+                });
+                sql.push_str(&format!("create schema {}{authorization}; ", ident(schema)));
+            }
+            sql.push_str(&format!("create extension {}", ident(&extension.name)));
+            if let Some(schema) = &extension.schema {
+                sql.push_str(&format!(" schema {}", ident(schema)));
+            }
+            if let Some(version) = &extension.version {
+                sql.push_str(&format!(" version {}", ident(version)));
+            }
+            place::run(own, sql.clone())
+                .await
+                .map_err(|source| self.target.error_at(source, &sql))?;
+        }
+        if let Some(login) = login {
+            place::open_extensions(own, &login.role).await.map_err(failed)?;
+        }
+        Ok(public)
+    }
+
+    /// Gives foreign tables, which a superuser had to make, to the role that loads: it adds what comes to them later.
+    async fn hand_over(
+        &self,
+        own: &mut PgConnection,
+        prepared: &Prepared,
+        run: &super::parts::Run,
+        login: &Login,
+    ) -> Result<()> {
+        let entries = prepared
+            .toc
+            .entries
+            .iter()
+            .filter(|entry| run.entries.contains(&entry.id));
+        for entry in entries.filter(|entry| entry.kind == "FOREIGN TABLE") {
+            if let Some(statement) = entry.give_to(&login.role) {
+                place::run(own, statement)
+                    .await
+                    .map_err(|source| self.target.error(source))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives everything to its owner.
+    async fn give(&self, own: &mut PgConnection, prepared: &Prepared, public: Option<String>) -> Result<()> {
+        let owner_of =
+            |entry: &super::toc::Entry| self.spec.owner.clone().unwrap_or_else(|| entry.owner.clone());
+        let mut statements = Vec::new();
+        let (schemas, rest): (Vec<_>, Vec<_>) = prepared
+            .toc
+            .entries
+            .iter()
+            .filter(|entry| entry.has_owner() && entry.kind != PUBLICATION)
+            .partition(|entry| entry.kind == "SCHEMA");
+        // Only who may create in a schema can be given what is in it, when the giver is no superuser.
+        let mut lent = Vec::new();
+        if !prepared.console.superuser {
+            let pairs: BTreeSet<(String, String)> = rest
+                .iter()
+                .filter_map(|entry| Some((entry.schema.clone()?, owner_of(entry))))
+                .filter(|(_, owner)| *owner != prepared.console.role)
+                .collect();
+            for (schema, owner) in pairs {
+                let (schema, owner) = (ident(&schema), ident(&owner));
+                statements.push(format!("grant create on schema {schema} to {owner}"));
+                lent.push(format!("revoke create on schema {schema} from {owner}"));
+            }
+        }
+        statements.extend(rest.iter().filter_map(|entry| entry.give_to(&owner_of(entry))));
+        statements.extend(lent);
+        if let Some(public) = &public {
+            // To whom it belongs in a new database, unless the backup says otherwise below.
+            statements.push(format!("alter schema public owner to {}", ident(public)));
+        }
+        statements.extend(schemas.iter().filter_map(|entry| entry.give_to(&owner_of(entry))));
+        for batch in statements.chunks(AT_ONCE) {
+            self.context.check()?;
+            let sql = batch.join(";\n");
+            place::run(own, sql)
+                .await
+                .map_err(|source| self.target.error(source))?;
+        }
+        Ok(())
+    }
+
+    async fn missing_extensions(&self, own: &mut PgConnection, prepared: &Prepared) -> Result<Vec<String>> {
+        let installed = place::installed(own)
+            .await
+            .map_err(|source| self.target.error(source))?;
+        Ok(prepared
+            .extensions
+            .iter()
+            .filter(|wanted| {
+                !installed.iter().any(|(name, version)| {
+                    *name == wanted.name && wanted.version.as_ref().is_none_or(|wanted| wanted == version)
+                })
+            })
+            .map(|wanted| format!("missing: extension {}", wanted.name))
+            .collect())
+    }
+
+    fn differs(&self, differences: &[String]) -> Error {
+        for difference in differences {
+            self.context.log(LogLevel::Error, difference.clone());
+        }
+        Error::conflict(
+            format!(
+                "The restored database is not what was backed up: {}.",
+                words::first(differences, NAMED)
+            ),
+            "It was removed again, and the live database is as it was. Verify the backup; the log has every difference.",
+        )
+    }
+
+    /// Enters a part of the job.
+    fn begin(&self, step: usize, phase: Phase) -> Instant {
+        self.context.phase(phase, None);
+        self.context.step(step, |step| step.state = StepState::Running);
+        Instant::now()
+    }
+
+    /// Leaves a part of the job.
+    fn end(&self, step: usize, started: Instant, detail: &str) {
+        self.context.step(step, |step| {
+            step.state = StepState::Done;
+            step.fraction = Some(1.0);
+            step.detail = Some(detail.to_owned());
+            step.duration_ms = i64::try_from(started.elapsed().as_millis()).ok();
+        });
+    }
+}
