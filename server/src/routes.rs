@@ -40,7 +40,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 8] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 50] = [
+const FUNCTIONS: [(&str, Option<Permission>); 52] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -74,6 +74,8 @@ const FUNCTIONS: [(&str, Option<Permission>); 50] = [
     ("/rpc/start_backup", Some(Permission::BackUp)),
     ("/rpc/verify_backup", Some(Permission::BackUp)),
     ("/rpc/delete_backup", Some(Permission::DeleteBackup)),
+    ("/rpc/plan_restore", Some(Permission::Restore)),
+    ("/rpc/start_restore", Some(Permission::Restore)),
     ("/rpc/list_spares", Some(Permission::ViewTarget)),
     ("/rpc/preview_swap", Some(Permission::ViewTarget)),
     ("/rpc/start_swap", Some(Permission::Swap)),

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 use super::{api::verify_backup, delete::DeleteBackup};
 use crate::{
-    address::segment,
+    address::{link, segment},
     jobs::Work,
     rpc::ApiError,
     session::use_may,
@@ -69,6 +69,14 @@ pub fn Acts(
             <CopyCommand command />
         }
     });
+    let restore = use_may(Permission::Restore).then(|| {
+        view! {
+            <a class="menu-item" href=link(&of, &format!("backups/{id}/restore"))>
+                <Icon icon=icons::Backups />
+                "Restore…"
+            </a>
+        }
+    });
     let may_delete = use_may(Permission::DeleteBackup);
     let label = format!("Delete the backup of {}", format::absolute(taken_at));
     let delete = may_delete.then(|| {
@@ -82,7 +90,7 @@ pub fn Acts(
             </button>
         }
     });
-    let any = download.is_some() || may_verify || may_delete;
+    let any = download.is_some() || restore.is_some() || may_verify || may_delete;
     let menu = any.then(|| {
         view! {
             <Menu
@@ -90,6 +98,7 @@ pub fn Acts(
                 label=format!("Actions for the backup of {}", format::absolute(taken_at))
                 button=|| view! { <Icon icon=icons::More /> }
             >
+                {restore}
                 {download}
                 {verify}
                 {delete}

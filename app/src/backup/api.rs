@@ -3,6 +3,7 @@
 use contract::{
     backup::{BackupList, BackupSpec},
     jobs::JobId,
+    restore::{RestorePlan, RestoreSpec},
     swap::{DropSpec, SpareList, SwapPreview, SwapSpec},
 };
 use leptos::prelude::*;
@@ -32,6 +33,18 @@ pub async fn verify_backup(target: String, id: Uuid) -> Result<JobId, ApiError> 
 #[server(prefix = "/rpc", endpoint = "delete_backup", protocol = Rpc)]
 pub async fn delete_backup(request: contract::backup::DeleteBackup) -> Result<(), ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.backup().delete(&caller, request).await }).await
+}
+
+/// What a restore would find, before anything is written.
+#[server(prefix = "/rpc", endpoint = "plan_restore", protocol = Rpc)]
+pub async fn plan_restore(spec: RestoreSpec) -> Result<RestorePlan, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.backup().plan_restore(&caller, spec).await }).await
+}
+
+/// Restores a backup into a new database, as a job.
+#[server(prefix = "/rpc", endpoint = "start_restore", protocol = Rpc)]
+pub async fn start_restore(spec: RestoreSpec) -> Result<JobId, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.backup().restore(&caller, spec).await }).await
 }
 
 /// The databases beside a live one: restored, and kept by a swap.

@@ -7,8 +7,10 @@ mod delete;
 mod list;
 mod page;
 pub mod parts;
+mod restore;
 mod spares;
 mod swap;
 
 pub use choose::ChoosePage;
 pub use page::BackupsPage;
+pub use restore::RestorePage;

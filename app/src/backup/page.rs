@@ -78,6 +78,7 @@ pub fn BackupsPage() -> impl IntoView {
 const KINDS: &[JobKind] = &[
     JobKind::Backup,
     JobKind::VerifyBackup,
+    JobKind::Restore,
     JobKind::Swap,
     JobKind::DropDatabase,
 ];

@@ -49,6 +49,7 @@ fn well_formed(path: &str) -> Request<Body> {
         }
         "start_backup" => json!({ "spec": target }),
         "verify_backup" => json!({ "target": "main", "id": NO_ID }),
+        "plan_restore" | "start_restore" => json!({ "spec": { "target": "main", "backup": NO_ID } }),
         "list_spares" => target,
         "preview_swap" | "swap_back" => json!({ "target": "main", "database": "none" }),
         "start_swap" | "drop_database" => {

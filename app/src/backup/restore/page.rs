@@ -1,0 +1,67 @@
+//! The page before a restore.
+
+use contract::{
+    jobs::JobKind,
+    restore::{RestorePlan, RestoreSpec},
+};
+use leptos::prelude::*;
+use uuid::Uuid;
+
+use super::{
+    super::api::plan_restore,
+    checks::Checks,
+    choices::{Choices, chosen},
+    tables::Tables,
+};
+use crate::{
+    address::{link, use_name, use_pairs, use_target},
+    jobs::{CurrentJob, Work},
+    ui::{At, Bytes, Count, Load, PageHead},
+};
+
+/// What a restore of one backup would find and do. The choices are in the URL, and nothing is written before the start.
+#[component]
+pub fn RestorePage() -> impl IntoView {
+    let (target, id, query) = (use_target(), use_name("id"), use_pairs());
+    // An id that is none finds no backup, which the console says.
+    let spec = Memo::new(move |_| RestoreSpec {
+        target: target.get(),
+        backup: id.with(|id| id.parse().unwrap_or(Uuid::nil())),
+        ..query.with(chosen)
+    });
+    let plan = Resource::new(move || spec.get(), plan_restore);
+    let work = Work::default();
+    let facts = move || {
+        view! {
+            <Transition fallback=|| "Into a new database beside the live one, which stays as it is.">
+                {move || plan.get().and_then(Result::ok).map(|plan| view! { <Facts plan /> })}
+            </Transition>
+        }
+    };
+    let up = ("Backups", link(&target.get_untracked(), "backups"));
+    view! {
+        <PageHead title="Restore" tab=Signal::derive(move || format!("Restore {}", target.get())) facts up />
+        <CurrentJob target kinds=&[JobKind::Restore] work ended=Callback::new(move |()| plan.refetch()) />
+        <Load resource=plan main=true let:plan>
+            <Checks checks=plan.checks.clone() />
+            <Choices spec=spec.get_untracked() plan=plan.clone() work />
+            <Tables tables=plan.tables chosen=spec.with_untracked(|spec| spec.only.clone()) />
+        </Load>
+    }
+    .into_any()
+}
+
+#[component]
+fn Facts(plan: RestorePlan) -> impl IntoView {
+    let backup = plan.backup;
+    view! {
+        <span class="mono">{backup.database}</span>
+        " as of "
+        <At at=backup.taken_at />
+        ": "
+        <Bytes value=backup.bytes />
+        ", "
+        <Count value=backup.rows />
+        " rows"
+    }
+}
