@@ -344,6 +344,12 @@ pub(super) struct Restore {
     /// Show what would be restored and what was checked; nothing is made
     #[arg(long)]
     pub plan: bool,
+    /// Then put it in the live database's place, which is kept under a dated name
+    #[arg(long, requires = "confirm", conflicts_with_all = ["plan", "only"])]
+    pub swap: bool,
+    /// With --swap, the live database's own name, to prove that you mean it
+    #[arg(long, value_name = "NAME", requires = "swap")]
+    pub confirm: Option<String>,
 }
 
 /// One stored backup.

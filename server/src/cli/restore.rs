@@ -6,7 +6,7 @@ use contract::{
 };
 use uuid::Uuid;
 
-use super::{Session, arguments::Restore, confirm, failure::Failure, job, table};
+use super::{Session, arguments::Restore, confirm, failure::Failure, job, swap, table};
 use crate::console::Console;
 
 /// Tables that differ and are shown before a restore.
@@ -33,6 +33,16 @@ pub(super) async fn run(
         no_tablespaces: asked.no_tablespaces,
         as_superuser: asked.as_superuser,
     };
+    if let Some(confirm) = &asked.confirm {
+        // Told before the restore and not after it.
+        let live = backups.spares(&caller, spec.place()).await?.live;
+        if *confirm != live {
+            return Err(Failure::with_hint(
+                "the name behind --confirm is not the live database's",
+                format!("--confirm {live} lets the restored one take its name"),
+            ));
+        }
+    }
     let plan = backups.plan_restore(&caller, spec.clone()).await?;
     if asked.plan {
         session.out.show(&plan, || words(&plan, true));
@@ -51,10 +61,16 @@ pub(super) async fn run(
             &format!("Restore into a new database \"{}\"?", plan.into),
         )?;
     }
-    spec.into = Some(plan.into);
+    let (place, into) = (spec.place().to_owned(), plan.into);
+    spec.into = Some(into.clone());
     let id = backups.restore(&caller, spec).await?;
-    job::wait(session, console, id).await?;
-    Ok(())
+    let Some(confirm) = asked.confirm else {
+        job::wait(session, console, id).await?;
+        return Ok(());
+    };
+    let job = job::wait_quietly(session, console, id).await?;
+    session.note(job.outcome.as_deref().unwrap_or(&job.title));
+    swap::swap(session, console, place, into, confirm).await
 }
 
 /// What was found before a restore; `whole` with what is as it should be, too.

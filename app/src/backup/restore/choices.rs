@@ -3,6 +3,7 @@
 use contract::{
     backup::Part,
     restore::{RestorePlan, RestoreSpec},
+    session::Permission,
 };
 use leptos::prelude::*;
 
@@ -10,6 +11,7 @@ use super::super::api::start_restore;
 use crate::{
     address::Query,
     jobs::Work,
+    session::use_may,
     ui::{CopyCommand, FaultNote, Icon, Menu, command, icons, needs_script},
 };
 
@@ -93,11 +95,11 @@ pub fn Choices(
                 </div>
                 <Check name="roles" checked=spec.create_roles words="Create roles that the server lacks, without passwords" />
                 <Check name="tablespaces" checked=spec.no_tablespaces words="Put everything into the default tablespace" />
-                <Check
-                    name="superuser"
-                    checked=spec.as_superuser
-                    words="Load as the console's own superuser: functions in the backup run with all its rights"
-                />
+                {use_may(Permission::ManageTargets)
+                    .then(|| {
+                        let words = "Load as the console's own superuser: functions in the backup run with all its rights";
+                        view! { <Check name="superuser" checked=spec.as_superuser words /> }
+                    })}
                 <FaultNote outcome=start.value() />
                 <div class="row">
                     <button class="btn" type="submit">
