@@ -343,23 +343,31 @@ impl Ready {
             quote::ident(to)
         );
         let mut work = Box::pin(sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut self.session));
-        let done = loop {
-            let ending = async {
-                let ended = catalog::end_sessions(&mut self.watcher, oid).await;
-                tokio::time::sleep(AGAIN).await;
-                ended
-            };
+        let mut done = None;
+        while done.is_none() {
+            let mut ending = Box::pin(catalog::end_sessions(&mut self.watcher, oid));
+            // To its end in any case: who was ended is told, also when the rename waited for nobody else.
             let ended = tokio::select! {
                 biased;
-                done = &mut work => break Some(done),
-                () = context.cancelled() => break None,
-                ended = ending => ended,
+                ended = &mut ending => ended,
+                finished = &mut work => {
+                    done = Some(finished);
+                    ending.await
+                }
             };
             match ended {
                 Ok(ended) => note(context, &mut self.ended, &ended),
                 Err(error) => tracing::debug!(%error, "sessions could not be ended this time"),
             }
-        };
+            if done.is_none() {
+                tokio::select! {
+                    biased;
+                    finished = &mut work => done = Some(finished),
+                    () = context.cancelled() => break,
+                    () = tokio::time::sleep(AGAIN) => {}
+                }
+            }
+        }
         let Some(done) = done else {
             query("select pg_cancel_backend($1)")
                 .bind(self.pid)
