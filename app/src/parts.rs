@@ -88,6 +88,7 @@ parts! {
     migration, load_migration, show_migration: 0 MigrationsPage = crate::migration::MigrationsPage;
     optimize, load_optimize, show_optimize: 0 OptimizePage = crate::optimize::OptimizePage;
     restore, load_restore, show_restore: 0 RestorePage = crate::backup::RestorePage;
+    schedule, load_schedule, show_schedule: 0 SchedulePage = crate::schedule::SchedulePage;
     settings, load_settings, show_settings: 0 SettingsPage = crate::session::SettingsPage;
     stats, load_stats, show_stats: 0 TablesPage = crate::stats::TablesPage, 1 TablePage = crate::stats::TablePage;
     fleet, load_fleet, show_fleet: 0 FleetPage = crate::target::FleetPage;
@@ -111,6 +112,7 @@ impl Part {
             ["db", _, "backups"] => Self::backup,
             ["db", _, "backups", "new"] => Self::choose,
             ["db", _, "backups", _, "restore"] => Self::restore,
+            ["db", _, "backups", "schedule"] => Self::schedule,
             ["db", _, "import"] => Self::imports,
             ["db", _, "import", _] => Self::import,
             ["audit"] => Self::audit,
@@ -240,6 +242,7 @@ mod tests {
             "/db/a/backups",
             "/db/a/backups/new",
             "/db/a/backups/0190/restore",
+            "/db/a/backups/schedule",
             "/db/a/import",
             "/db/a/import/0190",
             "/audit",

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Instant, jobs::JobId, jobs::JobView};
+use crate::{Instant, jobs::JobId, jobs::JobView, retention::Marks};
 
 /// How well a stored backup is proven; each level includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,6 +72,9 @@ pub struct BackupView {
     /// What a reader must know of it, in sentences, such as that the rows of foreign tables are not in it.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What people put on it: a pin, a label, a note.
+    #[serde(default)]
+    pub marks: Marks,
     /// Who asked for it.
     pub created_by: String,
     /// The job that made it.
@@ -109,6 +112,15 @@ pub struct BackupList {
     pub expected_bytes: Option<i64>,
     /// Milliseconds that a next one will take, from the last one.
     pub expected_ms: Option<i64>,
+    /// When backups are taken by themselves, in words such as `every day at 02:00 (UTC)`; none without a schedule.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// When the next one is due; none without a schedule, and while it is paused.
+    #[serde(default)]
+    pub next_at: Option<Instant>,
+    /// Which are kept, in words such as `7 daily`; none when every one is.
+    #[serde(default)]
+    pub keeps: Option<String>,
 }
 
 /// What to back up.

@@ -103,6 +103,8 @@ pub enum JobKind {
     VerifyBackup,
     /// Restore a backup into a new database.
     Restore,
+    /// Remove backups that no rule keeps.
+    PruneBackups,
     /// Look at a SQLite file.
     InspectFile,
     /// Run every statement of an import on empty tables, and roll it back.
@@ -121,12 +123,13 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind that the product starts.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Migrate,
         Self::Optimize,
         Self::Backup,
         Self::VerifyBackup,
         Self::Restore,
+        Self::PruneBackups,
         Self::InspectFile,
         Self::RehearseImport,
         Self::Import,
@@ -144,6 +147,7 @@ impl JobKind {
             Self::Backup => "backup",
             Self::VerifyBackup => "verify_backup",
             Self::Restore => "restore",
+            Self::PruneBackups => "prune_backups",
             Self::InspectFile => "inspect_file",
             Self::RehearseImport => "rehearse_import",
             Self::Import => "import",
@@ -203,6 +207,8 @@ pub enum Phase {
     Dropping,
     /// Making the result durable.
     Storing,
+    /// Removing old backups.
+    Pruning,
     /// Removing what an ended job left.
     CleaningUp,
     /// Over.
@@ -229,6 +235,7 @@ impl Phase {
             Self::Swapping => "Changing the names",
             Self::Dropping => "Dropping",
             Self::Storing => "Storing",
+            Self::Pruning => "Removing old backups",
             Self::CleaningUp => "Cleaning up",
             Self::Done => "Done",
         }

@@ -6,6 +6,7 @@
 //! To add an area: one file with its specs (what a caller asks for) and views (whole values that a page shows),
 //! then follow the recipe in `engine/src/lib.rs`.
 
+pub mod alarm;
 pub mod audit;
 pub mod backup;
 pub mod console;
@@ -17,6 +18,7 @@ pub mod jobs;
 pub mod migration;
 pub mod optimize;
 pub mod restore;
+pub mod retention;
 pub mod schedule;
 pub mod session;
 pub mod stats;

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use contract::console::SettingView;
+use contract::{alarm::Channel, console::SettingView};
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 
@@ -37,6 +37,57 @@ pub struct EngineConfig {
     pub about: About,
     /// How long nothing may come from a managed database before the job that waits for it is ended.
     pub network_timeout: Duration,
+    /// Who is told when backups fail.
+    pub alarms: AlarmConfig,
+}
+
+/// Who is told when backups fail. Whoever sets up the console says so, and nobody else: the console sends where this leads.
+#[derive(Clone, Default)]
+pub struct AlarmConfig {
+    /// E-mail.
+    pub mail: Option<MailConfig>,
+    /// A webhook.
+    pub webhook: Option<WebhookConfig>,
+}
+
+impl AlarmConfig {
+    /// The channels that are set up.
+    pub fn channels(&self) -> impl Iterator<Item = Channel> {
+        let mail = self.mail.as_ref().map(|_| Channel::Mail);
+        mail.into_iter()
+            .chain(self.webhook.as_ref().map(|_| Channel::Webhook))
+    }
+}
+
+/// E-mail.
+#[derive(Clone)]
+pub struct MailConfig {
+    /// The mail server: `smtps://user:password@host:465`, or `smtp://…` with `?tls=required` for STARTTLS.
+    pub url: SecretString,
+    /// From whom.
+    pub from: String,
+    /// To whom.
+    pub to: Vec<String>,
+}
+
+/// A webhook.
+#[derive(Clone)]
+pub struct WebhookConfig {
+    /// Where it leads. Its path is a secret.
+    pub url: SecretString,
+    /// What is sent there.
+    pub form: WebhookForm,
+}
+
+/// What is sent to a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookForm {
+    /// Every value by its name.
+    Json,
+    /// A text as Slack, Mattermost and others take it.
+    Slack,
+    /// A text as Discord takes it.
+    Discord,
 }
 
 /// The program and what it was told, without secrets.

@@ -114,6 +114,7 @@ impl Engine {
         if self.0.config.works {
             self.spawn(crate::jobs::work(self.clone(), self.stopping(), None));
             self.spawn(crate::schedule::keep_up(self.clone(), self.stopping()));
+            self.spawn(crate::alarm::keep_up(self.clone(), self.stopping()));
         }
     }
 

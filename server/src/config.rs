@@ -20,12 +20,15 @@ use std::{
 use contract::console::SettingView;
 use engine::{
     EngineConfig,
-    config::{About, MigrationSource, PoolConfig, QueryLog, TargetConfig},
+    config::{
+        About, AlarmConfig, MailConfig, MigrationSource, PoolConfig, QueryLog, TargetConfig, WebhookConfig,
+        WebhookForm,
+    },
     target::url::DatabaseUrl,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-pub use setting::{SETTINGS, Setting};
+pub use setting::{MAIL_FROM, MAIL_TO, SETTINGS, SMTP_URL, Setting, WEBHOOK_FORM, WEBHOOK_URL};
 pub use source::Source;
 pub use value::ConfigError;
 
@@ -77,6 +80,8 @@ pub struct Settings {
     pub query_log: QueryLog,
     /// How long nothing may come from a managed database before a job that waits for it ends.
     pub network_timeout: Duration,
+    /// Who is told when backups fail.
+    pub alarms: AlarmConfig,
     /// Which log lines are written.
     pub log_filter: Option<String>,
     /// Whether the log is written as JSON.
@@ -137,6 +142,7 @@ impl Settings {
                     .read(&NETWORK_TIMEOUT, |text| value::number(text, 10, 86_400))?
                     .unwrap_or(SILENCE),
             ),
+            alarms: alarms(source)?,
             log_filter: source.get(&LOG).map(str::to_owned),
             log_json: source.read(&LOG_FORMAT, log_format)?.unwrap_or(false),
             warnings: source.warnings(),
@@ -179,6 +185,7 @@ impl Settings {
                 warnings: self.warnings.clone(),
             },
             network_timeout: self.network_timeout,
+            alarms: self.alarms.clone(),
         }
     }
 }
@@ -227,6 +234,68 @@ fn store_beside(target: &TargetConfig) -> DatabaseUrl {
         options: target.options.clone().database(name),
         password: target.password.clone(),
         link: target.link.clone(),
+    }
+}
+
+fn alarms(source: &Source) -> Result<AlarmConfig, ConfigError> {
+    let from = source.get(&MAIL_FROM).map(str::to_owned);
+    let to: Vec<String> = source
+        .get(&MAIL_TO)
+        .into_iter()
+        .flat_map(|text| text.split(','))
+        .map(|to| to.trim().to_owned())
+        .filter(|to| !to.is_empty())
+        .collect();
+    let mail = match source.secret(&SMTP_URL)? {
+        None => None,
+        Some(url) => {
+            let Some(from) = from else {
+                return Err(ConfigError::of(
+                    &MAIL_FROM,
+                    "it is needed with PGSTEWARD_SMTP_URL".to_owned(),
+                ));
+            };
+            if to.is_empty() {
+                return Err(ConfigError::of(
+                    &MAIL_TO,
+                    "it is needed with PGSTEWARD_SMTP_URL".to_owned(),
+                ));
+            }
+            let mail = MailConfig { url, from, to };
+            engine::alarm::check_mail(&mail).map_err(|problem| ConfigError::of(&SMTP_URL, problem))?;
+            Some(mail)
+        }
+    };
+    let form = source.read(&WEBHOOK_FORM, webhook_form)?;
+    let webhook = match source.secret(&WEBHOOK_URL)? {
+        None => None,
+        Some(url) => {
+            let parsed = url::Url::parse(url.expose_secret())
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            let Some(parsed) = parsed else {
+                return Err(ConfigError::of(
+                    &WEBHOOK_URL,
+                    "it is no http or https address".to_owned(),
+                ));
+            };
+            let form = form.unwrap_or(match parsed.host_str() {
+                Some("hooks.slack.com") => WebhookForm::Slack,
+                Some("discord.com" | "discordapp.com") => WebhookForm::Discord,
+                _ => WebhookForm::Json,
+            });
+            Some(WebhookConfig { url, form })
+        }
+    };
+    Ok(AlarmConfig { mail, webhook })
+}
+
+fn webhook_form(text: &str) -> Result<WebhookForm, String> {
+    match text {
+        "json" => Ok(WebhookForm::Json),
+        "slack" => Ok(WebhookForm::Slack),
+        "discord" => Ok(WebhookForm::Discord),
+        other => Err(format!("\"{other}\" is none of json, slack and discord")),
     }
 }
 

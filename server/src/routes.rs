@@ -40,7 +40,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 8] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 52] = [
+const FUNCTIONS: [(&str, Option<Permission>); 66] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -81,6 +81,20 @@ const FUNCTIONS: [(&str, Option<Permission>); 52] = [
     ("/rpc/start_swap", Some(Permission::Swap)),
     ("/rpc/swap_back", Some(Permission::Swap)),
     ("/rpc/drop_database", Some(Permission::DropDatabase)),
+    ("/rpc/view_schedule", Some(Permission::ViewTarget)),
+    ("/rpc/preview_schedule", Some(Permission::ViewTarget)),
+    ("/rpc/set_schedule", Some(Permission::BackUp)),
+    ("/rpc/pause_schedule", Some(Permission::BackUp)),
+    ("/rpc/resume_schedule", Some(Permission::BackUp)),
+    ("/rpc/remove_schedule", Some(Permission::BackUp)),
+    ("/rpc/run_schedule", Some(Permission::BackUp)),
+    ("/rpc/view_retention", Some(Permission::ViewTarget)),
+    ("/rpc/plan_retention", Some(Permission::ViewTarget)),
+    ("/rpc/set_retention", Some(Permission::DeleteBackup)),
+    ("/rpc/prune_backups", Some(Permission::DeleteBackup)),
+    ("/rpc/mark_backup", Some(Permission::BackUp)),
+    ("/rpc/view_alarms", Some(Permission::ViewTarget)),
+    ("/rpc/test_alarm", Some(Permission::BackUp)),
     ("/rpc/import_files", Some(Permission::Import)),
     ("/rpc/begin_upload", Some(Permission::Import)),
     ("/rpc/find_upload", Some(Permission::Import)),

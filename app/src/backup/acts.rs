@@ -3,6 +3,7 @@
 use contract::{
     backup::{BackupList, BackupView},
     format,
+    retention::{Mark, MarkBackup},
     session::Permission,
 };
 use leptos::prelude::*;
@@ -12,11 +13,12 @@ use crate::{
     address::{link, segment},
     jobs::Work,
     rpc::ApiError,
+    schedule::api::mark_backup,
     session::use_may,
     ui::{CopyCommand, Icon, Menu, command, icons, needs_script, use_toasts},
 };
 
-/// Download, verify, delete, in a menu; what the role may not do is left out.
+/// Download, verify, pin, delete, in a menu; what the role may not do is left out.
 #[component]
 pub fn Acts(
     /// The backup.
@@ -38,6 +40,19 @@ pub fn Acts(
     let verify = Action::new(move |()| verify_backup(target.get_untracked(), id));
     Effect::new(move || match verify.value().get() {
         Some(Ok(_)) => work.begin(),
+        Some(Err(ApiError(fault))) => toasts.fault(&fault),
+        None => {}
+    });
+    let pinned = Memo::new(move |_| backup.with(|backup| backup.marks.pinned));
+    let mark = Action::new(move |mark: &Mark| {
+        mark_backup(MarkBackup {
+            target: target.get_untracked(),
+            id,
+            mark: mark.clone(),
+        })
+    });
+    Effect::new(move || match mark.value().get() {
+        Some(Ok(_)) => changed.run(()),
         Some(Err(ApiError(fault))) => toasts.fault(&fault),
         None => {}
     });
@@ -90,6 +105,23 @@ pub fn Acts(
             </button>
         }
     });
+    let pin = may_verify.then(|| {
+        needs_script("Pin");
+        view! {
+            <button
+                class="menu-item"
+                type="button"
+                title="a pinned backup is kept whatever the rules say, and cannot be deleted"
+                aria-disabled=move || mark.pending().get().then_some("true")
+                on:click=move |_| {
+                    mark.dispatch(if pinned.get_untracked() { Mark::Unpin } else { Mark::Pin });
+                }
+            >
+                <Icon icon=icons::Pin />
+                {move || if pinned.get() { "Unpin" } else { "Pin" }}
+            </button>
+        }
+    });
     let any = download.is_some() || restore.is_some() || may_verify || may_delete;
     let menu = any.then(|| {
         view! {
@@ -101,6 +133,7 @@ pub fn Acts(
                 {restore}
                 {download}
                 {verify}
+                {pin}
                 {delete}
             </Menu>
         }

@@ -125,6 +125,7 @@ mod tests {
             tables: 1,
             rows: 1234,
             only: Vec::new(),
+            marks: Default::default(),
             notes: Vec::new(),
             created_by: "ada".into(),
             job: None,

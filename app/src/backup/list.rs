@@ -126,6 +126,9 @@ fn Row(
                 <span class="strong">
                     <Ago at=taken_at />
                 </span>
+                {move || backup.with(|backup| backup.marks.clone()).pinned.then(|| view! { " " <Badge tone=Tone::Info text="Pinned" /> })}
+                {move || backup.with(|backup| backup.marks.label.clone()).map(|label| view! { <div>{label}</div> })}
+                {move || backup.with(|backup| backup.marks.note.clone()).map(|note| view! { <div class="muted small">{note}</div> })}
                 {move || damage.get().map(|damage| view! { <div class="bad-text small">{damage}</div> })}
                 {move || foreign.get().map(|words| view! { <div class="muted small">{words}</div> })}
                 {backup

@@ -1,6 +1,7 @@
 //! The backups of one managed database.
 
 use contract::{
+    Instant,
     backup::{BackupList, BackupSpec},
     format,
     jobs::{JobKind, JobView},
@@ -22,7 +23,7 @@ use crate::{
     rpc::ApiError,
     session::use_may,
     ui::{
-        Bytes, CopyCommand, Duration, EmptyState, Icon, Keep, Menu, PageHead, command, icons, in_part,
+        Ago, Bytes, CopyCommand, Duration, EmptyState, Icon, Keep, Menu, PageHead, command, icons, in_part,
         needs_script, use_toasts,
     },
 };
@@ -193,9 +194,15 @@ fn Stored(
             <EmptyState title="No backup yet" hint />
         }
     };
+    let by_itself =
+        Memo::new(move |_| list.with(|list| (list.schedule.clone(), list.next_at, list.keeps.clone())));
     view! {
         {warning}
         {tight}
+        {move || {
+            let (schedule, next_at, keeps) = by_itself.get();
+            view! { <ByItself schedule next_at keeps target /> }
+        }}
         <section class="card">
             {move || if empty.get() { Either::Left(none()) } else { Either::Right(view! { <Rows list target work changed /> }) }}
         </section>
@@ -205,6 +212,32 @@ fn Stored(
         }}
     }
     .into_any()
+}
+
+/// When the next one is taken by itself, and which are kept.
+#[component]
+fn ByItself(
+    schedule: Option<String>,
+    next_at: Option<Instant>,
+    keeps: Option<String>,
+    target: Memo<String>,
+) -> impl IntoView {
+    let (words, act) = match (&schedule, next_at) {
+        (Some(schedule), Some(_)) => (format!(", {schedule}"), "Schedule"),
+        (Some(schedule), None) => (format!("The schedule is paused: {schedule}"), "Schedule"),
+        (None, _) => ("No backups are taken by themselves".to_owned(), "Set a schedule"),
+    };
+    view! {
+        <p class="muted">
+            {next_at.map(|at| view! { "Next backup " <Ago at /> })}
+            {words}
+            {keeps.map(|keeps| format!("; keeps {keeps}"))}
+            ". "
+            <a class="link" href=move || link(&target.get(), "backups/schedule")>
+                {act}
+            </a>
+        </p>
+    }
 }
 
 /// Attempts that did not become a backup.

@@ -140,9 +140,9 @@ fn item(finding: Finding, name: &str) -> impl IntoView {
     }
 }
 
-/// The pages are called like their paths.
+/// The pages are called like the end of their paths.
 fn label(page: &str) -> String {
-    let mut letters = page.chars();
+    let mut letters = page.rsplit('/').next().unwrap_or_default().chars();
     letters
         .next()
         .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -46,13 +46,24 @@ pub(super) async fn from(engine: &Engine, target: &Target, found: &Found) -> Res
         ..JobQuery::default()
     };
     let attempts = jobs::store::list(engine.store(), &query, ATTEMPTS).await?;
-    let mut findings = of(&found.backups, &found.unreadable, &attempts, Utc::now());
+    // Whoever set a schedule said how long they can be without one.
+    let oldest = match crate::schedule::alarm_hours(engine, target.name()).await? {
+        Some(hours) => TimeDelta::hours(i64::from(hours)),
+        None => OLDEST,
+    };
+    let mut findings = of(&found.backups, &found.unreadable, &attempts, Utc::now(), oldest);
     findings.extend(tools(engine, target).await);
     Ok(findings)
 }
 
 /// What the stored backups (newest first) and the last attempts (newest first) say.
-fn of(backups: &[BackupView], unreadable: &[Uuid], attempts: &[JobView], now: Instant) -> Vec<Finding> {
+fn of(
+    backups: &[BackupView],
+    unreadable: &[Uuid],
+    attempts: &[JobView],
+    now: Instant,
+    oldest: TimeDelta,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     let good = backups.iter().find(|backup| backup.is_sound());
     match good {
@@ -68,7 +79,7 @@ fn of(backups: &[BackupView], unreadable: &[Uuid], attempts: &[JobView], now: In
                     .on(PAGE),
             );
         }
-        Some(newest) if now - newest.taken_at > OLDEST => found.push(
+        Some(newest) if now - newest.taken_at > oldest => found.push(
             Finding::new(
                 "backup.old",
                 Level::Warning,
@@ -213,6 +224,7 @@ mod tests {
             proven_at: taken_at,
             damage: damage.map(str::to_owned),
             only: Vec::new(),
+            marks: Default::default(),
             notes: Vec::new(),
             foreign: None,
             server_version: "15.19".into(),
@@ -256,7 +268,7 @@ mod tests {
     fn only_a_whole_backup_of_the_last_day_is_nothing_to_tell() {
         let now = Utc::now();
         let hours = |hours| now - TimeDelta::hours(hours);
-        let of = |backups: &[BackupView]| of(backups, &[], &[], now);
+        let of = |backups: &[BackupView]| of(backups, &[], &[], now, OLDEST);
         assert!(of(&[backup(hours(25), None), backup(hours(99), None)]).is_empty());
         assert_eq!(keys(&of(&[])), [("backup.none", Level::Urgent)]);
         assert_eq!(
@@ -287,7 +299,8 @@ mod tests {
     fn a_failed_attempt_is_told_until_a_backup_comes_after_it() {
         let now = Utc::now();
         let hours = |hours| now - TimeDelta::hours(hours);
-        let of = |attempts: &[JobView], taken: Instant| of(&[backup(taken, None)], &[], attempts, now);
+        let of =
+            |attempts: &[JobView], taken: Instant| of(&[backup(taken, None)], &[], attempts, now, OLDEST);
         let failed = of(&[attempt(JobState::Failed, hours(1))], hours(2));
         assert_eq!(keys(&failed), [("backup.failed", Level::Warning)]);
         assert_eq!(failed[0].evidence.as_deref(), Some("The disk is full."));

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    manifest::{ARCHIVE, MANIFEST, PROOF},
+    manifest::{ARCHIVE, MANIFEST, MARKS, PROOF},
     shelf::Shelf,
 };
 use crate::{Error, Result};
@@ -299,7 +299,7 @@ pub(super) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<()>
     })
 }
 
-/// Changes whenever the manifest, the proof or the archive of a backup does; `None` without a manifest.
+/// Changes whenever the manifest, the proof, the marks or the archive of a backup does; `None` without a manifest.
 pub(super) fn stamp(backup: &Path) -> Option<String> {
     let of = |name| {
         let seen = fs::symlink_metadata(backup.join(name))
@@ -315,8 +315,9 @@ pub(super) fn stamp(backup: &Path) -> Option<String> {
     };
     let manifest = of(MANIFEST)?;
     Some(format!(
-        "{manifest} {} {}",
+        "{manifest} {} {} {}",
         of(PROOF).unwrap_or_default(),
+        of(MARKS).unwrap_or_default(),
         of(ARCHIVE).unwrap_or_default()
     ))
 }

@@ -3,6 +3,7 @@
 use contract::{
     Instant,
     backup::{Part, Proof},
+    retention::Marks,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -18,6 +19,8 @@ pub(super) const ARCHIVE: &str = "archive.dump";
 pub(super) const GLOBALS: &str = "globals.sql";
 /// What the backup is.
 pub(super) const MANIFEST: &str = "manifest.json";
+/// What people put on it.
+pub(super) const MARKS: &str = "marks.json";
 /// What the last verification found.
 pub(super) const PROOF: &str = "proof.json";
 
@@ -188,6 +191,29 @@ pub(super) struct ProofFile {
 pub(super) enum ProofKind {
     #[serde(rename = "pgsteward proof")]
     Proof,
+}
+
+/// Pin, label and note.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct MarksFile {
+    pub kind: MarksKind,
+    pub format: u32,
+    /// The backup they are on.
+    pub id: Uuid,
+    pub marks: Marks,
+    pub at: Instant,
+    pub by: String,
+    /// As in the manifest.
+    #[serde(default)]
+    pub key: Option<String>,
+    pub mac: String,
+}
+
+/// See `ManifestKind`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum MarksKind {
+    #[serde(rename = "pgsteward marks")]
+    Marks,
 }
 
 /// A seal that is not set yet.

@@ -14,6 +14,7 @@ pub(crate) mod findings;
 mod folder;
 mod globals;
 mod manifest;
+mod marks;
 mod meter;
 mod prepare;
 mod process;
@@ -22,6 +23,7 @@ mod reach;
 mod read_back;
 mod reconcile;
 pub(crate) mod restore;
+pub(crate) mod retention;
 mod rows;
 pub(crate) mod run;
 mod seal;
@@ -97,6 +99,7 @@ impl Backups<'_> {
         };
         let last = found.backups.iter().find(|backup| backup.is_sound());
         let root = engine.config().backup_dir.clone();
+        let by_itself = crate::schedule::in_words(engine, target.name()).await?;
         Ok(BackupList {
             target: target.name().to_owned(),
             attempts: self.attempts(target.name()).await?,
@@ -107,6 +110,9 @@ impl Backups<'_> {
             free_bytes: looking(move || Ok(Folder::new(&root).free_bytes())).await?,
             expected_bytes: prepare::expected_bytes(last, server.map(|server| server.database_bytes)),
             expected_ms: last.map(|last| last.duration_ms),
+            schedule: by_itself.as_ref().map(|(words, _)| words.clone()),
+            next_at: by_itself.and_then(|(_, next_at)| next_at),
+            keeps: retention::keeps(engine, target.name()).await?,
             backups: found.backups,
         })
     }

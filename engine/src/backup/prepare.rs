@@ -279,6 +279,7 @@ mod tests {
             tables: 0,
             rows: 0,
             only: Vec::new(),
+            marks: Default::default(),
             notes: Vec::new(),
             created_by: String::new(),
             job: None,

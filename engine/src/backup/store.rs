@@ -197,6 +197,17 @@ pub(super) async fn remove(connection: &mut PgConnection, id: Uuid) -> Result<bo
     Ok(removed.rows_affected() > 0)
 }
 
+/// Lets nobody else change the marks of a backup until the transaction ends.
+pub(super) async fn lock(connection: &mut PgConnection, backup: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended($1, 0))",
+        backup.to_string()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// The keys that seals are made and known with, the first one first: name and bits.
 pub(super) async fn keys(pool: &PgPool) -> Result<Vec<(String, Vec<u8>)>, sqlx::Error> {
     let rows = sqlx::query!("select id, key from backup_keys order by number")

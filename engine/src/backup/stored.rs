@@ -5,13 +5,13 @@ use std::{
     path::Path,
 };
 
-use contract::{backup::BackupView, jobs::JobId};
+use contract::{backup::BackupView, jobs::JobId, retention::Marks};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{
     folder::{self, Folder},
-    manifest::{ARCHIVE, FORMAT, MANIFEST, Manifest, PROOF, ProofFile},
+    manifest::{ARCHIVE, FORMAT, MANIFEST, MARKS, Manifest, MarksFile, PROOF, ProofFile},
     seal::{Seal, Seals},
     shelf::Shelf,
 };
@@ -97,6 +97,7 @@ pub(super) fn read(folder: &Folder, seals: &Seals, shelf: &Shelf, place: &str, i
             damage.or_else(|| wrong_size(&path, &manifest))
         }
     };
+    view.marks = marks(&path, seals, &manifest);
     // What the folder says counts: links and rows lead there.
     view.id = id;
     shelf.target().clone_into(&mut view.target);
@@ -135,6 +136,32 @@ fn prove(
     view.proof = proof.proof;
     view.proven_at = proof.at;
     Ok((true, proof.damage))
+}
+
+/// What people put on a backup. A file that cannot be read, or was changed, counts as a pin: in doubt a backup stays.
+fn marks(path: &Path, seals: &Seals, manifest: &Manifest) -> Marks {
+    let doubtful = || {
+        Marks {
+        pinned: true,
+        label: None,
+        note: Some(
+            "Its pin, label and note were changed after they were written. It stays until someone pins or unpins it anew."
+                .to_owned(),
+        ),
+    }
+    };
+    let bytes = match bytes(&path.join(MARKS)) {
+        Ok(None) => return Marks::default(),
+        Ok(Some(bytes)) => bytes,
+        Err(_) => return doubtful(),
+    };
+    match parsed::<MarksFile>(&bytes) {
+        // Another console's pin is a pin.
+        Some(file) if file.id == manifest.id && seals.look(&bytes, file.key.as_deref()) != Seal::Broken => {
+            file.marks
+        }
+        _ => doubtful(),
+    }
 }
 
 fn wrong_size(path: &Path, manifest: &Manifest) -> Option<String> {
@@ -190,6 +217,7 @@ pub(super) fn view(manifest: &Manifest) -> BackupView {
         tables: i64::try_from(manifest.tables.len()).unwrap_or(i64::MAX),
         rows: manifest.rows(),
         only: manifest.only.clone(),
+        marks: Marks::default(),
         notes: manifest.notes.clone(),
         created_by: manifest.created_by.clone(),
         job: Some(JobId(manifest.job)),

@@ -12,7 +12,7 @@ use super::{
     rule::Rule,
     store::{self, Row},
 };
-use crate::{Engine, Result, target::Target};
+use crate::{Engine, Result, alarm, target::Target};
 
 /// The page that shows them.
 const PAGE: &str = "backups/schedule";
@@ -31,7 +31,9 @@ pub(crate) async fn look(engine: &Engine, target: &Target) -> Result<Vec<Finding
         .await?
         .into_iter()
         .next();
-    Ok(of(&row, last.as_ref(), store::now(engine.store()).await?))
+    let mut found = of(&row, last.as_ref(), store::now(engine.store()).await?);
+    found.extend(alarm::findings::look(engine, target).await?);
+    Ok(found)
 }
 
 fn of(row: &Row, last: Option<&RunView>, now: Instant) -> Vec<Finding> {

@@ -12,6 +12,7 @@ mod turn;
 
 use chrono::TimeDelta;
 use contract::{
+    Instant,
     audit::Severity,
     jobs::JobId,
     schedule::{Next, Paused, ScheduleSpec, ScheduleView, VerifyWhen},
@@ -275,6 +276,36 @@ impl Schedules<'_> {
             },
         })
     }
+}
+
+/// The schedule of a managed database in words, and when the next run is due unless it is paused. None without one.
+///
+/// # Errors
+/// The store's failures.
+pub(crate) async fn in_words(engine: &Engine, target: &str) -> Result<Option<(String, Option<Instant>)>> {
+    let Some(row) = store::one(engine.store(), target).await? else {
+        return Ok(None);
+    };
+    // What cannot be read is a finding.
+    let Ok(rule) = Rule::parse(&row.cron, &row.zone) else {
+        return Ok(None);
+    };
+    let next = rule.next(store::now(engine.store()).await?.max(row.settled_until));
+    let at = next
+        .runs
+        .first()
+        .map(|due| due.at)
+        .filter(|_| row.paused_at.is_none());
+    Ok(Some((format!("{} ({})", next.words, row.zone), at)))
+}
+
+/// The hours without a good backup after which someone is to be told; none without a schedule.
+///
+/// # Errors
+/// The store's failures.
+pub(crate) async fn alarm_hours(engine: &Engine, target: &str) -> Result<Option<i32>> {
+    let row = store::one(engine.store(), target).await?;
+    Ok(row.map(|row| row.alarm_hours))
 }
 
 fn none(target: &str) -> Error {

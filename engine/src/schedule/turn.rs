@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     Caller, Engine, Result,
+    backup::retention,
     jobs::{Act, start_in},
 };
 
@@ -289,12 +290,17 @@ async fn follow(engine: &Engine, run: &GoingOn) -> Result<()> {
         },
         None => None,
     };
+    let prune = match verify.is_none() && taken && run.stage != "prune" {
+        true => retention::pruning(engine, &run.target).await?,
+        false => None,
+    };
     let database = engine.target(&run.target)?.database_id(true).await?;
     let caller = engine.session().schedule();
     let mut transaction = engine.store().begin().await?;
-    let stage = match &verify {
-        Some(_) => "verify",
-        None => "over",
+    let stage = match (&verify, &prune) {
+        (Some(_), _) => "verify",
+        (None, Some(_)) => "prune",
+        (None, None) => "over",
     };
     if !store::advance(&mut transaction, run, stage).await? {
         return Ok(());
@@ -310,6 +316,17 @@ async fn follow(engine: &Engine, run: &GoingOn) -> Result<()> {
         .await?
     {
         store::has_job(&mut transaction, run, stage, id).await?;
+    }
+    if let Some(job) = prune {
+        let act = Act {
+            event_type: "backup.prune",
+            severity: Severity::Info,
+            object: None,
+            detail: Some("by its schedule"),
+        };
+        if let Some(id) = start_in(&mut transaction, &caller, &job, Some(database), &act).await? {
+            store::has_job(&mut transaction, run, stage, id).await?;
+        }
     }
     transaction.commit().await?;
     Ok(())

@@ -1,6 +1,8 @@
 //! What the engine promises, shown on real servers: one program, so that all tests share one cluster.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[cfg(feature = "test-jobs")]
+mod alarm;
 mod audit;
 mod audit_chain;
 mod backup;

@@ -9,6 +9,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use contract::{
     backup::{Compression, Part},
+    retention::Retention,
     schedule::{Every, VerifyWhen},
     session::Role,
 };
@@ -166,6 +167,50 @@ pub(super) enum Backup {
         #[arg(long, value_name = "NAME")]
         confirm: String,
     },
+    /// Show which backups are kept, or set it: what any rule keeps is kept
+    ///
+    /// Without a rule it shows what holds, with what a run would do now. With rules it shows what they would do now, asks, and sets them in place of
+    /// those that hold. Old backups are removed after each backup that the schedule takes, and by `prune`.
+    Retention {
+        #[command(flatten)]
+        rules: Rules,
+        /// Keep every backup: no rule holds any more
+        #[arg(long, conflicts_with = "Rules")]
+        none: bool,
+        /// Where days, weeks, months and years begin
+        #[arg(long, value_name = "ZONE", default_value = "UTC")]
+        zone: String,
+    },
+    /// Remove what no rule of `retention` keeps
+    Prune {
+        /// Show what would be removed and why the rest stays, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Keep a backup whatever the retention says; it cannot be deleted by hand either
+    Pin {
+        /// The backup's id
+        id: Uuid,
+    },
+    /// Let the retention decide about a pinned backup again
+    Unpin {
+        /// The backup's id
+        id: Uuid,
+    },
+    /// Give a backup a few words to know it by; empty ones take them away
+    Label {
+        /// The backup's id
+        id: Uuid,
+        /// The words
+        text: String,
+    },
+    /// Write a note on a backup; an empty one takes it away
+    Note {
+        /// The backup's id
+        id: Uuid,
+        /// The words
+        text: String,
+    },
     /// Take over a backup that another console sealed, after it was verified here
     Adopt {
         /// The backup's id
@@ -182,6 +227,47 @@ pub(super) enum Backup {
         #[arg(long)]
         globals: bool,
     },
+}
+
+/// Which backups are kept; 0 is no rule.
+#[derive(clap::Args)]
+#[group(multiple = true)]
+pub(super) struct Rules {
+    /// So many newest ones
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub last: i32,
+    /// Those of so many days before the newest one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub days: i32,
+    /// The last one of each of so many hours that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub hourly: i32,
+    /// The last one of each of so many days that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub daily: i32,
+    /// The last one of each of so many weeks that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub weekly: i32,
+    /// The last one of each of so many months that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub monthly: i32,
+    /// The last one of each of so many years that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub yearly: i32,
+}
+
+impl From<Rules> for Retention {
+    fn from(rules: Rules) -> Self {
+        Self {
+            last: rules.last,
+            days: rules.days,
+            hourly: rules.hourly,
+            daily: rules.daily,
+            weekly: rules.weekly,
+            monthly: rules.monthly,
+            yearly: rules.yearly,
+        }
+    }
 }
 
 #[derive(Subcommand)]

@@ -3,6 +3,7 @@
 use contract::{
     backup::{BackupList, BackupSpec, BackupView, DeleteBackup, Part},
     format,
+    retention::{Mark, MarkBackup, Marks, PrunePlan, Retention, RetentionSpec},
     swap::DropSpec,
 };
 use serde::Serialize;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use super::{
     Session,
     arguments::{Backup, Which},
+    confirm,
     failure::Failure,
     job, restore, swap, table,
 };
@@ -85,6 +87,49 @@ pub(super) async fn run(
             let id = backups.drop_spare(&caller, spec).await?;
             job::wait(session, console, id).await?;
         }
+        Backup::Retention { rules, none, zone } => {
+            let keep = rules.into();
+            let view = match keep == Retention::default() && !none {
+                true => backups.retention(&caller, &target).await?,
+                false => {
+                    let spec = RetentionSpec { target, keep, zone };
+                    let plan = backups.plan_retention(&caller, spec.clone()).await?;
+                    session.note(&plan_words(&plan));
+                    let question = format!("From now on keep {} of {}?", spec.keep.words(), spec.target);
+                    confirm::ask(session, &question)?;
+                    backups.set_retention(&caller, spec).await?
+                }
+            };
+            session.out.show(&view, || {
+                let set = match &view.set {
+                    Some((by, at)) => format!("set by {by} on {}", format::absolute(*at)),
+                    None => "nobody has set a rule".to_owned(),
+                };
+                let kept = view.spec.keep.words();
+                format!(
+                    "Keeps {kept} ({}); {set}.\n{}",
+                    view.spec.zone,
+                    plan_words(&view.plan)
+                )
+            });
+        }
+        Backup::Prune { dry_run: true } => {
+            let view = backups.retention(&caller, &target).await?;
+            session.out.show(&view.plan, || plan_words(&view.plan));
+        }
+        Backup::Prune { dry_run: false } => {
+            let view = backups.retention(&caller, &target).await?;
+            if view.plan.going().next().is_some() {
+                session.note(&plan_words(&view.plan));
+                confirm::ask(session, "Remove them?")?;
+            }
+            let id = backups.prune(&caller, &target).await?;
+            job::wait(session, console, id).await?;
+        }
+        Backup::Pin { id } => mark(session, console, target, id, Mark::Pin).await?,
+        Backup::Unpin { id } => mark(session, console, target, id, Mark::Unpin).await?,
+        Backup::Label { id, text } => mark(session, console, target, id, Mark::Label(text)).await?,
+        Backup::Note { id, text } => mark(session, console, target, id, Mark::Note(text)).await?,
         Backup::Adopt { id } => {
             backups.adopt(&caller, &target, id).await?;
             session.out.show(&id, || format!("Took over {id}."));
@@ -141,6 +186,52 @@ fn chosen(which: &Which, list: &BackupList) -> Result<Uuid, Failure> {
     }
 }
 
+async fn mark(
+    session: &Session<'_>,
+    console: &Console,
+    target: String,
+    id: Uuid,
+    mark: Mark,
+) -> Result<(), Failure> {
+    let caller = session.caller(console);
+    let marks = console
+        .engine
+        .backup()
+        .mark(&caller, MarkBackup { target, id, mark })
+        .await?;
+    session.out.show(&marks, || match marks_words(&marks) {
+        words if words.is_empty() => format!("Nothing is put on {id}."),
+        words => format!("{id}: {words}"),
+    });
+    Ok(())
+}
+
+fn marks_words(marks: &Marks) -> String {
+    let pinned = marks.pinned.then(|| "pinned".to_owned());
+    let label = marks.label.as_ref().map(|label| format!("\"{label}\""));
+    let words: Vec<String> = pinned
+        .into_iter()
+        .chain(label)
+        .chain(marks.note.clone())
+        .collect();
+    words.join(", ")
+}
+
+fn plan_words(plan: &PrunePlan) -> String {
+    let mut text = plan.words();
+    for verdict in &plan.verdicts {
+        text.push_str(&format!(
+            "\n{}  {}  {:>8}  {}: {}",
+            verdict.id,
+            format::absolute(verdict.taken_at),
+            format::bytes(verdict.bytes),
+            if verdict.goes { "goes" } else { "stays" },
+            verdict.why
+        ));
+    }
+    text
+}
+
 fn words(list: &BackupList) -> String {
     let mut text = match list.backups.as_slice() {
         [] => format!(
@@ -157,6 +248,10 @@ fn words(list: &BackupList) -> String {
         }
     };
     for backup in &list.backups {
+        let marks = marks_words(&backup.marks);
+        if !marks.is_empty() {
+            text.push_str(&format!("\n{}: {marks}", backup.id));
+        }
         for note in &backup.notes {
             text.push_str(&format!("\nnote on {}: {note}", backup.id));
         }

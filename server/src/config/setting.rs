@@ -215,9 +215,44 @@ pub const NETWORK_TIMEOUT: Setting = plain(
     "120",
     "Seconds without anything from a managed database after which a job that waits for it ends.",
 );
+/// Where alarms are sent by e-mail.
+pub const SMTP_URL: Setting = secret(
+    "PGSTEWARD_SMTP_URL",
+    "none",
+    "smtps://steward:secret@mail.example:465",
+    "The mail server that alarms go through; `smtp://…:587?tls=required` for STARTTLS.",
+);
+/// The sender of alarms.
+pub const MAIL_FROM: Setting = plain(
+    "PGSTEWARD_MAIL_FROM",
+    "none",
+    "pgsteward@example.com",
+    "The sender of alarms.",
+);
+/// Who gets alarms by e-mail.
+pub const MAIL_TO: Setting = plain(
+    "PGSTEWARD_MAIL_TO",
+    "none",
+    "ops@example.com,ada@example.com",
+    "Who gets alarms by e-mail.",
+);
+/// An address that alarms are posted to.
+pub const WEBHOOK_URL: Setting = secret(
+    "PGSTEWARD_WEBHOOK_URL",
+    "none",
+    "https://hooks.slack.com/services/T000/B000/secret",
+    "An address that alarms are posted to.",
+);
+/// What is posted there.
+pub const WEBHOOK_FORM: Setting = plain(
+    "PGSTEWARD_WEBHOOK_FORM",
+    "`slack` for hooks.slack.com, `discord` for discord.com, else json",
+    "slack",
+    "What is posted there: `json`, `slack` (Mattermost takes it, too) or `discord`.",
+);
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 25] = [
+pub const SETTINGS: [Setting; 30] = [
     DATABASE_URL,
     DIRECT_URL,
     STORE_URL,
@@ -239,6 +274,11 @@ pub const SETTINGS: [Setting; 25] = [
     QUERY_LOGGING,
     SLOW_QUERY,
     NETWORK_TIMEOUT,
+    SMTP_URL,
+    MAIL_FROM,
+    MAIL_TO,
+    WEBHOOK_URL,
+    WEBHOOK_FORM,
     PG_BIN,
     SITE_ROOT,
     LOG,

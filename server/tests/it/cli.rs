@@ -665,3 +665,91 @@ async fn a_database_of_ones_own_needs_a_choice_to_be_migrated() {
         up.out
     );
 }
+
+#[tokio::test]
+async fn schedules_retention_and_marks_are_commands() {
+    let (home, target) = home("planned").await;
+    let none = home.run(&["schedule", "list"]);
+    assert!(
+        none.code == 0 && none.out.contains("No schedule yet"),
+        "{}",
+        none.out
+    );
+    let set = home.json(&[
+        "schedule",
+        "set",
+        "--every",
+        "week",
+        "--on",
+        "thu,mon",
+        "--at",
+        "02:30",
+        "--zone",
+        "Europe/Berlin",
+    ]);
+    assert_eq!(
+        (set["spec"]["cron"].as_str(), set["next"]["words"].as_str()),
+        (Some("30 2 * * 1,4"), Some("every Monday and Thursday at 02:30")),
+        "{set}"
+    );
+    assert_eq!(set["next"]["runs"].as_array().map(Vec::len), Some(5));
+    let wrong = home.run(&["schedule", "set", "--cron", "0 2 30 2 *"]);
+    assert!(
+        wrong.code == 1 && wrong.err.contains("there is no such day"),
+        "{}",
+        wrong.err
+    );
+    assert!(home.json(&["schedule", "pause"])["paused"].is_object());
+    assert!(home.json(&["schedule", "resume"])["paused"].is_null());
+
+    let job = home.json(&["schedule", "run"]);
+    assert_eq!(
+        (job["state"].as_str(), job["kind"].as_str()),
+        (Some("succeeded"), Some("backup")),
+        "{job}"
+    );
+    let newest = home.json(&["backup", "create"])["id"]
+        .as_str()
+        .map(str::to_owned)
+        .unwrap();
+    let old = job["id"].as_str().unwrap();
+    let plan = home.json(&["backup", "retention", "--last", "1", "--yes"]);
+    assert_eq!(plan["plan"]["verdicts"][1]["goes"], true, "{plan}");
+    let dry = home.run(&["backup", "prune", "--dry-run"]);
+    assert!(
+        dry.code == 0 && dry.out.contains("1 of 2 backups would be removed"),
+        "{}",
+        dry.out
+    );
+    assert_eq!(home.json(&["backup", "pin", old])["pinned"], true);
+    assert_eq!(
+        home.json(&["backup", "label", old, "before the move"])["label"],
+        "before the move"
+    );
+    let list = home.run(&["backup", "list"]);
+    assert!(list.out.contains("pinned, \"before the move\""), "{}", list.out);
+    let dry = home.run(&["backup", "prune", "--dry-run"]);
+    assert!(
+        dry.out.contains("Nothing is to be removed now.") && dry.out.contains("pinned"),
+        "{}",
+        dry.out
+    );
+    assert_eq!(home.json(&["backup", "unpin", old])["pinned"], false);
+    let job = home.json(&["backup", "prune", "--yes"]);
+    assert_eq!(job["state"], "succeeded", "{job}");
+    let left = home.json(&["backup", "list"]);
+    let left: Vec<&str> = left["backups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["id"].as_str())
+        .collect();
+    assert_eq!(left, [newest.as_str()]);
+    let gone = home.run(&["schedule", "remove"]);
+    assert!(
+        gone.code == 0 && gone.out.contains("has no schedule any more"),
+        "{}",
+        gone.out
+    );
+    drop(target);
+}

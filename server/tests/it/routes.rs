@@ -56,6 +56,17 @@ fn well_formed(path: &str) -> Request<Body> {
             json!({ "spec": { "target": "main", "database": "none", "confirm": "none" } })
         }
         "delete_backup" => json!({ "request": { "target": "main", "id": NO_ID, "confirm": "main" } }),
+        "view_schedule" | "pause_schedule" | "resume_schedule" | "remove_schedule" | "run_schedule"
+        | "view_retention" | "prune_backups" => target,
+        "view_alarms" => target,
+        "test_alarm" => json!({ "target": "main", "channel": "mail" }),
+        "preview_schedule" => json!({ "cron": "0 2 * * *", "zone": "UTC" }),
+        "set_schedule" => json!({ "spec": {
+            "target": "main", "cron": "never", "zone": "UTC", "jitter_s": 0, "verify": "never", "alarm_hours": 26,
+        } }),
+        "plan_retention" => json!({ "spec": retention(3) }),
+        "set_retention" => json!({ "spec": retention(-1) }),
+        "mark_backup" => json!({ "request": { "target": "main", "id": NO_ID, "mark": "pin" } }),
         "import_files" => json!({}),
         "begin_upload" => json!({ "new": { "name": "a.db", "bytes": 0, "wal_bytes": null } }),
         "find_upload" | "delete_upload" | "inspect_again" => json!({ "id": NO_ID }),
@@ -71,6 +82,12 @@ fn well_formed(path: &str) -> Request<Body> {
         other => panic!("{other} has no request in this test; add one, and its line in server/src/routes.rs"),
     };
     call(path, &body)
+}
+
+fn retention(last: i32) -> serde_json::Value {
+    json!({ "target": "main", "zone": "UTC", "keep": {
+        "last": last, "days": 0, "hourly": 0, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0,
+    } })
 }
 
 fn concrete(path: &str) -> String {

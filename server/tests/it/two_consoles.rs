@@ -77,6 +77,7 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
         },
         about: Default::default(),
         network_timeout: Duration::from_secs(120),
+        alarms: Default::default(),
     })
     .await
     .unwrap();

@@ -10,6 +10,7 @@ mod restore;
 mod restore_faults;
 mod restore_hostile;
 mod restored;
+mod retention;
 mod round_trip;
 mod shelf;
 mod swap;

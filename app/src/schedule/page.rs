@@ -1,0 +1,55 @@
+//! The schedule of a managed database's backups, and which of them are kept.
+
+use contract::jobs::JobKind;
+use leptos::prelude::*;
+
+use super::{
+    api::{view_alarms, view_retention, view_schedule},
+    keep::Kept,
+    planned::Planned,
+    told::Told,
+};
+use crate::{
+    address::{link, use_target},
+    jobs::{CurrentJob, Work},
+    ui::{Keep, PageHead},
+};
+
+/// When backups are taken by themselves, what became of the last runs, and which backups are kept.
+#[component]
+pub fn SchedulePage() -> impl IntoView {
+    let target = use_target();
+    let schedule = Resource::new(move || target.get(), view_schedule);
+    let retention = Resource::new(move || target.get(), view_retention);
+    let alarms = Resource::new(move || target.get(), view_alarms);
+    let work = Work::default();
+    let changed = Callback::new(move |()| {
+        schedule.refetch();
+        retention.refetch();
+        alarms.refetch();
+    });
+    view! {
+        <PageHead
+            title="Schedule"
+            tab=Signal::derive(move || format!("Schedule of {}", target.get()))
+            up=("Backups", link(&target.get_untracked(), "backups"))
+            facts=|| "Backups that are taken by themselves, and which of them are kept."
+        />
+        <CurrentJob
+            target
+            kinds=&[JobKind::Backup, JobKind::VerifyBackup, JobKind::PruneBackups]
+            work
+            ended=changed
+        />
+        <Keep resource=schedule main=true let:schedule>
+            <Planned schedule target work changed />
+        </Keep>
+        <Keep resource=retention let:retention>
+            <Kept retention target work changed />
+        </Keep>
+        <Keep resource=alarms let:alarms>
+            <Told alarms target />
+        </Keep>
+    }
+    .into_any()
+}
