@@ -95,8 +95,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("db/:target/optimize") view={Lazy::<parts::OptimizePage>::new()} />
                     <Route path=path!("db/:target/backups") view={Lazy::<parts::BackupsPage>::new()} />
                     <Route path=path!("db/:target/backups/new") view={Lazy::<parts::ChoosePage>::new()} />
-                    <Route path=path!("db/:target/backups/:id/restore") view={Lazy::<parts::RestorePage>::new()} />
                     <Route path=path!("db/:target/backups/schedule") view={Lazy::<parts::SchedulePage>::new()} />
+                    <Route path=path!("db/:target/backups/:id") view={Lazy::<parts::BackupPage>::new()} />
+                    <Route path=path!("db/:target/backups/:id/restore") view={Lazy::<parts::RestorePage>::new()} />
                     <Route path=path!("db/:target/import") view={Lazy::<parts::ImportsPage>::new()} />
                     <Route path=path!("db/:target/import/:id") view={Lazy::<parts::ImportPage>::new()} />
                     <Route path=path!("audit") view={Lazy::<parts::AuditPage>::new()} />

@@ -78,7 +78,7 @@ macro_rules! parts {
 
 parts! {
     audit, load_audit, show_audit: 0 AuditPage = crate::audit::AuditPage;
-    backup, load_backup, show_backup: 0 BackupsPage = crate::backup::BackupsPage;
+    backup, load_backup, show_backup: 0 BackupsPage = crate::backup::BackupsPage, 1 BackupPage = crate::backup::BackupPage;
     choose, load_choose, show_choose: 0 ChoosePage = crate::backup::ChoosePage;
     console, load_console, show_console: 0 ConsolePage = crate::console::ConsolePage;
     import, load_import, show_import: 0 ImportPage = crate::import::ImportPage;
@@ -87,8 +87,8 @@ parts! {
     login, load_login, show_login: 0 LoginPage = crate::session::LoginPage;
     migration, load_migration, show_migration: 0 MigrationsPage = crate::migration::MigrationsPage;
     optimize, load_optimize, show_optimize: 0 OptimizePage = crate::optimize::OptimizePage;
-    restore, load_restore, show_restore: 0 RestorePage = crate::backup::RestorePage;
     schedule, load_schedule, show_schedule: 0 SchedulePage = crate::schedule::SchedulePage;
+    restore, load_restore, show_restore: 0 RestorePage = crate::backup::RestorePage;
     settings, load_settings, show_settings: 0 SettingsPage = crate::session::SettingsPage;
     stats, load_stats, show_stats: 0 TablesPage = crate::stats::TablesPage, 1 TablePage = crate::stats::TablePage;
     fleet, load_fleet, show_fleet: 0 FleetPage = crate::target::FleetPage;
@@ -109,10 +109,10 @@ impl Part {
             ["db", _, "tables"] | ["db", _, "tables", _, _] => Self::stats,
             ["db", _, "migrations"] => Self::migration,
             ["db", _, "optimize"] => Self::optimize,
-            ["db", _, "backups"] => Self::backup,
             ["db", _, "backups", "new"] => Self::choose,
-            ["db", _, "backups", _, "restore"] => Self::restore,
             ["db", _, "backups", "schedule"] => Self::schedule,
+            ["db", _, "backups"] | ["db", _, "backups", _] => Self::backup,
+            ["db", _, "backups", _, "restore"] => Self::restore,
             ["db", _, "import"] => Self::imports,
             ["db", _, "import", _] => Self::import,
             ["audit"] => Self::audit,
@@ -241,8 +241,9 @@ mod tests {
             "/db/a/optimize",
             "/db/a/backups",
             "/db/a/backups/new",
-            "/db/a/backups/0190/restore",
             "/db/a/backups/schedule",
+            "/db/a/backups/0190",
+            "/db/a/backups/0190/restore",
             "/db/a/import",
             "/db/a/import/0190",
             "/audit",

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use contract::{
-    backup::BackupSpec,
+    backup::{BackupSpec, Proof, VerifySpec},
     jobs::{JobDetail, JobId, JobState, JobView},
     migration::MigrateSpec,
     optimize::OptimizeSpec,
@@ -37,6 +37,16 @@ pub async fn back_up(visitor: &Visitor) -> Result<JobId> {
     visitor
         .call("start_backup", &json!({ "spec": BackupSpec::whole(TARGET) }))
         .await
+}
+
+/// Restores a backup for trial and compares it with its snapshot. A backup has its job's id.
+pub async fn verify(visitor: &Visitor, backup: JobId) -> Result<JobId> {
+    let spec = VerifySpec {
+        target: TARGET.into(),
+        id: backup.0,
+        level: Proof::Equal,
+    };
+    visitor.call("verify_backup", &json!({ "spec": spec })).await
 }
 
 /// Creates what is missing, and analyzes.

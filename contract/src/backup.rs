@@ -13,6 +13,10 @@ pub enum Proof {
     Hash,
     /// L1: pg_restore read the archive whole.
     ReadBack,
+    /// L2: it was restored into an empty server.
+    Restored,
+    /// L3: what was restored is equal to the dump's snapshot: every row, and every object with its owner and grants.
+    Equal,
 }
 
 impl Proof {
@@ -21,8 +25,93 @@ impl Proof {
         match self {
             Self::Hash => "Hash only",
             Self::ReadBack => "Read back whole",
+            Self::Restored => "Restored for trial",
+            Self::Equal => "Restored and equal",
         }
     }
+
+    /// Its number: L0 to L3.
+    pub const fn level(self) -> u8 {
+        match self {
+            Self::Hash => 0,
+            Self::ReadBack => 1,
+            Self::Restored => 2,
+            Self::Equal => 3,
+        }
+    }
+
+    /// The one of this number.
+    pub const fn of_level(level: u8) -> Option<Self> {
+        match level {
+            0 => Some(Self::Hash),
+            1 => Some(Self::ReadBack),
+            2 => Some(Self::Restored),
+            3 => Some(Self::Equal),
+            _ => None,
+        }
+    }
+}
+
+/// What to verify, and how far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifySpec {
+    /// The managed database.
+    pub target: String,
+    /// The backup.
+    pub id: Uuid,
+    /// How far; all levels before are included.
+    pub level: Proof,
+}
+
+/// What a trial restore of a backup found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialReport {
+    /// How far it was to go.
+    pub level: Proof,
+    /// When it ended.
+    pub at: Instant,
+    /// How long the whole verification took, in milliseconds.
+    pub duration_ms: i64,
+    /// How long the restore took, in milliseconds, when it came to its end.
+    pub restored_ms: Option<i64>,
+    /// The version of the throw-away server.
+    pub server: Option<String>,
+    /// Why it came to no end, if so. Then nothing is known beyond the bytes.
+    pub failure: Option<String>,
+    /// Every table, compared by number and hash of its rows; none when nothing was compared.
+    pub tables: Vec<TableProof>,
+    /// What was compared beside the rows: kinds in words, each with how many there are.
+    pub compared: Vec<(String, i64)>,
+    /// What differs, in words; at most a thousand.
+    pub differences: Vec<String>,
+    /// How many more differ.
+    pub more: i64,
+    /// What a reader must know, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// A table of a backup against the same one restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableProof {
+    /// With its schema, quoted.
+    pub name: String,
+    /// Rows in the snapshot.
+    pub rows: i64,
+    /// Rows restored; none when the table is not there.
+    pub restored: Option<i64>,
+    /// Whether they are the same rows.
+    pub equal: bool,
+}
+
+/// A backup with what its last trial found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackupReport {
+    /// The backup.
+    pub backup: BackupView,
+    /// The last trial, if there was one.
+    pub trial: Option<TrialReport>,
+    /// Why this machine cannot restore it for trial, if so.
+    pub no_trial: Option<String>,
 }
 
 /// A stored backup.
@@ -50,6 +139,15 @@ pub struct BackupView {
     pub proof: Proof,
     /// When that was last proven.
     pub proven_at: Instant,
+    /// How long that took, in milliseconds, where it is known.
+    #[serde(default)]
+    pub proven_ms: Option<i64>,
+    /// Whether the snapshot was counted and hashed, so that a restored database can be compared with it.
+    #[serde(default)]
+    pub exact: bool,
+    /// What the last trial could not show, if so: no damage is known, and no more is proven than `proof` says.
+    #[serde(default)]
+    pub concern: Option<String>,
     /// What the last verification found wrong, if anything: then this is no backup any more.
     pub damage: Option<String>,
     /// Why its manifest cannot be vouched for, if so: another console sealed it. Not damage: it can be verified, and taken

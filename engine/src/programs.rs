@@ -110,6 +110,15 @@ impl Programs {
             })
     }
 
+    /// The first folder whose programs are of this very major version.
+    ///
+    /// # Errors
+    /// None today: a folder that cannot be looked at is passed over.
+    pub async fn of_major(given: Option<&Path>, needed: &[&str], major: u32) -> Result<Option<Self>> {
+        let found = all(given, needed).await?;
+        Ok(found.into_iter().find(|programs| programs.version.major == major))
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -40,7 +40,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 8] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 66] = [
+const FUNCTIONS: [(&str, Option<Permission>); 67] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -72,6 +72,7 @@ const FUNCTIONS: [(&str, Option<Permission>); 66] = [
     ("/rpc/start_optimization", Some(Permission::Optimize)),
     ("/rpc/list_backups", Some(Permission::ViewTarget)),
     ("/rpc/start_backup", Some(Permission::BackUp)),
+    ("/rpc/view_backup", Some(Permission::ViewTarget)),
     ("/rpc/verify_backup", Some(Permission::BackUp)),
     ("/rpc/delete_backup", Some(Permission::DeleteBackup)),
     ("/rpc/plan_restore", Some(Permission::Restore)),

@@ -1,7 +1,7 @@
 //! What can be done with one backup.
 
 use contract::{
-    backup::{BackupList, BackupView},
+    backup::{BackupList, BackupView, Proof, VerifySpec},
     format,
     retention::{Mark, MarkBackup},
     session::Permission,
@@ -37,7 +37,13 @@ pub fn Acts(
         backup.with_untracked(|backup| (backup.id, backup.taken_at, backup.target.clone()));
     let href = format!("/download/{}/{id}", segment(&of));
     let deleting = RwSignal::new(false);
-    let verify = Action::new(move |()| verify_backup(target.get_untracked(), id));
+    let verify = Action::new(move |()| {
+        verify_backup(VerifySpec {
+            target: target.get_untracked(),
+            id,
+            level: Proof::ReadBack,
+        })
+    });
     Effect::new(move || match verify.value().get() {
         Some(Ok(_)) => work.begin(),
         Some(Err(ApiError(fault))) => toasts.fault(&fault),
@@ -64,6 +70,13 @@ pub fn Acts(
             </a>
         }
     });
+    let report = format!("{}/{id}", link(&of, "backups"));
+    let report = view! {
+        <a class="menu-item" href=report>
+            <Icon icon=icons::Search />
+            "Report"
+        </a>
+    };
     let may_verify = use_may(Permission::BackUp);
     let verify = may_verify.then(|| {
         needs_script("Verify");
@@ -122,14 +135,14 @@ pub fn Acts(
             </button>
         }
     });
-    let any = download.is_some() || restore.is_some() || may_verify || may_delete;
-    let menu = any.then(|| {
+    let menu = {
         view! {
             <Menu
                 id=format!("acts-{id}")
                 label=format!("Actions for the backup of {}", format::absolute(taken_at))
                 button=|| view! { <Icon icon=icons::More /> }
             >
+                {report}
                 {restore}
                 {download}
                 {verify}
@@ -137,7 +150,7 @@ pub fn Acts(
                 {delete}
             </Menu>
         }
-    });
+    };
     view! {
         {menu}
         {may_delete.then(|| view! { <DeleteBackup open=deleting backup list changed /> })}

@@ -1,7 +1,7 @@
 //! The server functions of backups.
 
 use contract::{
-    backup::{BackupList, BackupSpec},
+    backup::{BackupList, BackupReport, BackupSpec, VerifySpec},
     jobs::JobId,
     restore::{RestorePlan, RestoreSpec},
     swap::{DropSpec, SpareList, SwapPreview, SwapSpec},
@@ -23,10 +23,16 @@ pub async fn start_backup(spec: BackupSpec) -> Result<JobId, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.backup().start(&caller, spec).await }).await
 }
 
+/// One backup with what its last trial restore showed.
+#[server(prefix = "/rpc", endpoint = "view_backup", protocol = Rpc)]
+pub async fn view_backup(target: String, id: Uuid) -> Result<BackupReport, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.backup().report(&caller, &target, id).await }).await
+}
+
 /// Proves a stored backup again, as a job.
 #[server(prefix = "/rpc", endpoint = "verify_backup", protocol = Rpc)]
-pub async fn verify_backup(target: String, id: Uuid) -> Result<JobId, ApiError> {
-    crate::rpc::call(|engine, caller| async move { engine.backup().verify(&caller, &target, id).await }).await
+pub async fn verify_backup(spec: VerifySpec) -> Result<JobId, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.backup().verify_to(&caller, spec).await }).await
 }
 
 /// Deletes a stored backup.

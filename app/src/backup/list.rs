@@ -110,6 +110,10 @@ fn Row(
     } = backup.get_untracked();
     let damage = Memo::new(move |_| backup.with(|backup| backup.damage.clone()));
     let proof = Memo::new(move |_| backup.with(|backup| backup.proof));
+    let proven_ms = Memo::new(move |_| {
+        backup.with(|backup| backup.proven_ms.filter(|_| backup.proof >= Proof::Restored))
+    });
+    let concern = Memo::new(move |_| backup.with(|backup| backup.concern.clone()));
     let proven_at = Signal::derive(move || backup.with(|backup| backup.proven_at));
     let foreign = Memo::new(move |_| {
         backup.with(|backup| {
@@ -130,6 +134,7 @@ fn Row(
                 {move || backup.with(|backup| backup.marks.label.clone()).map(|label| view! { <div>{label}</div> })}
                 {move || backup.with(|backup| backup.marks.note.clone()).map(|note| view! { <div class="muted small">{note}</div> })}
                 {move || damage.get().map(|damage| view! { <div class="bad-text small">{damage}</div> })}
+                {move || concern.get().map(|words| view! { <div class="small">{words}</div> })}
                 {move || foreign.get().map(|words| view! { <div class="muted small">{words}</div> })}
                 {backup
                     .get_untracked()
@@ -151,6 +156,7 @@ fn Row(
                 }}
                 <div class="muted small hide-s">
                     <Ago at=proven_at />
+                    {move || proven_ms.get().map(|ms| view! { ", in " <Duration ms /> })}
                 </div>
             </td>
             <td class="num">
@@ -171,7 +177,7 @@ fn Row(
 
 /// How well a backup is proven.
 #[component]
-fn ProofBadge(proof: Proof, damaged: bool, foreign: bool) -> impl IntoView {
+pub(super) fn ProofBadge(proof: Proof, damaged: bool, foreign: bool) -> impl IntoView {
     let (tone, text, meaning) = match (damaged, foreign, proof) {
         (true, ..) => (
             Tone::Bad,
@@ -193,6 +199,16 @@ fn ProofBadge(proof: Proof, damaged: bool, foreign: bool) -> impl IntoView {
             Proof::ReadBack.label(),
             "pg_restore read the stored archive to its end",
         ),
+        (false, false, Proof::Restored) => (
+            Tone::Ok,
+            Proof::Restored.label(),
+            "it was restored into a throw-away server; its rows were not compared",
+        ),
+        (false, false, Proof::Equal) => (
+            Tone::Ok,
+            Proof::Equal.label(),
+            "what was restored is equal to the snapshot: every row, and every object with its owner and grants",
+        ),
     };
     view! {
         <span title=meaning>
@@ -203,7 +219,7 @@ fn ProofBadge(proof: Proof, damaged: bool, foreign: bool) -> impl IntoView {
 
 /// What else there is to know, folded.
 #[component]
-fn Facts(backup: BackupView) -> impl IntoView {
+pub(super) fn Facts(backup: BackupView) -> impl IntoView {
     let sha = StoredValue::new(backup.sha256.clone());
     let globals = use_may(Permission::DownloadBackup)
         .then(|| format!("/download/{}/{}/globals", segment(&backup.target), backup.id));

@@ -7,10 +7,12 @@ mod delete;
 mod list;
 mod page;
 pub mod parts;
+mod report;
 mod restore;
 mod spares;
 mod swap;
 
 pub use choose::ChoosePage;
 pub use page::BackupsPage;
+pub use report::BackupPage;
 pub use restore::RestorePage;

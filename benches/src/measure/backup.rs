@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::jobs::{JobView, StepState};
+use contract::jobs::{JobId, JobView, StepState};
 use tokio::process::Command;
 
 use super::megabytes;
@@ -23,6 +23,10 @@ use crate::{
 
 /// Times the wall time of bare pg_dump.
 const BAR: f64 = 1.05;
+/// Times the restore of which it is the proof.
+const VERIFY_BAR: f64 = 1.5;
+/// The part of a verification that restores.
+const RESTORE: &str = "Restore into a throw-away server";
 /// Megabytes that one running job may add.
 const JOB_MEMORY: f64 = 32.0;
 
@@ -31,6 +35,7 @@ const PARTS: [&str; 4] = ["Dump", "Roles and tablespaces", "Hash and read back",
 
 /// One backup, in seconds.
 struct Ours {
+    id: JobId,
     whole: f64,
     parts: [f64; PARTS.len()],
 }
@@ -52,6 +57,7 @@ pub async fn against_pg_dump(console: &Console, sessions: &mut Sessions, plan: &
         peaks.alone = peaks.alone.max(seen.alone);
         peaks.with_children = peaks.with_children.max(seen.with_children);
     }
+    let proven = verify(&visitor, &ours).await?;
     let peer = median(bares.iter().copied());
     let whole = median(ours.iter().map(|it| it.whole));
     let parts: Vec<f64> = (0..PARTS.len())
@@ -91,6 +97,7 @@ pub async fn against_pg_dump(console: &Console, sessions: &mut Sessions, plan: &
             added <= JOB_MEMORY,
             || format!("peak {:.1} MB", megabytes(peaks.alone)),
         ),
+        proven,
     ];
     let note = format!(
         "Backup: the demonstration database of a million rows, {} rounds, each first `pg_dump -Fc` into a file and then the \
@@ -122,6 +129,28 @@ fn listed(values: impl Iterator<Item = f64>) -> String {
     texts.join(", ")
 }
 
+/// Verifies the last backup to the end: read back, restored, every row compared.
+async fn verify(visitor: &Visitor, ours: &[Ours]) -> Result<Row> {
+    let backup = ours.last().ok_or("no backup was taken")?.id;
+    let id = jobs::verify(visitor, backup).await?;
+    let job = jobs::succeeded(visitor, id).await?;
+    let whole =
+        job.finished_at.ok_or("the verification has no end")? - job.started_at.unwrap_or(job.created_at);
+    let whole = whole.as_seconds_f64();
+    let restore = step(&job, RESTORE)?;
+    let ratio = whole / restore;
+    Ok(Row::new(
+        "backup, restored and compared row for row",
+        format!("≤ {VERIFY_BAR:.1} × its restore"),
+        format!("{ratio:.2} × ({whole:.2} s, its restore {restore:.2} s)"),
+        ratio <= VERIFY_BAR,
+        || {
+            "it is read back, and the throw-away server is made, before the restore; rows are hashed after it"
+                .to_owned()
+        },
+    ))
+}
+
 async fn back_up(visitor: &Visitor) -> Result<Ours> {
     let id = jobs::back_up(visitor).await?;
     let job = jobs::succeeded(visitor, id).await?;
@@ -131,7 +160,7 @@ async fn back_up(visitor: &Visitor) -> Result<Ours> {
     for (part, name) in parts.iter_mut().zip(PARTS) {
         *part = step(&job, name)?;
     }
-    Ok(Ours { whole, parts })
+    Ok(Ours { id, whole, parts })
 }
 
 /// Seconds that a named part of the job took.

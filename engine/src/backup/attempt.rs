@@ -12,7 +12,8 @@ use contract::{
     format,
     jobs::{LogLevel, Phase, StepState},
 };
-use sqlx::PgConnection;
+use sha2::{Digest, Sha256};
+use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::watch;
 
 use super::{
@@ -20,14 +21,19 @@ use super::{
     dump::{self, Dump},
     folder,
     globals::{self, Globals},
-    manifest::{ARCHIVE, FORMAT, GLOBALS, MANIFEST, Manifest, ManifestKind, StoredFile, Table, unsealed},
+    inventory::{self, Inventory},
+    manifest::{
+        ARCHIVE, FORMAT, GLOBALS, INVENTORY, MANIFEST, Manifest, ManifestKind, StoredFile, Table, unsealed,
+    },
     meter::Meter,
-    prepare::Ready,
+    prepare::{self, Ready},
     pump::{Flow, forget_pages},
     reach::Reach,
     read_back::{self, Damage},
     reconcile::{self, blocking},
-    rows, store, words,
+    rows,
+    snapshot::Counted,
+    store, words,
 };
 use crate::{
     Error, Result,
@@ -128,6 +134,8 @@ impl Attempt<'_> {
         let meter = Mutex::new(Meter::new(&snapshot.tables, last.as_ref()));
         let (taken_at, snapshot_id) = (snapshot.taken_at, snapshot.id.clone());
         let parts = snapshot.arguments.clone();
+        let sequences = snapshot.sequences.clone();
+        let (exact, only_parts) = (sequences.is_some(), !parts.is_empty());
         let (tables, left_out, migration, large_objects) = (
             snapshot.tables.clone(),
             snapshot.left_out.clone(),
@@ -154,11 +162,16 @@ impl Attempt<'_> {
         };
         let dumping = Box::pin(async {
             let dumped = dump.run(archive, &meter, locked).await?;
-            context.phase(Phase::Dumping, "Counting rows".to_owned());
+            let counting = if exact {
+                "Counting and hashing rows"
+            } else {
+                "Counting rows"
+            };
+            context.phase(Phase::Dumping, counting.to_owned());
             Ok(dumped)
         });
         let counting = Box::pin(async {
-            let counted = context.unless_cancelled(snapshot.count(when_locked)).await;
+            let counted = context.unless_cancelled(snapshot.count(when_locked, &flow)).await;
             if matches!(counted, Err(Error::Cancelled)) {
                 // pg_dump is asked to stop, and gets the time to; giving up here would kill it.
                 while dumped.changed().await.is_ok() {}
@@ -173,6 +186,10 @@ impl Attempt<'_> {
         };
         let dump_ms = self.end(DUMP, started, format::bytes(to_i64(written.bytes)));
         let meter = meter.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Counted {
+            rows: counted,
+            inventory,
+        } = counted;
         let uncounted = counted.iter().filter(|rows| rows.is_none()).count();
         let mut tables: Vec<Table> = tables
             .into_iter()
@@ -209,6 +226,29 @@ impl Attempt<'_> {
         for note in &notes {
             context.log(LogLevel::Warn, note.clone());
         }
+        let inventory = match (inventory, sequences) {
+            (Some(inventory), Some(first)) => self
+                .write_inventory(inventory, first, &target, &partial)
+                .await?
+                .map_err(Some),
+            // What is left out is told anyway.
+            _ if only_parts => Err(None),
+            _ => Err(Some(
+                "Its rows were counted and not hashed, as was asked for".to_owned(),
+            )),
+        };
+        let inventory = match inventory {
+            Ok(file) => Some(file),
+            Err(None) => None,
+            Err(Some(why)) => {
+                let note =
+                    format!("{why}: it can be restored for trial, but not compared with its snapshot.");
+                context.log(LogLevel::Warn, note.clone());
+                notes.push(note);
+                None
+            }
+        };
+
         let started = self.begin(ROLES, Phase::Dumping);
         target.close_idle().await;
         let roles = match self.roles(&programs, &reach, &partial, &target).await? {
@@ -259,6 +299,7 @@ impl Attempt<'_> {
             tool_version: programs.version().to_string(),
             archive,
             globals: roles,
+            inventory,
             dump_ms,
             read_back_ms,
             duration_ms: millis(self.begun.elapsed()),
@@ -295,6 +336,67 @@ impl Attempt<'_> {
         }
         self.end(STORE, started, folder.stored(&place, id).display().to_string());
         Ok(manifest)
+    }
+
+    /// Adds where the sequences stand now, and writes the inventory into the backup's folder. Why there is none, in words, when the
+    /// server does not give it: the backup is none the worse.
+    ///
+    /// # Errors
+    /// `Cancelled`; `Io`.
+    async fn write_inventory(
+        &self,
+        inventory: std::result::Result<Inventory, String>,
+        first: Vec<inventory::Read>,
+        target: &Target,
+        partial: &Path,
+    ) -> Result<std::result::Result<StoredFile, String>> {
+        let mut inventory = match inventory {
+            Ok(inventory) => inventory,
+            Err(why) => {
+                return Ok(Err(format!(
+                    "Its snapshot could not be counted and hashed, because {why}"
+                )));
+            }
+        };
+        let context = self.context;
+        let last = async {
+            let mut connection = target.connect(&prepare::purpose(context.id.0)).await?;
+            let failed = |source| target.error(source);
+            connection.execute("begin read only").await.map_err(failed)?;
+            let last = inventory::stand(&mut connection).await.map_err(failed)?;
+            connection.close().await.ok();
+            Ok(last)
+        };
+        let limit = context.engine.config().network_timeout;
+        let last = tokio::time::timeout(limit, context.unless_cancelled(last)).await;
+        match last {
+            Ok(Ok(last)) => inventory.sequences = inventory::between(first, last),
+            Ok(Err(Error::Cancelled)) => return Err(Error::Cancelled),
+            Ok(Err(error)) => {
+                let message = error.fault().message;
+                return Ok(Err(format!(
+                    "Where its sequences stand could not be read ({})",
+                    message.trim_end_matches('.')
+                )));
+            }
+            Err(_) => {
+                return Ok(Err(
+                    "Where its sequences stand could not be read in time".to_owned()
+                ));
+            }
+        }
+        let partial = partial.to_owned();
+        blocking(move || {
+            let bytes = serde_json::to_vec(&inventory)
+                .map_err(|error| Error::internal("writing down an inventory", error))?;
+            folder::write_whole(&partial, INVENTORY, &bytes)?;
+            Ok(Ok(StoredFile {
+                name: INVENTORY.to_owned(),
+                bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+                sha256: hex::encode(Sha256::digest(&bytes)),
+            }))
+        })
+        .await
     }
 
     /// Comes back once nothing has come from the managed database for too long: no byte and no word of pg_dump, and the

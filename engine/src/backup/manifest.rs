@@ -2,7 +2,7 @@
 
 use contract::{
     Instant,
-    backup::{Part, Proof},
+    backup::{Part, Proof, TrialReport},
     retention::Marks,
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ pub(super) const GLOBALS: &str = "globals.sql";
 pub(super) const MANIFEST: &str = "manifest.json";
 /// What people put on it.
 pub(super) const MARKS: &str = "marks.json";
+/// What the snapshot holds.
+pub(super) const INVENTORY: &str = "inventory.json";
 /// What the last verification found.
 pub(super) const PROOF: &str = "proof.json";
 
@@ -42,6 +44,10 @@ pub(super) struct Manifest {
     pub archive: StoredFile,
     /// `None` when the console's user may not read the roles; `notes` says so.
     pub globals: Option<StoredFile>,
+    /// What the snapshot holds, counted and hashed; `None` when that was not asked for or not possible, and in manifests of older
+    /// versions: such a backup can be restored for trial and not compared.
+    #[serde(default)]
+    pub inventory: Option<StoredFile>,
     pub dump_ms: i64,
     pub read_back_ms: i64,
     pub duration_ms: i64,
@@ -176,8 +182,14 @@ pub(super) struct ProofFile {
     pub archive_sha256: String,
     pub at: Instant,
     pub proof: Proof,
+    /// How long the verification took that showed this, in milliseconds.
+    #[serde(default)]
+    pub duration_ms: Option<i64>,
     /// What is wrong, in words; then `proof` is not what the backup has any more.
     pub damage: Option<String>,
+    /// The last trial restore.
+    #[serde(default)]
+    pub trial: Option<TrialReport>,
     pub by: String,
     pub job: Uuid,
     /// As in the manifest.

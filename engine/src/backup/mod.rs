@@ -13,6 +13,7 @@ mod dump;
 pub(crate) mod findings;
 mod folder;
 mod globals;
+mod inventory;
 mod manifest;
 mod marks;
 mod meter;
@@ -32,14 +33,16 @@ mod snapshot;
 mod store;
 mod stored;
 pub(crate) mod swap;
+mod throw_away;
 mod tool;
+mod trial;
 pub(crate) mod verify;
 mod words;
 
 use chrono::{TimeDelta, Utc};
 use contract::{
     audit::Severity,
-    backup::{BackupList, BackupSpec, BackupView, Compression},
+    backup::{BackupList, BackupReport, BackupSpec, BackupView, Compression, Proof, VerifySpec},
     jobs::{JobId, JobKind, JobQuery, JobState, JobView},
     session::Permission,
     target::TargetState,
@@ -124,6 +127,16 @@ impl Backups<'_> {
     /// store's failures.
     pub async fn start(&self, caller: &Caller, spec: BackupSpec) -> Result<JobId> {
         caller.permit(Permission::BackUp)?;
+        self.start_as(caller, spec, true).await
+    }
+
+    /// The same, with the choice whether every table is counted and hashed in the dump's own snapshot. That reads the database a
+    /// second time, beside the dump; without it, what is restored can never be compared row for row.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_as(&self, caller: &Caller, spec: BackupSpec, exact: bool) -> Result<JobId> {
+        caller.permit(Permission::BackUp)?;
         chosen::check(&spec)?;
         let target = self.0.target(&spec.target)?.name().to_owned();
         let parts: Vec<String> = spec.only.iter().map(ToString::to_string).collect();
@@ -138,6 +151,7 @@ impl Backups<'_> {
             target,
             only: spec.only,
             compression: spec.compression,
+            exact,
         };
         jobs::start(self.0, caller, &job, act).await
     }
@@ -162,6 +176,7 @@ impl Backups<'_> {
             target: target.to_owned(),
             only: Vec::new(),
             compression: Compression::default(),
+            exact: true,
         };
         jobs::start_in(transaction, caller, &job, Some(database), &act).await
     }
@@ -192,6 +207,7 @@ impl Backups<'_> {
             target: view.target,
             backup: view.id,
             taken_at: view.taken_at,
+            level: Proof::ReadBack,
         };
         Ok(Some((job, view.file)))
     }
@@ -202,7 +218,45 @@ impl Backups<'_> {
     /// `NotFound`; `Conflict` when this backup is being verified already; the store's failures.
     pub async fn verify(&self, caller: &Caller, target: &str, id: Uuid) -> Result<JobId> {
         caller.permit(Permission::BackUp)?;
+        let spec = VerifySpec {
+            target: target.to_owned(),
+            id,
+            level: Proof::ReadBack,
+        };
+        self.verify_to(caller, spec).await
+    }
+
+    /// Queues a verification up to a level: the bytes alone, the read-back, a trial restore into a throw-away server of the same
+    /// version, and its comparison with the snapshot, row for row. What it finds is kept with the backup.
+    ///
+    /// # Errors
+    /// As [`Self::verify`]; `Conflict` when this backup cannot be proven as far, or not on this machine, with the reason.
+    pub async fn verify_to(&self, caller: &Caller, spec: VerifySpec) -> Result<JobId> {
+        caller.permit(Permission::BackUp)?;
+        let VerifySpec { target, id, level } = spec;
+        let target = target.as_str();
         let view = self.find(target, id).await?;
+        if level == Proof::Equal && !view.exact {
+            return Err(Error::conflict(
+                "Nothing was counted and hashed in this backup's snapshot, so what is restored cannot be compared with it.",
+                "Restore it for trial: pgsteward backup verify --level 2.",
+            ));
+        }
+        if level >= Proof::Restored {
+            if let Some(foreign) = &view.foreign {
+                return Err(Error::conflict(
+                    format!(
+                        "It is not known who wrote this backup, and what is in it would be run. {foreign}"
+                    ),
+                    "Read it back first: pgsteward backup verify --level 1; then take it over: pgsteward backup adopt.",
+                ));
+            }
+            trial::programs(
+                self.0.config().pg_bin.as_deref(),
+                &self.manifest(target, id).await?.0,
+            )
+            .await?;
+        }
         if let Some(job) = store::verifying(self.0.store(), id).await? {
             return Err(Error::conflict(
                 "This backup is being verified already.",
@@ -213,14 +267,58 @@ impl Backups<'_> {
             event_type: "backup.verify",
             severity: Severity::Info,
             object: Some(&view.file),
-            detail: None,
+            detail: Some(level.label()),
         };
         let job = verify::VerifyBackup {
             target: view.target.clone(),
             backup: id,
             taken_at: view.taken_at,
+            level,
         };
         jobs::start(self.0, caller, &job, act).await
+    }
+
+    /// A backup with what its last trial restore found.
+    ///
+    /// # Errors
+    /// `NotFound`; `Io` when its files cannot be read; the store's failures.
+    pub async fn report(&self, caller: &Caller, target: &str, id: Uuid) -> Result<BackupReport> {
+        caller.permit(Permission::ViewTarget)?;
+        let backup = self.find(target, id).await?;
+        let (manifest, path) = match self.manifest(target, id).await {
+            Ok(found) => found,
+            // Its manifest is what is damaged, and the view says so.
+            Err(_) if backup.damage.is_some() => {
+                return Ok(BackupReport {
+                    backup,
+                    trial: None,
+                    no_trial: None,
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        let no_trial = trial::programs(self.0.config().pg_bin.as_deref(), &manifest)
+            .await
+            .err()
+            .map(|error| error.fault().message);
+        let seals = seal::Seals::load(self.0).await?;
+        let trial = looking(move || stored::trial(&path, &seals, &manifest)).await?;
+        Ok(BackupReport {
+            backup,
+            trial,
+            no_trial,
+        })
+    }
+
+    /// A stored backup's manifest, and its folder.
+    async fn manifest(&self, target: &str, id: Uuid) -> Result<(manifest::Manifest, std::path::PathBuf)> {
+        let folder = Folder::new(&self.0.config().backup_dir);
+        let shelf = Shelf::of(self.0, &self.0.target(target)?).await?;
+        let (place, stored) = reconcile::refresh(self.0, &folder, &shelf, id).await?;
+        match stored {
+            stored::Stored::Known { manifest, .. } => Ok((manifest, folder.stored(&place, id))),
+            _ => Err(gone()),
+        }
     }
 
     async fn find(&self, target: &str, id: Uuid) -> Result<BackupView> {

@@ -46,7 +46,7 @@ pub(super) struct Ready {
 }
 
 /// The name of a backup's sessions, without the console's own before it.
-fn purpose(id: Uuid) -> String {
+pub(super) fn purpose(id: Uuid) -> String {
     format!("backup {id}")
 }
 
@@ -134,7 +134,16 @@ pub(super) async fn prepare(context: &JobContext, asked: &TakeBackup) -> Result<
         programs.version(),
         programs.folder().display(),
     ));
-    let snapshot = Snapshot::take(connection, &target, facts.server.version_num, &sizes, &asked.only).await?;
+    let exact = asked.exact && asked.only.is_empty();
+    let snapshot = Snapshot::take(
+        connection,
+        &target,
+        facts.server.version_num,
+        &sizes,
+        &asked.only,
+        exact,
+    )
+    .await?;
     context.info(format!(
         "Snapshot {} taken: {} tables.",
         snapshot.id,
@@ -271,6 +280,9 @@ mod tests {
             sha256: String::new(),
             proof: contract::backup::Proof::Hash,
             proven_at: chrono::Utc::now(),
+            proven_ms: None,
+            exact: false,
+            concern: None,
             damage: None,
             foreign: None,
             server_version: String::new(),

@@ -28,6 +28,8 @@ pub(super) struct Flow {
     pub written: AtomicU64,
     /// Lines that the tool said.
     pub said: AtomicU64,
+    /// Rows that were counted beside it.
+    counted: AtomicU64,
     /// Whether what came is being written: then it is the disk that is waited for.
     pub writing: AtomicBool,
     /// For how many seconds nothing has come from the managed database; 0 while it speaks.
@@ -40,6 +42,12 @@ impl Flow {
         self.written
             .load(Ordering::Relaxed)
             .wrapping_add(self.said.load(Ordering::Relaxed))
+            .wrapping_add(self.counted.load(Ordering::Relaxed))
+    }
+
+    /// One row more was counted.
+    pub(super) fn count(&self) {
+        self.counted.fetch_add(1, Ordering::Relaxed);
     }
 }
 

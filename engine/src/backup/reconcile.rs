@@ -12,7 +12,7 @@ use super::{
     shelf::Shelf,
     store,
     stored::{self, Stored},
-    words,
+    throw_away, words,
 };
 use crate::{Engine, Error, Result};
 
@@ -213,6 +213,23 @@ pub(super) async fn sweep(engine: &Engine) -> Result<Vec<String>> {
         }
     };
     let mut stuck = Vec::new();
+    let data_dir = engine.config().data_dir.clone();
+    let clusters = {
+        let data_dir = data_dir.clone();
+        looking(move || Ok(throw_away::left(&data_dir))).await?
+    };
+    for job in clusters {
+        if store::is_live(engine.store(), contract::jobs::JobId(job)).await? {
+            continue;
+        }
+        let place = throw_away::Place::of(&data_dir, job);
+        if let Err(error) = blocking(move || place.remove()).await {
+            stuck.push(told(
+                &error,
+                "What a broken-off verification left cannot be removed",
+            ));
+        }
+    }
     for leftover in leftovers {
         let folder = folder.clone();
         let (done, what) = match leftover {

@@ -39,6 +39,14 @@ pub(crate) struct TakeBackup {
     /// How the archive is compressed.
     #[serde(default)]
     pub compression: Compression,
+    /// Whether the snapshot is counted and hashed.
+    #[serde(default = "exactly")]
+    pub exact: bool,
+}
+
+/// What jobs of older versions do not say.
+const fn exactly() -> bool {
+    true
 }
 
 impl Job for TakeBackup {

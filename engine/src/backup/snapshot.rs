@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use super::{
     catalog::{self, TableRow},
     chosen::Chosen,
+    inventory::{self, Content, Inventory, Read},
+    pump::Flow,
 };
 use crate::{
     Result, quote,
@@ -38,6 +40,16 @@ pub(super) struct Snapshot {
     pub large_objects: i64,
     /// What makes pg_dump take the chosen parts alone.
     pub arguments: Vec<String>,
+    /// Where the sequences stand; none when nothing is to be counted and hashed.
+    pub sequences: Option<Vec<Read>>,
+}
+
+/// What was counted in a snapshot.
+pub(super) struct Counted {
+    /// The rows of each table, in the order of `Snapshot::tables`.
+    pub rows: Vec<Option<i64>>,
+    /// Everything, when that was asked for; why not, when it could not be had.
+    pub inventory: Option<std::result::Result<Inventory, String>>,
 }
 
 impl Snapshot {
@@ -51,6 +63,7 @@ impl Snapshot {
         version_num: i32,
         sizes: &HashMap<i64, i64>,
         only: &[Part],
+        exact: bool,
     ) -> Result<Self> {
         let failed = |source| target.error(source);
         settle(&mut connection, version_num).await.map_err(failed)?;
@@ -80,6 +93,11 @@ impl Snapshot {
                 (0, arguments)
             }
         };
+        // Before pg_dump reads any.
+        let sequences = match exact {
+            true => Some(inventory::stand(&mut connection).await.map_err(failed)?),
+            false => None,
+        };
         Ok(Self {
             connection,
             target: target.clone(),
@@ -90,53 +108,105 @@ impl Snapshot {
             migration,
             large_objects,
             arguments,
+            sequences,
         })
     }
 
-    /// Counts the rows of each table, in the order of `tables`, and ends the transaction. Waits until `locked` says
+    /// Counts the rows of each table, and hashes them when the inventory is wanted, and ends the transaction. Waits until `locked` says
     /// that pg_dump holds its locks: then nothing can be truncated or dropped under the count. A table is `None` when another
     /// session is waiting to change it (asking for its lock would wait for that session, and that session waits for
     /// pg_dump), and when the server has no room for one lock more.
     ///
     /// # Errors
     /// The managed database's.
-    pub(super) async fn count(mut self, mut locked: watch::Receiver<bool>) -> Result<Vec<Option<i64>>> {
+    pub(super) async fn count(mut self, mut locked: watch::Receiver<bool>, flow: &Flow) -> Result<Counted> {
         if locked.wait_for(|&locked| locked).await.is_err() {
             // pg_dump failed before it had its locks. It says why; whoever waits for both hears that and not this.
             return std::future::pending().await;
         }
         let target = self.target;
         let failed = |source| target.error(source);
-        // Planning a count evaluates expressions of indexes and the like. Where those are others', rows are counted as they
-        // are copied out, which plans nothing.
-        let ids: Vec<Oid> = self.tables.iter().filter_map(TableRow::oid).collect();
-        let others: HashSet<Oid> = look::distrusted(&mut self.connection, &ids)
-            .await
-            .map_err(failed)?
-            .into_iter()
-            .map(|(table, _)| table)
-            .collect();
-        let mut rows = Vec::with_capacity(self.tables.len());
+        let how = match &self.sequences {
+            Some(_) => {
+                inventory::settle(&mut self.connection).await.map_err(failed)?;
+                How::Exactly(inventory::columns(&mut self.connection).await.map_err(failed)?)
+            }
+            None => {
+                // Planning a count evaluates expressions of indexes and the like. Where those are others', rows are counted as
+                // they are copied out, which plans nothing.
+                let ids: Vec<Oid> = self.tables.iter().filter_map(TableRow::oid).collect();
+                let others = look::distrusted(&mut self.connection, &ids)
+                    .await
+                    .map_err(failed)?;
+                How::Rows(others.into_iter().map(|(table, _)| table).collect())
+            }
+        };
+        let mut contents = Vec::with_capacity(self.tables.len());
         for batch in self.tables.chunks(AT_ONCE) {
-            match count_all(&mut self.connection, &target, batch, &others).await? {
-                Some(counted) => rows.extend(counted.into_iter().map(Some)),
+            match count_all(&mut self.connection, &target, batch, &how, flow).await? {
+                Some(counted) => contents.extend(counted.into_iter().map(Some)),
                 None => {
                     for table in batch {
-                        let one = count_all(
-                            &mut self.connection,
-                            &target,
-                            std::slice::from_ref(table),
-                            &others,
-                        )
-                        .await?;
-                        rows.push(one.and_then(|one| one.first().copied()));
+                        let one = std::slice::from_ref(table);
+                        let one = count_all(&mut self.connection, &target, one, &how, flow).await?;
+                        contents.push(one.and_then(|one| one.first().copied()));
                     }
                 }
             }
         }
+        let inventory = match &how {
+            How::Exactly(columns) => {
+                let tables = self
+                    .tables
+                    .iter()
+                    .zip(&contents)
+                    .map(|(table, content)| content.map(|content| columns.with(table, content)))
+                    .collect::<Option<Vec<_>>>();
+                Some(match tables {
+                    Some(tables) => rest(&mut self.connection, tables).await.map_err(failed)?,
+                    None => Err("other sessions were waiting to change tables".to_owned()),
+                })
+            }
+            How::Rows(_) => None,
+        };
         self.connection.execute("commit").await.map_err(failed)?;
         self.connection.close().await.map_err(failed)?;
-        Ok(rows)
+        Ok(Counted {
+            rows: contents
+                .into_iter()
+                .map(|content| content.map(|content| content.count))
+                .collect(),
+            inventory,
+        })
+    }
+}
+
+/// How rows are counted.
+enum How {
+    /// By number and hash.
+    Exactly(inventory::Columns),
+    /// By number alone; these are copied out for it.
+    Rows(HashSet<Oid>),
+}
+
+/// All of an inventory but its tables and sequences. What the server refuses takes only the inventory away, not the backup; in words why.
+async fn rest(
+    connection: &mut PgConnection,
+    tables: Vec<inventory::TableContent>,
+) -> Result<std::result::Result<Inventory, String>, sqlx::Error> {
+    // A view's definition is asked for under a lock, and who waits to change its tables comes first.
+    connection
+        .execute("savepoint before_inventory; set local lock_timeout = '3s'")
+        .await?;
+    match Inventory::of(connection, tables).await {
+        Ok(inventory) => Ok(Ok(inventory)),
+        Err(sqlx::Error::Database(error)) => {
+            connection
+                .execute("rollback to savepoint before_inventory")
+                .await?;
+            Ok(Err(format!("the server said: {}", error.message())))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -156,8 +226,9 @@ async fn count_all(
     connection: &mut PgConnection,
     target: &Target,
     tables: &[TableRow],
-    others: &HashSet<Oid>,
-) -> Result<Option<Vec<i64>>> {
+    how: &How,
+    flow: &Flow,
+) -> Result<Option<Vec<Content>>> {
     let failed = |source| target.error(source);
     connection
         .execute("savepoint before_lock")
@@ -168,17 +239,25 @@ async fn count_all(
     if refused.is_none() {
         for table in tables {
             let name = quote::qualified(&table.schema, &table.name);
-            let by_copy = table.oid().is_none_or(|oid| others.contains(&oid));
-            let (count, counted) = if by_copy {
-                let copy = format!("copy {name} to stdout");
-                let counted = copied(&mut *connection, &copy).await;
-                (copy, counted)
-            } else {
-                let count = format!("select count(*) from only {name}");
-                let counted = query_scalar(AssertSqlSafe(count.clone()))
-                    .fetch_one(&mut *connection)
-                    .await;
-                (count, counted)
+            let (count, counted) = match how {
+                How::Exactly(columns) => {
+                    let copy = columns.copy(table);
+                    let counted = inventory::content(&mut *connection, &copy, |_| flow.count()).await;
+                    (copy, counted)
+                }
+                How::Rows(others) if table.oid().is_none_or(|oid| others.contains(&oid)) => {
+                    let copy = format!("copy {name} to stdout");
+                    let counted = copied(&mut *connection, &copy).await.map(Content::of);
+                    (copy, counted)
+                }
+                How::Rows(_) => {
+                    let count = format!("select count(*) from only {name}");
+                    let counted = query_scalar(AssertSqlSafe(count.clone()))
+                        .fetch_one(&mut *connection)
+                        .await
+                        .map(Content::of);
+                    (count, counted)
+                }
             };
             match counted {
                 Ok(counted) => rows.push(counted),

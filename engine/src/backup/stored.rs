@@ -5,13 +5,21 @@ use std::{
     path::Path,
 };
 
-use contract::{backup::BackupView, jobs::JobId, retention::Marks};
+use contract::{
+    backup::{BackupView, TrialReport},
+    jobs::JobId,
+    retention::Marks,
+};
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
     folder::{self, Folder},
-    manifest::{ARCHIVE, FORMAT, MANIFEST, MARKS, Manifest, MarksFile, PROOF, ProofFile},
+    inventory::Inventory,
+    manifest::{
+        ARCHIVE, FORMAT, INVENTORY, MANIFEST, MARKS, Manifest, MarksFile, PROOF, ProofFile, StoredFile,
+    },
     seal::{Seal, Seals},
     shelf::Shelf,
 };
@@ -135,7 +143,77 @@ fn prove(
     }
     view.proof = proof.proof;
     view.proven_at = proof.at;
-    Ok((true, proof.damage))
+    view.proven_ms = proof.duration_ms;
+    view.concern = proof.trial.as_ref().and_then(concern);
+    let unequal = proof.trial.as_ref().and_then(unequal);
+    Ok((true, proof.damage.or(unequal)))
+}
+
+/// What a trial found otherwise than in the snapshot: then this is not what it says it is.
+pub(super) fn unequal(trial: &TrialReport) -> Option<String> {
+    let all = trial.differences.len() as i64 + trial.more;
+    let first: Vec<&str> = trial.differences.iter().take(3).map(String::as_str).collect();
+    (all > 0).then(|| {
+        let more = all - first.len() as i64;
+        format!(
+            "It was restored for trial, and is not what its snapshot was: {}{}.",
+            first.join("; "),
+            if more > 0 {
+                format!("; and {} more", contract::format::exact(more))
+            } else {
+                String::new()
+            }
+        )
+    })
+}
+
+/// What a trial could not show.
+fn concern(trial: &TrialReport) -> Option<String> {
+    let words = trial.failure.as_ref()?;
+    Some(format!(
+        "On {} it was not restored for trial: {words}",
+        contract::format::absolute(trial.at)
+    ))
+}
+
+/// The last trial of a backup, as its proof tells. Blocks.
+///
+/// # Errors
+/// `Io` when a file is there and may not be read.
+pub(super) fn trial(path: &Path, seals: &Seals, manifest: &Manifest) -> Result<Option<TrialReport>> {
+    Ok(last_proof(path, seals, manifest)?.and_then(|proof| proof.trial))
+}
+
+/// What the last verification here wrote down of these very bytes. Blocks.
+///
+/// # Errors
+/// `Io` when a file is there and may not be read.
+pub(super) fn last_proof(path: &Path, seals: &Seals, manifest: &Manifest) -> Result<Option<ProofFile>> {
+    let Some(bytes) = bytes(&path.join(PROOF))? else {
+        return Ok(None);
+    };
+    let proof = parsed::<ProofFile>(&bytes).filter(|proof| {
+        seals.look(&bytes, proof.key.as_deref()) == Seal::Holds
+            && proof.id == manifest.id
+            && proof.archive_sha256 == manifest.archive.sha256
+    });
+    Ok(proof)
+}
+
+/// The inventory of a backup's snapshot, or what is wrong with its file. Blocks.
+///
+/// # Errors
+/// `Io` when the file is there and may not be read.
+pub(super) fn inventory(path: &Path, stored: &StoredFile) -> Result<std::result::Result<Inventory, String>> {
+    let Some(bytes) = bytes(&path.join(INVENTORY))? else {
+        return Ok(Err(format!("{INVENTORY} is missing.")));
+    };
+    if hex::encode(Sha256::digest(&bytes)) != stored.sha256 {
+        return Ok(Err(format!(
+            "{INVENTORY} was changed after it was written: its SHA-256 is another one."
+        )));
+    }
+    Ok(serde_json::from_slice(&bytes).map_err(|error| format!("{INVENTORY} cannot be read: {error}.")))
 }
 
 /// What people put on a backup. A file that cannot be read, or was changed, counts as a pin: in doubt a backup stays.
@@ -209,6 +287,9 @@ pub(super) fn view(manifest: &Manifest) -> BackupView {
         sha256: manifest.archive.sha256.clone(),
         proof: manifest.proof,
         proven_at: manifest.proven_at,
+        proven_ms: None,
+        exact: manifest.inventory.is_some(),
+        concern: None,
         damage: None,
         foreign: None,
         server_version: manifest.server.version.clone(),

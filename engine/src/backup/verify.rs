@@ -1,11 +1,14 @@
-//! The job that proves a stored backup again: seal, size, SHA-256, and a whole read-back.
+//! The job that proves a stored backup again: seal, size and SHA-256 (L0), a whole read-back (L1), a trial restore (L2), and its
+//! comparison with the snapshot (L3). What is proven of bytes stays proven while they are the same: a lower level later takes nothing
+//! away, and only another trial ends what a trial found wrong.
 
-use std::path::Path;
+use std::{path::Path, time::Instant as Clock};
 
 use chrono::Utc;
 use contract::{
     Code, Fault, Instant,
-    backup::Proof,
+    backup::{Proof, TableProof, TrialReport},
+    format,
     jobs::{JobKind, Phase, StepState},
 };
 use serde::{Deserialize, Serialize};
@@ -14,6 +17,7 @@ use uuid::Uuid;
 use super::{
     NEEDED,
     folder::{self, Folder},
+    inventory::{About, Aspect, Difference, Inventory},
     manifest::{ARCHIVE, FORMAT, GLOBALS, Manifest, PROOF, ProofFile, ProofKind, unsealed},
     pump::forget_pages,
     read_back::{self, Damage},
@@ -21,7 +25,9 @@ use super::{
     rows,
     seal::Seals,
     shelf::Shelf,
-    stored::Stored,
+    stored::{self, Stored},
+    throw_away::Place,
+    trial::{Trial, Tried},
     words,
 };
 use crate::{
@@ -34,6 +40,10 @@ use crate::{
 const MANIFEST_STEP: usize = 0;
 const ARCHIVE_STEP: usize = 1;
 const ROLES_STEP: usize = 2;
+const RESTORE_STEP: usize = 3;
+const COMPARE_STEP: usize = 4;
+/// Differences that are kept one by one.
+const LISTED: usize = 1000;
 
 /// Reads one stored backup back whole.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +54,14 @@ pub(crate) struct VerifyBackup {
     pub backup: Uuid,
     /// The instant whose state it holds, for the title.
     pub taken_at: Instant,
+    /// How far.
+    #[serde(default = "read_back")]
+    pub level: Proof,
+}
+
+/// What jobs of older versions do.
+const fn read_back() -> Proof {
+    Proof::ReadBack
 }
 
 impl Job for VerifyBackup {
@@ -67,7 +85,15 @@ impl Job for VerifyBackup {
     }
 
     async fn run(self, context: JobContext) -> Result<String> {
-        context.steps(["Manifest", "Archive", "Roles and tablespaces"].map(str::to_owned));
+        let begun = Clock::now();
+        let mut steps = vec!["Manifest", "Archive", "Roles and tablespaces"];
+        if self.level >= Proof::Restored {
+            steps.push("Restore into a throw-away server");
+        }
+        if self.level == Proof::Equal {
+            steps.push("Compare with the snapshot");
+        }
+        context.steps(steps.into_iter().map(str::to_owned));
         context.phase(Phase::Preparing, None);
         let engine = &context.engine;
         let folder = Folder::new(&engine.config().backup_dir);
@@ -95,37 +121,117 @@ impl Job for VerifyBackup {
                     .await?
             }
         };
-        let words = damage.map(|Damage(words)| words);
-        self.write_down(
-            &context,
-            &folder.stored(&place, self.backup),
-            &manifest,
-            words.clone(),
-        )
-        .await?;
+        let path = folder.stored(&place, self.backup);
+        let before = {
+            let (path, manifest) = (path.clone(), manifest.clone());
+            let seals = Seals::load(engine).await?;
+            blocking(move || stored::last_proof(&path, &seals, &manifest)).await?
+        };
+        let before = before.filter(|_| !foreign);
+        let mut found = Findings::of(&self, begun, before.as_ref());
+        found.damage = damage.map(|Damage(words)| words);
+        let mut failure = None;
+        if found.damage.is_none() && self.level >= Proof::Restored {
+            if foreign {
+                return Err(Error::conflict(
+                    "It is not known who wrote this backup, and what is in it would be run.",
+                    "Take it over first: pgsteward backup adopt.",
+                ));
+            }
+            failure = self.try_it(&context, &path, &manifest, begun, &mut found).await?;
+        }
+        self.write_down(&context, &path, &manifest, &found).await?;
         reconcile::refresh(engine, &folder, &shelf, self.backup).await?;
-        match words {
-            Some(words) => Err(damaged(&words)),
-            None => Ok(format!(
-                "{}: {} bytes with the right SHA-256, and pg_restore read them to the end{}",
-                Proof::ReadBack.label(),
-                contract::format::exact(manifest.archive.bytes),
-                match foreign {
+        if let Some(words) = &found.damage {
+            return Err(damaged(words));
+        }
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let trial = found.trial.as_ref().filter(|_| self.level >= Proof::Restored);
+        if let Some(trial) = trial
+            && let Some(words) = stored::unequal(trial)
+        {
+            return Err(damaged(&words));
+        }
+        Ok(match trial {
+            Some(trial) => {
+                let rows: i64 = trial.tables.iter().map(|table| table.rows).sum();
+                let restored = format::duration(trial.restored_ms.unwrap_or_default());
+                match self.level {
+                    Proof::Equal => format!(
+                        "{}: {} tables with {} rows, and {} other things; restored in {restored}",
+                        self.level.label(),
+                        format::exact(trial.tables.len() as i64),
+                        format::exact(rows),
+                        format::exact(trial.compared.iter().map(|(_, count)| count).sum()),
+                    ),
+                    _ => format!("{} in {restored}; its rows were not compared", self.level.label()),
+                }
+            }
+            None => {
+                let how = match self.level {
+                    Proof::Hash => "",
+                    _ => ", and pg_restore read them to the end",
+                };
+                let adopt = match foreign {
                     true => format!(
                         "; archive and manifest belong together, but another console sealed them: take them over with \
                          pgsteward backup adopt {}",
                         self.backup
                     ),
                     false => String::new(),
-                },
-            )),
-        }
+                };
+                format!(
+                    "{}: {} bytes with the right SHA-256{how}{adopt}",
+                    self.level.label(),
+                    format::exact(manifest.archive.bytes),
+                )
+            }
+        })
     }
 
-    async fn clean_up(self, _context: JobContext) -> Result<()> {
-        // pg_restore reads what this process gives it and ends when that ends; nothing else was begun.
-        Ok(())
+    async fn clean_up(self, context: JobContext) -> Result<()> {
+        // pg_restore reads what this process gives it, or what the throw-away server takes, and ends when that ends.
+        let place = Place::of(&context.engine.config().data_dir, context.id.0);
+        blocking(move || place.remove()).await
     }
+}
+
+/// What is written down.
+struct Findings {
+    proof: Proof,
+    at: Instant,
+    duration_ms: Option<i64>,
+    damage: Option<String>,
+    trial: Option<TrialReport>,
+}
+
+impl Findings {
+    /// When the bytes turn out good: this level, or the higher one that was shown of the same bytes before.
+    fn of(job: &VerifyBackup, begun: Clock, before: Option<&ProofFile>) -> Self {
+        let bytes = job.level.min(Proof::ReadBack);
+        match before.filter(|before| before.proof > bytes) {
+            Some(before) => Self {
+                proof: before.proof,
+                at: before.at,
+                duration_ms: before.duration_ms,
+                damage: None,
+                trial: before.trial.clone(),
+            },
+            None => Self {
+                proof: bytes,
+                at: Utc::now(),
+                duration_ms: Some(millis(begun)),
+                damage: None,
+                trial: before.and_then(|before| before.trial.clone()),
+            },
+        }
+    }
+}
+
+fn millis(begun: Clock) -> i64 {
+    i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX)
 }
 
 impl VerifyBackup {
@@ -159,14 +265,26 @@ impl VerifyBackup {
             .await?;
         }
         let whole = manifest.archive.bytes.max(1) as f64;
-        let read = read_back::archive(&programs, file, &manifest.archive, context.token(), |bytes| {
+        let part = if self.level >= Proof::Restored { 0.2 } else { 1.0 };
+        let each = |bytes: u64| {
             let share = bytes as f64 / whole;
             context.step(ARCHIVE_STEP, |step| step.fraction = Some(share));
-            context.progress(|progress| progress.fraction = Some(share));
-        })
-        .await?;
+            context.progress(|progress| progress.fraction = Some(part * share));
+        };
+        let read = match self.level {
+            Proof::Hash => {
+                let damage = context
+                    .unless_cancelled(read_back::bytes(file, &manifest.archive, each))
+                    .await?;
+                damage.map_or(Ok(None), Err)
+            }
+            _ => read_back::archive(&programs, file, &manifest.archive, context.token(), each)
+                .await?
+                .map(Some),
+        };
         let missing = match read {
-            Ok(rows) => rows::missing(&manifest.tables, &rows),
+            Ok(Some(rows)) => rows::missing(&manifest.tables, &rows),
+            Ok(None) => Vec::new(),
             Err(damage) => return Ok(Some(found(context, ARCHIVE_STEP, damage))),
         };
         if !missing.is_empty() {
@@ -198,13 +316,162 @@ impl VerifyBackup {
         Ok(None)
     }
 
+    /// Restores for trial and compares. What kept it from that, if anything did; what is damaged is in `found`.
+    ///
+    /// # Errors
+    /// `Cancelled`; `Io`.
+    async fn try_it(
+        &self,
+        context: &JobContext,
+        path: &Path,
+        manifest: &Manifest,
+        begun: Clock,
+        found: &mut Findings,
+    ) -> Result<Option<Error>> {
+        let expected = match &manifest.inventory {
+            Some(file) => {
+                let (path, file) = (path.to_owned(), file.clone());
+                match blocking(move || stored::inventory(&path, &file)).await? {
+                    Ok(inventory) => Some(inventory),
+                    Err(words) => {
+                        found.damage = Some(words);
+                        return Ok(None);
+                    }
+                }
+            }
+            None => None,
+        };
+        // Held against deletion.
+        let _held = {
+            let path = path.join(ARCHIVE);
+            blocking(move || folder::open_shared(&path).map_err(Error::io("opening the archive"))).await?
+        };
+        context.step(RESTORE_STEP, |step| step.state = StepState::Running);
+        let trial = Trial {
+            context,
+            steps: (RESTORE_STEP, COMPARE_STEP),
+            backup: path,
+            manifest,
+            roles: expected.as_ref().map(|inventory| inventory.roles.as_slice()),
+            compare: self.level == Proof::Equal,
+        };
+        match Box::pin(trial.run()).await {
+            Ok(tried) => {
+                let at = Utc::now();
+                let report = self.report(&tried, expected.as_ref(), millis(begun), at);
+                context.step(RESTORE_STEP, |step| step.state = StepState::Done);
+                if self.level == Proof::Equal {
+                    let equal = report.differences.is_empty();
+                    context.step(COMPARE_STEP, |step| {
+                        step.state = if equal { StepState::Done } else { StepState::Failed };
+                        step.detail = (!equal).then(|| report.differences[0].clone());
+                    });
+                }
+                let proof = match report.differences.is_empty() {
+                    true => self.level,
+                    false => Proof::Restored,
+                };
+                // One that was equal once, and is restored again without comparing, stays that.
+                let stays = found.proof > proof && report.differences.is_empty();
+                if !stays {
+                    found.proof = proof;
+                    found.at = at;
+                    found.duration_ms = Some(report.duration_ms);
+                    found.trial = Some(report);
+                }
+                Ok(None)
+            }
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            Err(error) => {
+                let fault = error.fault();
+                context.step(RESTORE_STEP, |step| {
+                    step.state = StepState::Failed;
+                    step.detail = Some(fault.message.clone());
+                });
+                let fresh = TrialReport {
+                    level: self.level,
+                    at: Utc::now(),
+                    duration_ms: millis(begun),
+                    restored_ms: None,
+                    server: None,
+                    failure: None,
+                    tables: Vec::new(),
+                    compared: Vec::new(),
+                    differences: Vec::new(),
+                    more: 0,
+                    notes: Vec::new(),
+                };
+                // What a trial found wrong is not made good by one that could not be made.
+                let before = found.trial.take().filter(|before| !before.differences.is_empty());
+                found.trial = Some(TrialReport {
+                    failure: Some(fault.message),
+                    ..before.unwrap_or(fresh)
+                });
+                Ok(Some(error))
+            }
+        }
+    }
+
+    fn report(
+        &self,
+        tried: &Tried,
+        expected: Option<&Inventory>,
+        duration_ms: i64,
+        at: Instant,
+    ) -> TrialReport {
+        let mut report = TrialReport {
+            level: self.level,
+            at,
+            duration_ms,
+            restored_ms: Some(tried.restored_ms),
+            server: Some(tried.server.clone()),
+            failure: None,
+            tables: Vec::new(),
+            compared: Vec::new(),
+            differences: Vec::new(),
+            more: 0,
+            notes: tried.notes.clone(),
+        };
+        let (Some(expected), Some(restored)) = (expected, &tried.inventory) else {
+            return report;
+        };
+        // Which version of an extension a machine has says nothing of the backup.
+        let (versions, differences): (Vec<Difference>, Vec<Difference>) = expected
+            .differences(restored)
+            .into_iter()
+            .partition(|difference| {
+                difference.about == About::Object(Aspect::Definition)
+                    && difference.object.starts_with("extension ")
+                    && difference.words.starts_with("is ")
+                    && difference.words.contains(", not ")
+            });
+        report.notes.extend(
+            versions
+                .iter()
+                .map(|difference| format!("On this machine the {difference}.")),
+        );
+        report.more = differences.len().saturating_sub(LISTED) as i64;
+        report.differences = differences.iter().take(LISTED).map(ToString::to_string).collect();
+        report.tables = expected
+            .compared_tables(restored)
+            .map(|(name, rows, restored, equal)| TableProof {
+                name,
+                rows,
+                restored,
+                equal,
+            })
+            .collect();
+        report.compared = expected.counts();
+        report
+    }
+
     /// Keeps what was found beside the backup.
     async fn write_down(
         &self,
         context: &JobContext,
         path: &Path,
         manifest: &Manifest,
-        damage: Option<String>,
+        found: &Findings,
     ) -> Result<()> {
         context.phase(Phase::Storing, None);
         let seals = Seals::load(&context.engine).await?;
@@ -213,9 +480,11 @@ impl VerifyBackup {
             format: FORMAT,
             id: self.backup,
             archive_sha256: manifest.archive.sha256.clone(),
-            at: Utc::now(),
-            proof: Proof::ReadBack,
-            damage,
+            at: found.at,
+            proof: found.proof,
+            duration_ms: found.duration_ms,
+            damage: found.damage.clone(),
+            trial: found.trial.clone(),
             by: context.created_by.to_string(),
             job: context.id.0,
             key: seals.key(),

@@ -128,11 +128,23 @@ pub(super) enum Backup {
         /// How the archive is compressed: usual, none, gzip, lz4 or zstd (the last two from PostgreSQL 16 on)
         #[arg(long, value_name = "HOW", default_value = "usual")]
         compression: Compression,
+        /// Do not count and hash every table in the dump's own snapshot: saves reading the database a second time, and what is
+        /// restored can never be compared with it
+        #[arg(long)]
+        inexact: bool,
     },
     /// List stored backups, newest first
     List,
-    /// Read a stored backup back whole
-    Verify(Which),
+    /// Prove a stored backup again: by its bytes, by reading it back, by restoring it for trial, by comparing that row for row
+    Verify {
+        #[command(flatten)]
+        which: Which,
+        /// How far: 0 the bytes' hash, 1 read back whole, 2 restored into a throw-away server, 3 equal to the snapshot
+        #[arg(long, value_name = "0..3", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=3))]
+        level: u8,
+    },
+    /// Show a stored backup with what its last trial restore found
+    Report(Which),
     /// Restore a stored backup into a new database beside the live one, and compare it with the backup
     Restore(Restore),
     /// List the databases that restores made, newest first

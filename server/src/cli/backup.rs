@@ -1,7 +1,7 @@
 //! `pgsteward backup …`: taking, checking and keeping backups.
 
 use contract::{
-    backup::{BackupList, BackupSpec, BackupView, DeleteBackup, Part},
+    backup::{BackupList, BackupReport, BackupSpec, BackupView, DeleteBackup, Part, Proof, VerifySpec},
     format,
     retention::{Mark, MarkBackup, Marks, PrunePlan, Retention, RetentionSpec},
     swap::DropSpec,
@@ -40,6 +40,7 @@ pub(super) async fn run(
             schema,
             table,
             compression,
+            inexact,
         } => {
             let schemas = schema.into_iter().map(|schema| Part { schema, table: None });
             let spec = BackupSpec {
@@ -47,16 +48,19 @@ pub(super) async fn run(
                 only: schemas.chain(table).collect(),
                 compression,
             };
-            let id = backups.start(&caller, spec).await?;
+            let id = backups.start_as(&caller, spec, !inexact).await?;
             job::wait(session, console, id).await?;
         }
         Backup::List => {
             let list = backups.list(&caller, &target).await?;
             session.out.show(&list, || words(&list));
         }
-        Backup::Verify(which) => {
+        Backup::Verify { which, level } => {
             let id = chosen(&which, &backups.list(&caller, &target).await?)?;
-            let job = backups.verify(&caller, &target, id).await?;
+            let level = Proof::of_level(level).unwrap_or(Proof::ReadBack);
+            let job = backups
+                .verify_to(&caller, VerifySpec { target, id, level })
+                .await?;
             job::wait(session, console, job).await?;
         }
         Backup::Restore(restore) => {
@@ -66,6 +70,11 @@ pub(super) async fn run(
         Backup::Restored => {
             let restored = backups.restored(&caller, &target).await?;
             session.out.show(&restored, || restore::list(&restored));
+        }
+        Backup::Report(which) => {
+            let id = chosen(&which, &backups.list(&caller, &target).await?)?;
+            let report = backups.report(&caller, &target, id).await?;
+            session.out.show(&report, || told(&report));
         }
         Backup::Delete { id, confirm } => {
             backups
@@ -260,6 +269,33 @@ fn words(list: &BackupList) -> String {
         text.push_str(&format!("\n\nwarning: {warning}"));
     }
     text
+}
+
+fn told(report: &BackupReport) -> String {
+    let backup = &report.backup;
+    let mut lines = vec![format!(
+        "{}: {}, {}",
+        backup.id,
+        backup.proof.label(),
+        format::absolute(backup.proven_at)
+    )];
+    lines.extend(backup.damage.iter().map(|words| format!("damaged: {words}")));
+    lines.extend(backup.concern.clone());
+    match &report.trial {
+        None => lines.push("It was not restored for trial.".to_owned()),
+        Some(trial) => {
+            lines.push(format!(
+                "trial restore of {}, {}: {} tables compared, {} different",
+                format::absolute(trial.at),
+                format::duration(trial.duration_ms),
+                trial.tables.len(),
+                trial.tables.iter().filter(|table| !table.equal).count(),
+            ));
+            lines.extend(trial.differences.iter().map(|words| format!("differs: {words}")));
+            lines.extend(trial.notes.iter().map(|note| format!("note: {note}")));
+        }
+    }
+    lines.join("\n")
 }
 
 fn row(backup: &BackupView) -> Vec<String> {

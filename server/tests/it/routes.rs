@@ -48,7 +48,8 @@ fn well_formed(path: &str) -> Request<Body> {
             json!({ "spec": { "target": "main", "constraints": true, "indexes": true, "analyze": false } })
         }
         "start_backup" => json!({ "spec": target }),
-        "verify_backup" => json!({ "target": "main", "id": NO_ID }),
+        "view_backup" => json!({ "target": "main", "id": NO_ID }),
+        "verify_backup" => json!({ "spec": { "target": "main", "id": NO_ID, "level": "read_back" } }),
         "plan_restore" | "start_restore" => json!({ "spec": { "target": "main", "backup": NO_ID } }),
         "list_spares" => target,
         "preview_swap" | "swap_back" => json!({ "target": "main", "database": "none" }),

@@ -2,6 +2,7 @@
 
 mod crash;
 mod delete;
+mod equal;
 mod failure;
 mod hostile;
 mod parts;

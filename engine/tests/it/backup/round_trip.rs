@@ -153,6 +153,7 @@ async fn a_backup_restores_to_the_same_rows_with_postgresqls_own_tool() {
             format!("{above}/{}", backup.id),
             format!("{above}/{}/archive.dump", backup.id),
             format!("{above}/{}/globals.sql", backup.id),
+            format!("{above}/{}/inventory.json", backup.id),
             format!("{above}/{}/manifest.json", backup.id),
         ]
     );
