@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 use super::{
     api::{plan_retention, prune_backups, set_retention},
-    form::Text,
+    form::{Text, gone},
 };
 use crate::{
     jobs::Work,
@@ -109,8 +109,13 @@ fn Rules(
     });
     // Anew when other backups are there as well.
     let plan = Resource::new(
-        move || (spec.get(), retention.with(|view| view.plan.clone())),
-        |(spec, _)| plan_retention(spec),
+        move || spec.try_get().zip(retention.try_with(|view| view.plan.clone())),
+        |asked| async move {
+            match asked {
+                Some((spec, _)) => plan_retention(spec).await,
+                None => Err(gone()),
+            }
+        },
     );
     let (saving, pruning) = (RwSignal::new(false), RwSignal::new(false));
     let save = Action::new(|spec: &RetentionSpec| set_retention(spec.clone()));

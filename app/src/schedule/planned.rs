@@ -12,7 +12,7 @@ use leptos::prelude::*;
 
 use super::{
     api::{pause_schedule, preview_schedule, remove_schedule, resume_schedule, run_schedule, set_schedule},
-    form::{Choice, Text},
+    form::{Choice, Text, gone},
 };
 use crate::{
     address::job_link,
@@ -291,8 +291,13 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
         }
     });
     let preview = Resource::new(
-        move || (chosen.get(), zone.get()),
-        |(cron, zone)| preview_schedule(cron, zone),
+        move || chosen.try_get().zip(zone.try_get()),
+        |asked| async move {
+            match asked {
+                Some((cron, zone)) => preview_schedule(cron, zone).await,
+                None => Err(gone()),
+            }
+        },
     );
     let save = Action::new(|spec: &ScheduleSpec| set_schedule(spec.clone()));
     Effect::new(move || match save.value().get() {

@@ -116,6 +116,12 @@ impl Place {
                 _ => {}
             }
         }
+        // Where the console is root it lies among other people's folders.
+        if nix::unistd::geteuid().is_root()
+            && let Some(above) = self.folder.parent()
+        {
+            fs::remove_dir(above).ok();
+        }
         Ok(())
     }
 }
