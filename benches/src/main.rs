@@ -62,6 +62,8 @@ enum Part {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // reqwest asks for it whatever it is used for, because the console uses it over TLS.
+    rustls::crypto::ring::default_provider().install_default().ok();
     let arguments = Arguments::parse();
     let outcome = tokio::select! {
         outcome = run(&arguments) => outcome,

@@ -1,15 +1,6 @@
 //! Fields of the page's forms. They have no name, because what they say goes by a button that needs JavaScript.
 
-use contract::{Code, Fault};
 use leptos::prelude::*;
-
-use crate::rpc::ApiError;
-
-/// What a form that is not there any more is answered. The server may ask for it when it has given its page up; nobody
-/// sees it.
-pub fn gone() -> ApiError {
-    ApiError(Fault::new(Code::NotFound, "This page is gone."))
-}
 
 /// A labelled input.
 #[component]

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 use super::{
     api::{plan_retention, prune_backups, set_retention},
-    form::{Text, gone},
+    form::Text,
 };
 use crate::{
     jobs::Work,
@@ -107,16 +107,21 @@ fn Rules(
             zone: zone.get(),
         }
     });
-    // Anew when other backups are there as well.
-    let plan = Resource::new(
-        move || spec.try_get().zip(retention.try_with(|view| view.plan.clone())),
-        |asked| async move {
-            match asked {
-                Some((spec, _)) => plan_retention(spec).await,
-                None => Err(gone()),
-            }
-        },
-    );
+    // What the rules as they are would do came with the page; others are asked for, also when other backups are there.
+    let plan = RwSignal::new(Ok(retention.with_untracked(|view| view.plan.clone())));
+    let ask = Action::new(|spec: &RetentionSpec| plan_retention(spec.clone()));
+    Effect::new(move |before: Option<()>| {
+        retention.track();
+        let asked = spec.get();
+        if before.is_some() {
+            ask.dispatch(asked);
+        }
+    });
+    Effect::new(move || {
+        if let Some(answer) = ask.value().get() {
+            plan.set(answer);
+        }
+    });
     let (saving, pruning) = (RwSignal::new(false), RwSignal::new(false));
     let save = Action::new(|spec: &RetentionSpec| set_retention(spec.clone()));
     let prune = Action::new(move |()| prune_backups(target.get_untracked()));
@@ -177,15 +182,10 @@ fn Rules(
                 </button>
             </div>
         </div>
-        <Transition fallback=|| ()>
-            {move || {
-                plan.get()
-                    .map(|plan| match plan {
-                        Ok(plan) => view! { <Plan plan /> }.into_any(),
-                        Err(ApiError(fault)) => view! { <FaultView fault /> }.into_any(),
-                    })
-            }}
-        </Transition>
+        {move || match plan.get() {
+            Ok(plan) => view! { <Plan plan /> }.into_any(),
+            Err(ApiError(fault)) => view! { <FaultView fault /> }.into_any(),
+        }}
         <ConfirmDialog
             open=saving
             title=Signal::derive(move || format!("Keep {} of {}?", spec.with(|spec| spec.keep.words()), target.get()))
@@ -200,9 +200,8 @@ fn Rules(
         >
             <p>
                 {move || match plan.get() {
-                    Some(Ok(plan)) => plan.words(),
-                    Some(Err(ApiError(fault))) => fault.message,
-                    None => String::new(),
+                    Ok(plan) => plan.words(),
+                    Err(ApiError(fault)) => fault.message,
                 }}
             </p>
             <p>"Nothing is removed by saving: old backups go after the next scheduled one, or by “Remove now”."</p>

@@ -12,7 +12,7 @@ use leptos::prelude::*;
 
 use super::{
     api::{pause_schedule, preview_schedule, remove_schedule, resume_schedule, run_schedule, set_schedule},
-    form::{Choice, Text, gone},
+    form::{Choice, Text},
 };
 use crate::{
     address::job_link,
@@ -290,15 +290,11 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
             _ => cron.get(),
         }
     });
-    let preview = Resource::new(
-        move || chosen.try_get().zip(zone.try_get()),
-        |asked| async move {
-            match asked {
-                Some((cron, zone)) => preview_schedule(cron, zone).await,
-                None => Err(gone()),
-            }
-        },
-    );
+    let ask = Action::new(|(cron, zone): &(String, String)| preview_schedule(cron.clone(), zone.clone()));
+    Effect::new(move || {
+        ask.dispatch((chosen.get(), zone.get()));
+    });
+    let preview = ask.value();
     let save = Action::new(|spec: &ScheduleSpec| set_schedule(spec.clone()));
     Effect::new(move || match save.value().get() {
         Some(Ok(_)) => {
@@ -395,8 +391,7 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
                 kind="number"
                 value=hours
             />
-            <Transition fallback=|| ()>
-                {move || {
+            {move || {
                     preview
                         .get()
                         .map(|next| match next {
@@ -417,8 +412,7 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
                             }
                             Err(ApiError(fault)) => view! { <FaultView fault /> }.into_any(),
                         })
-                }}
-            </Transition>
+            }}
             <div class="act">
                 <button
                     class="btn pri"

@@ -48,15 +48,16 @@ async fn until_over(session: &Session<'_>, console: &Console, id: JobId) -> Resu
     let caller = session.caller(console);
     let jobs = console.engine.jobs();
     let mut values = Box::pin(console.engine.watch(&caller)?);
-    jobs.work_on(&caller, id).await?;
-    let mut shown = Shown::new(session.out.has_progress_bar(), session.out.is_json());
-    let mut job = jobs.detail(&caller, id).await?.job;
-    let mut asked_to_stop = false;
-    // One listener for the whole wait: between two would be moments in which a Ctrl-C is heard by nobody.
+    // One listener for the whole wait, and there before the job can be at work: between two would be moments in which a
+    // Ctrl-C is heard by nobody, or ends the process in the middle.
     let mut interrupt = interrupts()?;
     let mut terminate = signal(SignalKind::terminate()).map_err(uncaught)?;
     // A terminal that is closed, as by a lost SSH session, does not end the job.
     let _hang_up = signal(SignalKind::hangup()).map_err(uncaught)?;
+    jobs.work_on(&caller, id).await?;
+    let mut shown = Shown::new(session.out.has_progress_bar(), session.out.is_json());
+    let mut job = jobs.detail(&caller, id).await?.job;
+    let mut asked_to_stop = false;
     while !job.state.is_final() {
         shown.at(&job);
         let asked = async {

@@ -220,7 +220,7 @@ pub const SMTP_URL: Setting = secret(
     "PGSTEWARD_SMTP_URL",
     "none",
     "smtps://steward:secret@mail.example:465",
-    "The mail server that alarms go through; `smtp://…:587?tls=required` for STARTTLS.",
+    "The mail server that alarms go through: smtps, or smtp with STARTTLS (docs/configuration.md).",
 );
 /// The sender of alarms.
 pub const MAIL_FROM: Setting = plain(

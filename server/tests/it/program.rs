@@ -38,6 +38,8 @@ pub struct Done {
 impl Home {
     /// A new folder. As root the program becomes another user, who must be able to reach it.
     pub fn new() -> Self {
+        // What asks the program over HTTP needs to know whose cryptography to use, also where none is used.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let site = folder.path().join("site");

