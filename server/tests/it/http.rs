@@ -262,7 +262,7 @@ async fn requests_from_another_site_are_refused() {
                 Some("The request names https://evil.example as its origin.")
             ),
             (
-                Some("/rpc/list_jobs"),
+                Some("/rpc/who_am_i"),
                 Some("The request names https://evil.example as its origin.")
             ),
         ]
