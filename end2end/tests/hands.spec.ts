@@ -140,7 +140,7 @@ test('a page that failed is loaded again when the console is back', async ({ pag
   await page.getByRole('navigation', { name: 'Areas' }).getByRole('link', { name: 'Backups' }).click();
   // It is named by what happened.
   const fault = page.getByRole('alert').filter({ hasText: 'The console cannot be reached' });
-  await expect(fault).toBeVisible();
+  await expect(fault.first()).toBeVisible();
   await expect(page.getByText('Something went wrong')).toHaveCount(0);
   // The stream comes again by itself, and its snapshot says that the console is back.
   await page.unrouteAll();
