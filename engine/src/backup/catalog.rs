@@ -452,7 +452,7 @@ pub(super) async fn at_work(connection: &mut PgConnection, application: &str) ->
     .await
 }
 
-/// Ends whatever the backup left on the server, and gives how many sessions that were.
+/// Ends whatever a job left on the server under this name, in every database, and gives how many sessions that were.
 pub(super) async fn end_sessions(
     connection: &mut PgConnection,
     application: &str,

@@ -618,22 +618,6 @@ pub(super) async fn event_triggers(connection: &mut PgConnection) -> Result<Vec<
         .await
 }
 
-/// Ends the sessions of this name, in every database; how many that were.
-pub(super) async fn end_sessions(
-    connection: &mut PgConnection,
-    application: &str,
-) -> Result<i64, sqlx::Error> {
-    query_scalar(
-        "select count(pg_terminate_backend(pid, 1000))
-           from pg_stat_activity
-          where application_name = $1
-            and pid <> pg_backend_pid()",
-    )
-    .bind(application)
-    .fetch_one(connection)
-    .await
-}
-
 /// Runs statements of the console's own making.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::{
     super::{
-        process, reach,
+        catalog, process, reach,
         reach::{Beside, Reach},
         read_back::{self, Damage},
         reconcile::blocking,
@@ -183,7 +183,7 @@ fn purpose(job: uuid::Uuid) -> String {
 async fn remove(target: &Target, left: &store::Unfinished) -> Result<Vec<String>> {
     let mut connection = target.connect("restore clean-up").await?;
     let failed = |source| target.error(source);
-    place::end_sessions(&mut connection, &format!("pgsteward {}", purpose(left.job)))
+    catalog::end_sessions(&mut connection, &format!("pgsteward {}", purpose(left.job)))
         .await
         .map_err(failed)?;
     let finished = left.oid.map(|oid| (left.wanted_name.as_str(), oid));
