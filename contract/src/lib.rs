@@ -13,6 +13,7 @@ pub mod console;
 pub mod fault;
 pub mod finding;
 pub mod format;
+pub mod history;
 pub mod import;
 pub mod jobs;
 pub mod migration;

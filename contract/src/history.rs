@@ -1,0 +1,297 @@
+//! What was measured over time: charts of a managed database, marks on their axis, sparklines of the fleet.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::{Instant, stats::RelationName};
+
+/// How long a stretch of time the charts show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Span {
+    /// A quarter of an hour.
+    Quarter,
+    /// An hour.
+    #[default]
+    Hour,
+    /// Six hours.
+    Hours6,
+    /// A day.
+    Day,
+    /// A week.
+    Week,
+    /// Thirty days.
+    Month,
+    /// Ninety days.
+    Season,
+    /// A year of 365 days.
+    Year,
+}
+
+impl Span {
+    /// Every one, shortest first.
+    pub const ALL: [Self; 8] = [
+        Self::Quarter,
+        Self::Hour,
+        Self::Hours6,
+        Self::Day,
+        Self::Week,
+        Self::Month,
+        Self::Season,
+        Self::Year,
+    ];
+
+    /// The name in links.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quarter => "15m",
+            Self::Hour => "1h",
+            Self::Hours6 => "6h",
+            Self::Day => "24h",
+            Self::Week => "7d",
+            Self::Month => "30d",
+            Self::Season => "90d",
+            Self::Year => "1y",
+        }
+    }
+
+    /// In words, after "the last".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Quarter => "15 minutes",
+            Self::Hour => "hour",
+            Self::Hours6 => "6 hours",
+            Self::Day => "24 hours",
+            Self::Week => "7 days",
+            Self::Month => "30 days",
+            Self::Season => "90 days",
+            Self::Year => "year",
+        }
+    }
+
+    /// How long it is.
+    pub const fn length(self) -> TimeDelta {
+        match self {
+            Self::Quarter => TimeDelta::minutes(15),
+            Self::Hour => TimeDelta::hours(1),
+            Self::Hours6 => TimeDelta::hours(6),
+            Self::Day => TimeDelta::hours(24),
+            Self::Week => TimeDelta::days(7),
+            Self::Month => TimeDelta::days(30),
+            Self::Season => TimeDelta::days(90),
+            Self::Year => TimeDelta::days(365),
+        }
+    }
+}
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|span| span.name() == name)
+            .ok_or_else(|| format!("\"{name}\" is no range; there are 15m, 1h, 6h, 24h, 7d, 30d, 90d, 1y"))
+    }
+}
+
+/// The time that charts show: a span up to now, or a stretch that was dragged out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Range {
+    /// Up to now.
+    Last(Span),
+    /// From one moment to another, which is later.
+    Between(Instant, Instant),
+}
+
+impl Default for Range {
+    fn default() -> Self {
+        Self::Last(Span::default())
+    }
+}
+
+/// Which charts to draw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryQuery {
+    /// The managed database.
+    pub target: String,
+    /// One table's charts instead of the database's.
+    pub table: Option<RelationName>,
+    /// The time.
+    pub range: Range,
+    /// Whether the same stretch a week before comes with it.
+    pub before: bool,
+}
+
+/// What the values of a chart count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Things a second.
+    PerSecond,
+    /// Bytes.
+    Bytes,
+    /// Bytes a second.
+    BytesPerSecond,
+    /// Milliseconds.
+    Milliseconds,
+    /// A share, 0 to 1.
+    Share,
+}
+
+/// One line of a chart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// The name in CSV, as in `active`.
+    pub key: String,
+    /// The name in words.
+    pub label: String,
+    /// One value per step of the view; none where nothing was measured.
+    pub values: Vec<Option<f64>>,
+    /// The same stretch a week before, when asked for.
+    pub before: Option<Vec<Option<f64>>>,
+}
+
+/// One chart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chart {
+    /// The name in links and CSV, as in `connections`.
+    pub key: String,
+    /// The title.
+    pub title: String,
+    /// What the values count.
+    pub unit: Unit,
+    /// Whether the lines add up to a whole, and are drawn on one another.
+    pub stacked: bool,
+    /// Its lines.
+    pub series: Vec<Series>,
+    /// A bound that the values come near to, with its name, as in `max_connections`.
+    pub limit: Option<(String, f64)>,
+    /// What is to be said of it, in a sentence: a forecast, how it is counted.
+    pub note: Option<String>,
+    /// Why there are no values, or not all, and the statement that would change it.
+    pub missing: Option<String>,
+}
+
+/// What a mark on the time axis stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkKind {
+    /// A job of this console.
+    Job,
+    /// Migrations that were applied.
+    Migration,
+    /// A deployment that someone told of.
+    Deployment,
+    /// The server started.
+    Restart,
+}
+
+impl MarkKind {
+    /// In one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Migration => "migration",
+            Self::Deployment => "deployment",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// Something that happened, on the time axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When, or when it began.
+    pub at: Instant,
+    /// When it ended, where it took time.
+    pub until: Option<Instant>,
+    /// What it was.
+    pub kind: MarkKind,
+    /// In words, as in `Backup of ai_pal` or `shop 1.4.2`.
+    pub label: String,
+    /// The page that shows it, from the root.
+    pub page: Option<String>,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
+/// The charts of a stretch of time. Step `i` begins at `from + i × step_s`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistoryView {
+    /// The managed database.
+    pub target: String,
+    /// The beginning of the first step.
+    pub from: Instant,
+    /// The end of the last step.
+    pub to: Instant,
+    /// Seconds of a step, at least 60.
+    pub step_s: i64,
+    /// The charts, what matters most first.
+    pub charts: Vec<Chart>,
+    /// What happened meanwhile, by time.
+    pub marks: Vec<Mark>,
+    /// The last snapshot; none when there is none yet.
+    pub sampled_at: Option<Instant>,
+    /// Why the last snapshot could not be taken, when it could not.
+    pub trouble: Option<String>,
+    /// The first snapshot that is kept.
+    pub since: Option<Instant>,
+}
+
+impl HistoryView {
+    /// How many steps it has.
+    pub fn steps(&self) -> usize {
+        usize::try_from((self.to - self.from).num_seconds() / self.step_s.max(1)).unwrap_or_default()
+    }
+
+    /// When a step begins.
+    pub fn at(&self, step: usize) -> Instant {
+        self.from + TimeDelta::seconds(self.step_s * i64::try_from(step).unwrap_or_default())
+    }
+}
+
+/// A managed database's last hours in one small line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spark {
+    /// The managed database.
+    pub target: String,
+    /// Transactions a second, oldest first; none where nothing was measured.
+    pub transactions: Vec<Option<f64>>,
+    /// Client connections of the server.
+    pub connections: Vec<Option<f64>>,
+}
+
+/// One moment of a managed database, measured each second while someone looks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// The managed database.
+    pub target: String,
+    /// When.
+    pub at: Instant,
+    /// The values by chart and series, as in `("connections", "active", 3.0)`.
+    pub values: Vec<(String, String, f64)>,
+}
+
+/// A deployment that someone tells of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentSpec {
+    /// The managed database.
+    pub target: String,
+    /// What was deployed, as in `shop 1.4.2`; 1 to 120 characters.
+    pub label: String,
+    /// When; now when not given.
+    pub at: Option<Instant>,
+}
+
+/// How much room the history takes in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistorySize {
+    /// Bytes of its tables and indexes.
+    pub bytes: i64,
+    /// The most that it comes to with these databases, by what is kept and for how long; an estimate.
+    pub most_bytes: i64,
+}
