@@ -118,6 +118,8 @@ pub struct HistoryQuery {
     pub target: String,
     /// One table's charts instead of the database's.
     pub table: Option<RelationName>,
+    /// Only these charts, by their keys; all when not given.
+    pub charts: Option<Vec<String>>,
     /// The time.
     pub range: Range,
     /// Whether the same stretch a week before comes with it.
