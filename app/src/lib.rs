@@ -24,6 +24,7 @@
 
 #![recursion_limit = "512"]
 
+pub mod activity;
 pub mod address;
 pub mod audit;
 pub mod backup;
@@ -91,6 +92,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("db/:target") view={Lazy::<parts::OverviewPage>::new()} />
                     <Route path=path!("db/:target/tables") view={Lazy::<parts::TablesPage>::new()} />
                     <Route path=path!("db/:target/tables/:schema/:name") view={Lazy::<parts::TablePage>::new()} />
+                    <Route path=path!("db/:target/activity") view={Lazy::<parts::ActivityPage>::new()} />
                     <Route path=path!("db/:target/migrations") view={Lazy::<parts::MigrationsPage>::new()} />
                     <Route path=path!("db/:target/optimize") view={Lazy::<parts::OptimizePage>::new()} />
                     <Route path=path!("db/:target/backups") view={Lazy::<parts::BackupsPage>::new()} />

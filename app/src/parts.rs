@@ -77,6 +77,7 @@ macro_rules! parts {
 }
 
 parts! {
+    activity, load_activity, show_activity: 0 ActivityPage = crate::activity::ActivityPage;
     audit, load_audit, show_audit: 0 AuditPage = crate::audit::AuditPage;
     backup, load_backup, show_backup: 0 BackupsPage = crate::backup::BackupsPage, 1 BackupPage = crate::backup::BackupPage;
     choose, load_choose, show_choose: 0 ChoosePage = crate::backup::ChoosePage;
@@ -107,6 +108,7 @@ impl Part {
             [] => Self::fleet,
             ["db", _] => Self::overview,
             ["db", _, "tables"] | ["db", _, "tables", _, _] => Self::stats,
+            ["db", _, "activity"] => Self::activity,
             ["db", _, "migrations"] => Self::migration,
             ["db", _, "optimize"] => Self::optimize,
             ["db", _, "backups", "new"] => Self::choose,
@@ -237,6 +239,7 @@ mod tests {
             "/db/a/",
             "/db/a/tables",
             "/db/a/tables/public/users",
+            "/db/a/activity",
             "/db/a/migrations",
             "/db/a/optimize",
             "/db/a/backups",

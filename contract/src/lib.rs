@@ -6,6 +6,7 @@
 //! To add an area: one file with its specs (what a caller asks for) and views (whole values that a page shows),
 //! then follow the recipe in `engine/src/lib.rs`.
 
+pub mod activity;
 pub mod alarm;
 pub mod audit;
 pub mod backup;

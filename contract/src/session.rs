@@ -61,6 +61,8 @@ pub enum Permission {
     OwnAccount,
     /// Cancel a job.
     CancelJob,
+    /// Cancel a statement of a session on a managed server, or end the session.
+    EndSession,
     /// Apply migrations.
     Migrate,
     /// Create constraints and indexes, analyze.
@@ -89,12 +91,13 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission, in the order of the role matrix.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ViewTarget,
         Self::ViewJobs,
         Self::ViewAudit,
         Self::OwnAccount,
         Self::CancelJob,
+        Self::EndSession,
         Self::Migrate,
         Self::Optimize,
         Self::BackUp,
@@ -114,6 +117,7 @@ impl Permission {
         match self {
             Self::ViewTarget | Self::ViewJobs | Self::ViewAudit | Self::OwnAccount => Role::Viewer,
             Self::CancelJob
+            | Self::EndSession
             | Self::Migrate
             | Self::Optimize
             | Self::BackUp
@@ -136,6 +140,7 @@ impl Permission {
             Self::ViewAudit => "view_audit",
             Self::OwnAccount => "own_account",
             Self::CancelJob => "cancel_job",
+            Self::EndSession => "end_session",
             Self::Migrate => "migrate",
             Self::Optimize => "optimize",
             Self::BackUp => "back_up",

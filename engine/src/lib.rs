@@ -14,6 +14,7 @@
 //! 4. `app/src/<area>/`: `api.rs` with server functions that only forward, and the pages.
 //! 5. Tests: `engine/tests/it/<area>.rs` on a real cluster; the guard tests find the new routes by themselves.
 
+pub mod activity;
 pub mod alarm;
 pub mod audit;
 pub mod backup;

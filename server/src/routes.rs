@@ -40,7 +40,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 8] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 67] = [
+const FUNCTIONS: [(&str, Option<Permission>); 71] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -58,6 +58,10 @@ const FUNCTIONS: [(&str, Option<Permission>); 67] = [
     ("/rpc/list_tables", Some(Permission::ViewTarget)),
     ("/rpc/export_tables", Some(Permission::ViewTarget)),
     ("/rpc/view_table", Some(Permission::ViewTarget)),
+    ("/rpc/view_activity", Some(Permission::ViewTarget)),
+    ("/rpc/export_activity", Some(Permission::ViewTarget)),
+    ("/rpc/cancel_session", Some(Permission::EndSession)),
+    ("/rpc/terminate_session", Some(Permission::EndSession)),
     ("/rpc/list_jobs", Some(Permission::ViewJobs)),
     ("/rpc/view_job", Some(Permission::ViewJobs)),
     ("/rpc/cancel_job", Some(Permission::CancelJob)),

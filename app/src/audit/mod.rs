@@ -52,6 +52,8 @@ fn outcome_word(outcome: Outcome) -> &'static str {
 /// What kind of act it is, in words; a name that is not the console's own is shown as it is.
 fn act_words(event_type: &str) -> &str {
     match event_type {
+        "activity.cancel" => "Cancel statement",
+        "activity.terminate" => "End database session",
         "backup.create" => "Back up",
         "backup.delete" => "Delete backup",
         "backup.download" => "Download backup",

@@ -46,7 +46,7 @@ pub struct Area {
 }
 
 /// Every area, in the order of the navigation.
-pub static AREAS: [Area; 9] = [
+pub static AREAS: [Area; 10] = [
     Area {
         name: "Overview",
         group: Group::Observe,
@@ -60,6 +60,13 @@ pub static AREAS: [Area; 9] = [
         page: "tables",
         key: "t",
         icon: icons::Tables,
+    },
+    Area {
+        name: "Activity",
+        group: Group::Observe,
+        page: "activity",
+        key: "y",
+        icon: icons::Activity,
     },
     Area {
         name: "Migrations",

@@ -21,16 +21,19 @@ pub(crate) enum Part {
     Optimize,
     /// What the console's role may do.
     Access,
+    /// Transactions and waits that are too long.
+    Activity,
 }
 
 impl Part {
     /// Every part, in the order in which they are looked at.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Backups,
         Self::Schedule,
         Self::Migrations,
         Self::Optimize,
         Self::Access,
+        Self::Activity,
     ];
 
     /// What it is about.
@@ -41,6 +44,7 @@ impl Part {
             Self::Migrations => "migrations",
             Self::Optimize => "indexes, constraints and statistics",
             Self::Access => "rights of the console's role",
+            Self::Activity => "sessions and their transactions",
         }
     }
 
@@ -52,6 +56,7 @@ impl Part {
             Self::Migrations => Some("migrations"),
             Self::Optimize => Some("optimize"),
             Self::Access => None,
+            Self::Activity => Some("activity"),
         }
     }
 

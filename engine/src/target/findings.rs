@@ -8,8 +8,8 @@ use contract::{
 use super::{Target, look::query_as};
 use crate::{Result, quote};
 
-/// A server that has less than this share of its connections left soon refuses log-ins.
-const FREE: i64 = 10;
+/// Percents of `max_connections` that are taken: worth a look, and soon refusing log-ins.
+const TAKEN: [(i64, Level); 2] = [(90, Level::Urgent), (80, Level::Warning)];
 /// Below this share of block reads from memory, a database is usually larger than its shared buffers.
 const CACHED: f64 = 0.9;
 
@@ -42,18 +42,20 @@ fn of_server(server: &ServerView) -> Vec<Finding> {
             "Migrate, optimize and import on its primary.",
         ));
     }
-    if server.connections * FREE >= server.max_connections * (FREE - 1) {
+    let taken = |percent: i64| server.connections * 100 >= server.max_connections * percent;
+    if let Some((_, level)) = TAKEN.into_iter().find(|(percent, _)| taken(*percent)) {
         found.push(
             Finding::new(
                 "target.connections",
-                Level::Urgent,
+                level,
                 format!(
                     "{} of {} connections are taken.",
                     server.connections, server.max_connections
                 ),
                 "End idle sessions, put a pooler such as PgBouncer before the server, or raise max_connections.",
             )
-            .because("When all are taken, the server refuses applications."),
+            .because("When all are taken, the server refuses applications.")
+            .on("activity"),
         );
     }
     if server.cache_hit.is_some_and(|share| share < CACHED) {

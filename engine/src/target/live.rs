@@ -160,31 +160,43 @@ const LOOK: &str = "
       left join pg_stat_activity as session on session.pid = holder.pid
      limit 1";
 
-impl LiveRow {
-    fn build(&self) -> (Option<String>, Option<f64>) {
-        let Some(phase) = self.build_phase.as_deref() else {
-            return (
-                Some("progress is hidden: grant pg_monitor to the console's user".to_owned()),
-                None,
-            );
-        };
-        let within = match phase {
-            _ if phase.starts_with("waiting") => share(self.lockers_done, self.lockers_total),
+/// What a CREATE INDEX or REINDEX says of itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Build {
+    /// As `CREATE INDEX CONCURRENTLY`.
+    pub command: Option<String>,
+    /// None where it is hidden.
+    pub phase: Option<String>,
+    /// Done and total of each.
+    pub lockers: (Option<i64>, Option<i64>),
+    /// See `lockers`.
+    pub blocks: (Option<i64>, Option<i64>),
+    /// See `lockers`.
+    pub tuples: (Option<i64>, Option<i64>),
+}
+
+impl Build {
+    /// What its phase counts, done and total, and the word for it.
+    pub fn counts(&self) -> (Option<i64>, Option<i64>, &'static str) {
+        match self.phase.as_deref().unwrap_or_default() {
+            phase if phase.starts_with("waiting") => (self.lockers.0, self.lockers.1, "transactions"),
             // Only this subphase of a build, and the last phase of all, count in rows.
-            "building index: loading tuples in tree" => share(self.tuples_done, self.tuples_total),
-            _ => share(self.blocks_done, self.blocks_total),
+            "building index: loading tuples in tree" => (self.tuples.0, self.tuples.1, "rows"),
+            _ => (self.blocks.0, self.blocks.1, "blocks"),
+        }
+    }
+
+    /// The phase in words, and how far the whole is.
+    pub fn told(&self) -> (Option<String>, Option<f64>) {
+        let Some(phase) = self.phase.as_deref() else {
+            return (Some(HIDDEN.to_owned()), None);
         };
-        let concurrent = self
-            .command
-            .as_deref()
-            .is_some_and(|command| command.ends_with("CONCURRENTLY"));
-        if !concurrent {
+        let (done, total, _) = self.counts();
+        let within = share(done, total);
+        let command = self.command.as_deref().unwrap_or_default();
+        if !command.ends_with("CONCURRENTLY") {
             return (Some(phase.to_owned()), Some(build_share(phase, within)));
         }
-        let rebuilds = self
-            .command
-            .as_deref()
-            .is_some_and(|command| command.starts_with("REINDEX"));
         let number = PHASES
             .iter()
             .position(|(name, _)| phase.starts_with(name))
@@ -197,7 +209,7 @@ impl LiveRow {
             within
         };
         // The two last phases are a rebuild's alone.
-        let of = if rebuilds {
+        let of = if command.starts_with("REINDEX") {
             PHASES.len() - 1
         } else {
             PHASES.len() - 3
@@ -209,18 +221,35 @@ impl LiveRow {
         };
         (Some(detail), Some(from + (to - from) * within))
     }
+}
+
+/// How far an ANALYZE is. Computing the statistics takes a moment after the last block; it is not counted.
+pub(crate) fn analyzed(done: Option<i64>, total: Option<i64>) -> f64 {
+    share(done, total) * 0.95
+}
+
+/// Where a role without pg_monitor looks at another one's command.
+pub(crate) const HIDDEN: &str = "progress is hidden: grant pg_monitor to the console's user";
+
+impl LiveRow {
+    fn build(&self) -> (Option<String>, Option<f64>) {
+        let build = Build {
+            command: self.command.clone(),
+            phase: self.build_phase.clone(),
+            lockers: (self.lockers_done, self.lockers_total),
+            blocks: (self.blocks_done, self.blocks_total),
+            tuples: (self.tuples_done, self.tuples_total),
+        };
+        build.told()
+    }
 
     fn analyze(&self) -> (Option<String>, Option<f64>) {
         let Some(phase) = &self.analyze_phase else {
-            return (
-                Some("progress is hidden: grant pg_monitor to the console's user".to_owned()),
-                None,
-            );
+            return (Some(HIDDEN.to_owned()), None);
         };
-        // Computing the statistics takes a moment after the last block; it is not counted.
         (
             Some(phase.clone()),
-            Some(share(self.sample_done, self.sample_total) * 0.95),
+            Some(analyzed(self.sample_done, self.sample_total)),
         )
     }
 }
@@ -249,7 +278,8 @@ fn build_share(phase: &str, within: f64) -> f64 {
     }
 }
 
-fn share(done: Option<i64>, total: Option<i64>) -> f64 {
+/// Done of total; nothing where the total is unknown.
+pub(crate) fn share(done: Option<i64>, total: Option<i64>) -> f64 {
     match (done, total) {
         (Some(done), Some(total)) if total > 0 => (done as f64 / total as f64).clamp(0.0, 1.0),
         _ => 0.0,

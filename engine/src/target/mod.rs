@@ -34,7 +34,9 @@ use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnect
 use tokio::sync::watch;
 
 use crate::{
-    Caller, Engine, Error, Result, audit,
+    Caller, Engine, Error, Result,
+    activity::Watched,
+    audit,
     config::{MigrationSource, QueryLog, TargetConfig},
     finding::{self, Kept},
     stats::sample::Samples,
@@ -73,6 +75,7 @@ struct Inner {
     /// When the last look that a page asked for began.
     looked: tokio::sync::Mutex<Option<std::time::Instant>>,
     samples: Samples,
+    watched: Watched,
     home: Arc<Home>,
     identity: RwLock<identity::Known>,
     kept: Kept,
@@ -88,6 +91,7 @@ impl Target {
             pending: RwLock::new(None),
             looked: tokio::sync::Mutex::default(),
             samples: Samples::default(),
+            watched: Watched::default(),
             home,
             identity: RwLock::new(identity::Known::Nothing),
             kept: Kept::default(),
@@ -501,6 +505,11 @@ impl Target {
     /// The last look at its tables.
     pub(crate) fn samples(&self) -> &Samples {
         &self.0.samples
+    }
+
+    /// What was seen of its running commands.
+    pub(crate) fn watched(&self) -> &Watched {
+        &self.0.watched
     }
 
     /// What was found at last.

@@ -1,6 +1,7 @@
 //! What the engine promises, shown on real servers: one program, so that all tests share one cluster.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod activity;
 #[cfg(feature = "test-jobs")]
 mod alarm;
 mod audit;

@@ -53,6 +53,11 @@ pub(super) enum Command {
     Analyze,
     /// Show the sizes of tables
     Stats,
+    /// Show sessions, who holds up whom and what runs; end a session
+    Activity {
+        #[command(subcommand)]
+        what: Option<Activity>,
+    },
     /// Take, check and keep backups
     #[command(subcommand)]
     Backup(Backup),
@@ -100,6 +105,20 @@ pub(super) struct Due {
     /// Leave alone what was applied and has no file here, as when two programs share the table
     #[arg(long)]
     pub ignore_missing: bool,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Activity {
+    /// Break off the statement that a session runs; the session stays
+    Cancel {
+        /// The server's process: see `activity`
+        pid: i32,
+    },
+    /// End a session; its transaction is rolled back
+    Terminate {
+        /// The server's process: see `activity`
+        pid: i32,
+    },
 }
 
 #[derive(Subcommand)]

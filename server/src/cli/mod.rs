@@ -4,6 +4,7 @@
 //! error. A failure is one line `error: …` and one line `hint: …` there, and an exit code that is not 0: 2 for wrong
 //! settings and arguments, 130 after Ctrl-C, 1 for the rest.
 
+mod activity;
 mod arguments;
 mod audit;
 mod backup;
@@ -149,6 +150,7 @@ async fn with_console(
         Command::Schedule(what) => schedule::run(session, console, what).await,
         Command::Import(what) => import::run(session, console, what, opened).await,
         Command::Stats => stats::run(session, console).await,
+        Command::Activity { what } => activity::run(session, console, what).await,
         Command::Audit(what) => audit::run(session, console, what, opened).await,
         Command::User(what) => self::session::run(session, console, what).await,
         Command::Serve { .. } | Command::Routes | Command::Config(_) | Command::Target(_) => Ok(()),

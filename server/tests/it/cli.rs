@@ -97,6 +97,43 @@ async fn the_guides_steps_are_commands() {
         "{}",
         words.out
     );
+
+    // A session of an application is seen and ended; a pid that is none is an error.
+    let client = target.pool().await;
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(&client)
+        .await
+        .unwrap();
+    let now = home.json(&["activity"]);
+    assert_eq!(now["primary"], true);
+    let pids: Vec<i64> = now["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["pid"].as_i64().unwrap())
+        .collect();
+    assert!(pids.contains(&i64::from(pid)), "{pid}: {now}");
+    assert!(home.run(&["activity"]).out.contains("in this database"));
+    let pid = pid.to_string();
+    let idle = home.run(&["activity", "cancel", &pid, "--yes"]);
+    assert!(
+        idle.code == 1 && idle.err.contains("runs no statement"),
+        "{}",
+        idle.err
+    );
+    let ended = home.run(&["activity", "terminate", &pid, "--yes"]);
+    assert!(
+        ended.code == 0 && ended.out.contains("is ended"),
+        "{} {}",
+        ended.out,
+        ended.err
+    );
+    let none = home.run(&["activity", "terminate", &pid, "--yes"]);
+    assert!(
+        none.code == 1 && none.err.contains("no session has pid"),
+        "{}",
+        none.err
+    );
 }
 
 #[tokio::test]

@@ -38,6 +38,10 @@ fn well_formed(path: &str) -> Request<Body> {
         "view_target" | "view_pool" | "view_migrations" | "plan_optimization" | "list_backups" => target,
         "list_tables" | "export_tables" => json!({ "query": tables }),
         "view_table" => json!({ "target": "main", "schema": "public", "name": "no_such_table" }),
+        "view_activity" | "export_activity" => json!({ "query": target }),
+        "cancel_session" | "terminate_session" => {
+            json!({ "request": { "target": "main", "pid": 1, "started": "2000-01-01T00:00:00Z" } })
+        }
         "list_jobs" => json!({ "query": { "target": null, "kind": null, "state": null, "before": null } }),
         "view_job" | "cancel_job" | "end_session" => job,
         "list_audit" | "export_audit" => json!({ "query": audit }),
