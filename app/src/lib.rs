@@ -33,6 +33,7 @@ pub mod console;
 #[cfg(feature = "ssr")]
 pub mod document;
 pub mod frame;
+pub mod history;
 pub mod import;
 pub mod jobs;
 pub mod live;

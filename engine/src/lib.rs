@@ -26,6 +26,7 @@ pub mod embedded;
 pub mod error;
 pub mod events;
 mod finding;
+pub mod history;
 pub mod import;
 pub mod jobs;
 mod lexer;

@@ -115,6 +115,7 @@ impl Engine {
             self.spawn(crate::jobs::work(self.clone(), self.stopping(), None));
             self.spawn(crate::schedule::keep_up(self.clone(), self.stopping()));
             self.spawn(crate::alarm::keep_up(self.clone(), self.stopping()));
+            self.spawn(crate::history::keep_up(self.clone(), self.stopping()));
         }
     }
 

@@ -40,7 +40,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 8] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 71] = [
+const FUNCTIONS: [(&str, Option<Permission>); 74] = [
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
@@ -112,6 +112,9 @@ const FUNCTIONS: [(&str, Option<Permission>); 71] = [
     ("/rpc/inspect_again", Some(Permission::Import)),
     ("/rpc/start_import", Some(Permission::Import)),
     ("/rpc/discard_import", Some(Permission::Import)),
+    ("/rpc/view_history", Some(Permission::ViewTarget)),
+    ("/rpc/list_sparks", Some(Permission::ViewTarget)),
+    ("/rpc/view_history_size", Some(Permission::ViewTarget)),
 ];
 
 /// Every route, by path.

@@ -10,6 +10,8 @@ mod backup;
 mod demo;
 mod finding;
 #[cfg(feature = "test-jobs")]
+mod history;
+#[cfg(feature = "test-jobs")]
 mod identity;
 mod import;
 #[cfg(feature = "test-jobs")]

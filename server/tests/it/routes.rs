@@ -83,6 +83,10 @@ fn well_formed(path: &str) -> Request<Body> {
         "export_import" => json!({ "id": NO_ID, "what": "Report" }),
         "rehearse_import" => json!({ "id": NO_ID, "mapping": {}, "seen": "" }),
         "start_import" => json!({ "id": NO_ID, "follow": true, "revision": null, "upload": null }),
+        "view_history" => json!({ "query": {
+            "target": "main", "table": null, "range": { "last": "hour" }, "before": false,
+        } }),
+        "list_sparks" | "view_history_size" => json!({}),
         "discard_import" => json!({ "id": NO_ID, "confirm": "main" }),
         other => panic!("{other} has no request in this test; add one, and its line in server/src/routes.rs"),
     };

@@ -1,0 +1,3 @@
+//! Charts over time.
+
+pub mod api;

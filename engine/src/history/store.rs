@@ -1,0 +1,454 @@
+//! The rows of history. Queries are checked against migrations/store when they compile.
+
+use std::collections::HashMap;
+
+use chrono::{DurationRound, TimeDelta};
+use contract::{
+    Instant,
+    history::{Mark, MarkKind},
+    jobs::JobKind,
+};
+use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
+
+use super::{
+    catalog::{Snapshot, Tables},
+    step::Step,
+};
+
+/// How long steps of a minute are kept.
+pub(super) const MINUTES: TimeDelta = TimeDelta::days(2);
+/// How long a database's steps of ten minutes are kept.
+pub(super) const TENS: TimeDelta = TimeDelta::days(30);
+/// How long a table's steps of ten minutes are kept.
+pub(super) const TENS_OF_TABLES: TimeDelta = TimeDelta::days(7);
+/// How long steps of a day are kept.
+pub(super) const DAYS: TimeDelta = TimeDelta::days(730);
+/// Marks that a view holds, the newest ones.
+const MARKS: i64 = 200;
+
+/// The store's clock: the one that several consoles share.
+pub(super) async fn now(pool: &PgPool) -> Result<Instant, sqlx::Error> {
+    sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
+        .fetch_one(pool)
+        .await
+}
+
+/// What the snapshot before left.
+#[derive(Default)]
+pub(super) struct Before {
+    pub snapshot: Option<Snapshot>,
+    pub tables: Option<Tables>,
+}
+
+/// Takes the turn of a minute; none when a console has it already. A clock that was far ahead and went back does not keep
+/// turns from being taken.
+pub(super) async fn take_turn(
+    pool: &PgPool,
+    database: i64,
+    minute: Instant,
+) -> Result<Option<Before>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"insert into history_turns as turn (database_id, minute)
+           values ($1, $2)
+               on conflict (database_id) do update
+              set minute = excluded.minute
+            where turn.minute < excluded.minute
+               or turn.minute > excluded.minute + interval '10 minutes'
+           returning snapshot as "snapshot: serde_json::Value", tables as "tables: serde_json::Value""#,
+        database,
+        minute,
+    )
+    .fetch_optional(pool)
+    .await?;
+    // What another version of the console wrote may not be readable: then there is nothing to compare with.
+    Ok(row.map(|row| Before {
+        snapshot: row.snapshot.and_then(|value| serde_json::from_value(value).ok()),
+        tables: row.tables.and_then(|value| serde_json::from_value(value).ok()),
+    }))
+}
+
+/// Writes down why a turn failed.
+pub(super) async fn failed(
+    pool: &PgPool,
+    database: i64,
+    minute: Instant,
+    trouble: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update history_turns set trouble = $3 where database_id = $1 and minute = $2",
+        database,
+        minute,
+        trouble,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Keeps a snapshot for the next one; false when another console has taken a later turn meanwhile.
+pub(super) async fn keep(
+    connection: &mut PgConnection,
+    database: i64,
+    minute: Instant,
+    snapshot: &Snapshot,
+    tables: Option<&Tables>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update history_turns
+            set snapshot = $3, tables = coalesce($4, tables), sampled_at = clock_timestamp(), trouble = null
+          where database_id = $1
+            and minute = $2",
+        database,
+        minute,
+        Json(snapshot) as Json<&Snapshot>,
+        tables.map(Json) as Option<Json<&Tables>>,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Adds a step, in place of one that is there: of the first look at tables, or of a clock that went back.
+pub(super) async fn add(
+    connection: &mut PgConnection,
+    database: i64,
+    subject: &str,
+    step_s: i32,
+    at: Instant,
+    step: &Step,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into history (database_id, subject, step_s, at, sums, weights, peaks)
+         values ($1, $2, $3, $4, $5, $6, $7)
+             on conflict (database_id, subject, step_s, at) do update
+            set sums = excluded.sums, weights = excluded.weights, peaks = excluded.peaks",
+        database,
+        subject,
+        step_s,
+        at,
+        &step.sums as &[Option<f64>],
+        &step.weights as &[Option<f32>],
+        &step.peaks as &[Option<f32>],
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Rolls finer steps of a database up into coarser ones, from the last coarse one on, which may not have been over. With
+/// tables, or without.
+pub(super) async fn roll_up(
+    connection: &mut PgConnection,
+    database: i64,
+    from_s: i32,
+    into_s: i32,
+    tables: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into history (database_id, subject, step_s, at, sums, weights, peaks)
+         with
+         -- Where to begin.
+         last as (
+             select coalesce(max(at), '-infinity') as at
+               from history
+              where database_id = $1
+                and subject = ''
+                and step_s = $3
+         ),
+         -- The parts of each coarse step, value by value.
+         parts as (
+             select subject,
+                    date_bin(make_interval(secs => $3), history.at, timestamptz 'epoch') as at,
+                    part.place,
+                    sum(part.sum) as sum,
+                    sum(part.weight::float8)::real as weight,
+                    max(part.peak) as peak
+               from last,
+                    history,
+                    unnest(sums, weights, peaks) with ordinality as part (sum, weight, peak, place)
+              where database_id = $1
+                and step_s = $2
+                and (subject = '' or $4)
+                and history.at >= last.at
+              group by 1, 2, 3
+         )
+         select $1, subject, $3, at,
+                array_agg(sum order by place), array_agg(weight order by place), array_agg(peak order by place)
+           from parts
+          group by subject, at
+             on conflict (database_id, subject, step_s, at) do update
+            set sums = excluded.sums, weights = excluded.weights, peaks = excluded.peaks",
+        database,
+        from_s,
+        into_s,
+        tables,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Removes what is too old, of all databases. Whole coarser steps at a time, so that one that is rolled up again still has
+/// all its parts.
+pub(super) async fn prune(connection: &mut PgConnection, now: Instant) -> Result<(), sqlx::Error> {
+    let ten = |at: Instant| at.duration_trunc(TimeDelta::minutes(10)).unwrap_or(at);
+    let day = |at: Instant| at.duration_trunc(TimeDelta::days(1)).unwrap_or(at);
+    sqlx::query!(
+        "delete from history
+          where (step_s = 60 and at < $1)
+             or (step_s = 600 and at < $2)
+             or (step_s = 600 and at < $3 and subject <> '')
+             or (step_s = 86400 and at < $4)",
+        ten(now - MINUTES),
+        day(now - TENS),
+        day(now - TENS_OF_TABLES),
+        day(now - DAYS),
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!("delete from history_marks where at < $1", day(now - DAYS))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// One step as it was kept.
+pub(super) struct Row {
+    pub at: Instant,
+    pub sums: Vec<Option<f64>>,
+    pub weights: Vec<Option<f32>>,
+    pub peaks: Vec<Option<f32>>,
+}
+
+/// The steps of a stretch of time, oldest first.
+pub(super) async fn steps(
+    pool: &PgPool,
+    database: i64,
+    subject: &str,
+    step_s: i32,
+    from: Instant,
+    to: Instant,
+) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        r#"select at, sums as "sums: Vec<Option<f64>>", weights as "weights: Vec<Option<f32>>",
+                  peaks as "peaks: Vec<Option<f32>>"
+             from history
+            where database_id = $1
+              and subject = $2
+              and step_s = $3
+              and at >= $4
+              and at < $5
+            order by at"#,
+        database,
+        subject,
+        step_s,
+        from,
+        to,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// What the last turn left.
+pub(super) struct Turn {
+    pub snapshot: Option<Snapshot>,
+    pub sampled_at: Option<Instant>,
+    pub trouble: Option<String>,
+}
+
+/// The last turn of a database.
+pub(super) async fn last_turn(pool: &PgPool, database: i64) -> Result<Option<Turn>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select snapshot as "snapshot: serde_json::Value", sampled_at, trouble
+             from history_turns
+            where database_id = $1"#,
+        database,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| Turn {
+        snapshot: row.snapshot.and_then(|value| serde_json::from_value(value).ok()),
+        sampled_at: row.sampled_at,
+        trouble: row.trouble,
+    }))
+}
+
+/// The first step that is kept of a subject.
+pub(super) async fn since(
+    pool: &PgPool,
+    database: i64,
+    subject: &str,
+) -> Result<Option<Instant>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select min(first.at)
+             from unnest(array[60, 600, 86400]) as kept (step_s)
+            cross join lateral (
+                select at
+                  from history
+                 where database_id = $1
+                   and subject = $2
+                   and history.step_s = kept.step_s
+                 order by at
+                 limit 1) as first"#,
+        database,
+        subject,
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// By how many bytes a day a subject grew over the last week, by the straight line through its sizes, and over how many
+/// seconds they were taken.
+pub(super) async fn growth(
+    pool: &PgPool,
+    database: i64,
+    subject: &str,
+    place: i32,
+    now: Instant,
+) -> Result<Option<(f64, f64)>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select regr_slope(size, second) * 86400 as a_day, max(second) - min(second) as seconds
+             from (select sums[$4] / weights[$4] as size, extract(epoch from at)::float8 as second
+                     from history
+                    where database_id = $1
+                      and subject = $2
+                      and step_s = 600
+                      and at >= $3) as sizes
+            where size is not null"#,
+        database,
+        subject,
+        now - TimeDelta::days(7),
+        place,
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(row.a_day.zip(row.seconds))
+}
+
+/// Writes down that something happened; once.
+pub(super) async fn mark(
+    executor: impl PgExecutor<'_>,
+    database: i64,
+    at: Instant,
+    kind: MarkKind,
+    label: &str,
+    by: &str,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "insert into history_marks (database_id, at, kind, label, told_by)
+         values ($1, $2, $3, $4, $5)
+             on conflict do nothing",
+        database,
+        at,
+        kind.name(),
+        label,
+        by,
+    )
+    .execute(executor)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What happened in a stretch of time: jobs that were at work in it, deployments, restarts. By time; the newest ones when
+/// there are too many.
+pub(super) async fn marks(
+    pool: &PgPool,
+    database: i64,
+    from: Instant,
+    to: Instant,
+) -> Result<Vec<Mark>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id as "job?", kind as "kind!", title as "label!", started_at as "at!",
+                  finished_at as until, state in ('failed', 'interrupted') as "failed!"
+             from jobs
+            where database_id = $1
+              and started_at < $3
+              and (finished_at is null or finished_at >= $2)
+            union all
+           select null, kind, label, at, null, false
+             from history_marks
+            where database_id = $1
+              and at >= $2
+              and at < $3
+            order by 4 desc
+            limit $4"#,
+        database,
+        from,
+        to,
+        MARKS,
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut marks: Vec<Mark> = rows
+        .into_iter()
+        .map(|row| Mark {
+            at: row.at,
+            until: row.until,
+            kind: match row.kind.as_str() {
+                "deployment" => MarkKind::Deployment,
+                "restart" => MarkKind::Restart,
+                kind if kind == JobKind::Migrate.name() => MarkKind::Migration,
+                _ => MarkKind::Job,
+            },
+            label: row.label,
+            page: row.job.map(|id| format!("/jobs/{id}")),
+            failed: row.failed,
+        })
+        .collect();
+    marks.reverse();
+    Ok(marks)
+}
+
+/// A value of ten minutes.
+pub(super) struct Point {
+    pub at: Instant,
+    pub transactions: Option<f64>,
+    pub connections: Option<f64>,
+}
+
+/// Transactions a second and connections of several managed databases since a moment, by their names.
+pub(super) async fn sparks(
+    pool: &PgPool,
+    names: &[String],
+    from: Instant,
+    places: (&[i32], &[i32]),
+) -> Result<HashMap<String, Vec<Point>>, sqlx::Error> {
+    let (transactions, connections) = places;
+    let rows = sqlx::query!(
+        r#"select named.name, history.at,
+                  (select sum(sums[place] / nullif(weights[place], 0)) from unnest($3::int4[]) as place) as transactions,
+                  (select sum(sums[place] / nullif(weights[place], 0)) from unnest($4::int4[]) as place) as connections
+             from database_names as named
+             join history on history.database_id = named.database_id
+            where named.name = any($1)
+              and history.subject = ''
+              and history.step_s = 600
+              and history.at >= $2"#,
+        names,
+        from,
+        transactions,
+        connections,
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut points: HashMap<String, Vec<Point>> = HashMap::new();
+    for row in rows {
+        points.entry(row.name).or_default().push(Point {
+            at: row.at,
+            transactions: row.transactions,
+            connections: row.connections,
+        });
+    }
+    Ok(points)
+}
+
+/// The bytes of history's tables and indexes in the store.
+pub(super) async fn bytes(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select sum(pg_total_relation_size(part))::int8 as "bytes!"
+             from unnest(array['history', 'history_turns', 'history_marks']::regclass[]) as part"#,
+    )
+    .fetch_one(pool)
+    .await
+}

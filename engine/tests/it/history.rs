@@ -1,0 +1,657 @@
+//! What is kept of managed databases over time is what happened there, with a clock that the tests set.
+
+use std::time::Instant as Stopwatch;
+
+use chrono::{DurationRound, TimeDelta, Utc};
+use contract::{
+    Code, Instant,
+    history::{Chart, HistoryQuery, HistoryView, MarkKind, Range, Span},
+    session::Role,
+    stats::RelationName,
+    target::TargetState,
+};
+use engine::{Caller, Engine, EngineConfig, history::test_clock::sample_at, target::url};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
+use testkit::{Cluster, ClusterOptions, Database, PgBouncer, PgBouncerOptions, PoolMode, Version, shared};
+
+use crate::{support, work::PATIENCE};
+
+/// A console that takes no snapshots by itself, on a database of a server of its own.
+struct World {
+    cluster: Cluster,
+    database: Database,
+    console: support::Console,
+    caller: Caller,
+    store: PgPool,
+    /// A minute in the past that ten minutes begin with.
+    base: Instant,
+}
+
+async fn world_on(cluster: Cluster) -> World {
+    let database = cluster.database("measured").await;
+    let console = support::engine(&database, false).await;
+    World {
+        caller: support::caller(&console, Role::Viewer).await,
+        store: console.store.pool().await,
+        base: (Utc::now() - TimeDelta::hours(3))
+            .duration_trunc(TimeDelta::minutes(10))
+            .unwrap(),
+        console,
+        database,
+        cluster,
+    }
+}
+
+async fn world() -> World {
+    world_on(Cluster::start().await).await
+}
+
+impl World {
+    /// So many minutes after the beginning.
+    fn minute(&self, minutes: i64) -> Instant {
+        self.base + TimeDelta::minutes(minutes)
+    }
+
+    /// Takes the snapshot of a minute; its values are those of the minute before.
+    async fn sample(&self, minutes: i64) {
+        sample_at(&self.console, self.minute(minutes)).await;
+    }
+
+    async fn view(&self, from: i64, to: i64) -> HistoryView {
+        view(&self.console, &self.caller, self.minute(from), self.minute(to)).await
+    }
+
+    /// A chart over some minutes.
+    async fn chart(&self, key: &str, from: i64, to: i64) -> Chart {
+        chart(self.view(from, to).await, key)
+    }
+
+    async fn session(&self) -> PgConnection {
+        PgConnection::connect_with(&self.database.socket_options())
+            .await
+            .unwrap()
+    }
+
+    async fn sql(&self, sql: &str) {
+        let mut session = self.session().await;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut session)
+            .await
+            .unwrap();
+        session.close().await.unwrap();
+    }
+
+    /// Commits and rolls back so many transactions, and waits until the server has counted them.
+    async fn work(&self, commits: i64, rollbacks: i64) {
+        let before = self.counted().await;
+        let mut session = self.session().await;
+        for _ in 0..commits {
+            session.execute("select 1").await.unwrap();
+        }
+        for _ in 0..rollbacks {
+            session.execute("begin").await.unwrap();
+            session.execute("rollback").await.unwrap();
+        }
+        session.close().await.unwrap();
+        let begun = Stopwatch::now();
+        while self.counted().await < before + commits + rollbacks {
+            assert!(begun.elapsed() < PATIENCE, "the server did not count them");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn counted(&self) -> i64 {
+        sqlx::query_scalar("select xact_commit + xact_rollback from pg_stat_database where datname = $1")
+            .bind(self.database.name())
+            .fetch_one(&mut self.cluster.admin().await)
+            .await
+            .unwrap()
+    }
+
+    /// A number out of the store.
+    async fn stored(&self, sql: &str) -> f64 {
+        sqlx::query_scalar(AssertSqlSafe(format!("select ({sql})::float8")))
+            .fetch_one(&self.store)
+            .await
+            .unwrap()
+    }
+
+    async fn is_up(&self) {
+        let begun = Stopwatch::now();
+        let caller = &self.caller;
+        while !matches!(
+            self.console.targets().view(caller, "main").await.unwrap().state,
+            TargetState::Up(_)
+        ) {
+            assert!(begun.elapsed() < PATIENCE, "the database did not come back");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+}
+
+async fn view(engine: &Engine, caller: &Caller, from: Instant, to: Instant) -> HistoryView {
+    let query = HistoryQuery {
+        range: Range::Between(from, to),
+        ..query()
+    };
+    engine.history().view(caller, query).await.unwrap()
+}
+
+fn query() -> HistoryQuery {
+    HistoryQuery {
+        target: "main".into(),
+        table: None,
+        charts: None,
+        range: Range::Last(Span::Hour),
+        before: false,
+    }
+}
+
+fn chart(view: HistoryView, key: &str) -> Chart {
+    view.charts.into_iter().find(|chart| chart.key == key).unwrap()
+}
+
+fn values<'a>(chart: &'a Chart, key: &str) -> &'a [Option<f64>] {
+    let series = chart.series.iter().find(|series| series.key == key);
+    &series.unwrap().values
+}
+
+/// The one value of a chart of one step.
+fn value(chart: &Chart, key: &str) -> Option<f64> {
+    let [value] = values(chart, key) else {
+        panic!("{chart:?}");
+    };
+    *value
+}
+
+fn is_within_a_hundredth(found: Option<f64>, truth: f64) {
+    let found = found.unwrap();
+    assert!((found - truth).abs() <= truth * 0.01, "{found} for {truth}");
+}
+
+/// What the charts show of a workload is that workload.
+async fn shows_the_truth_on(version: Version) {
+    let world = world_on(Cluster::start_with(ClusterOptions::new().version(version)).await).await;
+    world
+        .sql("create extension pg_stat_statements; create table t (n int)")
+        .await;
+    let statements = async || -> (i64, f64) {
+        sqlx::query_as(
+            "select sum(calls)::int8, sum(total_exec_time)::float8
+               from pg_stat_statements
+              where toplevel
+                and dbid = (select oid from pg_database where datname = current_database())",
+        )
+        .fetch_one(&mut world.session().await)
+        .await
+        .unwrap()
+    };
+    let mut waiting = world.session().await;
+    let mut holding = world.session().await;
+    holding.execute("begin; select 1").await.unwrap();
+    let before = statements().await;
+    world.sample(0).await;
+    for _ in 0..30 {
+        waiting.execute("select pg_sleep(0.1)").await.unwrap();
+    }
+    world.work(3000, 2000).await;
+    world.sample(1).await;
+    let after = statements().await;
+    let view = world.view(0, 1).await;
+    assert_eq!((view.step_s, view.steps()), (60, 1));
+    assert_eq!(view.trouble, None);
+    let of = |key: &str| chart(view.clone(), key);
+    // A minute has 60 seconds.
+    is_within_a_hundredth(value(&of("transactions"), "commits"), 3030.0 / 60.0);
+    is_within_a_hundredth(value(&of("transactions"), "rollbacks"), 2000.0 / 60.0);
+    is_within_a_hundredth(value(&of("queries"), "queries"), 7030.0 / 60.0);
+    let mean = (after.1 - before.1) / (after.0 - before.0) as f64;
+    is_within_a_hundredth(value(&of("latency"), "mean"), mean);
+    let connections = of("connections");
+    assert_eq!(value(&connections, "idle_in_transaction"), Some(1.0));
+    assert_eq!(
+        value(&connections, "active"),
+        Some(0.0),
+        "the console's look is idle"
+    );
+    assert!(value(&connections, "idle") >= Some(1.0));
+    assert_eq!(connections.missing, None);
+    let (name, limit) = connections.limit.unwrap();
+    let most: i64 = sqlx::query_scalar("select current_setting('max_connections')::int8")
+        .fetch_one(&mut waiting)
+        .await
+        .unwrap();
+    assert_eq!((name.as_str(), limit), ("max_connections", most as f64));
+    for (chart, key) in [
+        ("checkpoints", "timed"),
+        ("checkpoints", "requested"),
+        ("wal", "wal"),
+        ("temp", "temp"),
+        ("waits", "running"),
+    ] {
+        assert!(value(&of(chart), key).is_some(), "{chart} {key}");
+    }
+    let share = value(&of("cache"), "hits").unwrap();
+    assert!((0.0..=1.0).contains(&share), "{share}");
+    assert!(value(&of("size"), "size").unwrap() > 1e6);
+    assert_eq!(
+        of("lag").note.as_deref(),
+        Some("No standby is connected to this server now.")
+    );
+    world.console.close().await;
+}
+
+#[tokio::test]
+async fn charts_show_a_workload_as_it_was_on_14() {
+    shows_the_truth_on(Version::V14).await;
+}
+
+#[tokio::test]
+async fn charts_show_a_workload_as_it_was_on_18() {
+    shows_the_truth_on(Version::V18).await;
+}
+
+#[tokio::test]
+async fn a_reset_or_a_restart_leaves_a_gap_and_no_false_peak() {
+    let world = world().await;
+    world.work(5000, 0).await;
+    world.sample(0).await;
+    world.work(60, 0).await;
+    world.sample(1).await;
+    world.sql("select pg_stat_reset()").await;
+    world.work(60, 0).await;
+    world.sample(2).await;
+    world.work(60, 0).await;
+    world.sample(3).await;
+    world.cluster.stop().await;
+    // Nobody can look at a server that is down.
+    world.cluster.start_again().await;
+    world.is_up().await;
+    world.sample(4).await;
+    world.work(60, 0).await;
+    world.sample(5).await;
+    // Three minutes in which no console was at work.
+    world.work(240, 0).await;
+    world.sample(9).await;
+    world.work(6000, 0).await;
+    world.sample(30).await;
+    let view = world.view(-1, 30).await;
+    let transactions = chart(view.clone(), "transactions");
+    let known: Vec<i64> = values(&transactions, "commits")
+        .iter()
+        .enumerate()
+        .filter(|(_, value)| value.is_some())
+        .map(|(step, _)| step as i64 - 1)
+        .collect();
+    assert_eq!(known, [0, 2, 4, 8], "{:?}", values(&transactions, "commits"));
+    for value in values(&transactions, "commits").iter().flatten() {
+        assert!((0.9..1.5).contains(value), "{value} a second");
+    }
+    // What is no counter has a value each time.
+    let connections = chart(view, "connections");
+    let states = values(&connections, "idle").iter().flatten().count();
+    assert_eq!(states, 8);
+    let now = Utc::now() + TimeDelta::minutes(1);
+    let marks = view_marks(&world, world.base, now).await;
+    assert_eq!(marks, [MarkKind::Restart]);
+    world.console.close().await;
+}
+
+async fn view_marks(world: &World, from: Instant, to: Instant) -> Vec<MarkKind> {
+    let view = view(&world.console, &world.caller, from, to).await;
+    view.marks.into_iter().map(|mark| mark.kind).collect()
+}
+
+#[tokio::test]
+async fn two_consoles_take_the_snapshot_of_a_minute_once() {
+    let world = world().await;
+    world.sql("create extension pg_stat_statements").await;
+    let beside = world.console.beside(false).await;
+    for minute in 0..6 {
+        world.work(60, 0).await;
+        let now = world.minute(minute);
+        tokio::join!(sample_at(&world.console, now), sample_at(&beside, now));
+    }
+    let asked: i64 = sqlx::query_scalar(
+        "select sum(calls)::int8
+           from pg_stat_statements
+          where query like '%idle_in_failed%'
+            and query not like '%pg_stat_statements%'",
+    )
+    .fetch_one(&mut world.session().await)
+    .await
+    .unwrap();
+    assert_eq!(asked, 6);
+    assert_eq!(
+        world
+            .stored("select count(*) from history where step_s = 60")
+            .await,
+        6.0
+    );
+    let commits = world.chart("transactions", 0, 5).await;
+    for value in values(&commits, "commits") {
+        assert!((0.9..1.5).contains(&value.unwrap()), "{value:?}");
+    }
+    // A minute that is over is nobody's any more, and one that an hour's jump of the clock skipped does not come back.
+    sample_at(&beside, world.minute(3)).await;
+    assert_eq!(
+        world
+            .stored("select count(*) from history where step_s = 60")
+            .await,
+        6.0
+    );
+    beside.close().await;
+    world.console.close().await;
+}
+
+#[tokio::test]
+async fn coarser_steps_are_the_sums_of_their_parts_and_old_ones_go() {
+    let world = world().await;
+    world.sql("create table t (n int)").await;
+    // The last of these minutes ends an hour.
+    let hour = world.base.duration_trunc(TimeDelta::hours(1)).unwrap();
+    for minute in 0..=25 {
+        if minute % 5 == 0 {
+            world.work(20 + minute, 3).await;
+        }
+        sample_at(&world.console, hour + TimeDelta::minutes(minute - 25)).await;
+    }
+    for (what, place) in [
+        ("commits", 1),
+        ("rollbacks", 2),
+        ("idle connections", 17),
+        ("bytes", 34),
+    ] {
+        for array in ["sums", "weights"] {
+            let sum = async |step: i64| {
+                world
+                    .stored(&format!(
+                        "select sum({array}[{place}]) from history where step_s = {step} and subject = ''"
+                    ))
+                    .await
+            };
+            let minutes = sum(60).await;
+            assert!(minutes > 0.0, "{what}");
+            assert_eq!(
+                (sum(600).await, sum(86_400).await),
+                (minutes, minutes),
+                "{what} {array}"
+            );
+        }
+        let peak = async |step: i64| {
+            world
+                .stored(&format!(
+                    "select max(peaks[{place}]) from history where step_s = {step} and subject = ''"
+                ))
+                .await
+        };
+        assert_eq!(
+            (peak(600).await, peak(86_400).await),
+            (peak(60).await, peak(60).await),
+            "{what}"
+        );
+    }
+    let count = "select count(*) from history where step_s = 600 and subject = ''";
+    assert!(world.stored(count).await >= 3.0);
+    let days = "select count(*) from history where step_s = 86400 and subject <> ''";
+    assert!(world.stored(days).await >= 1.0, "tables too");
+
+    // What is too old goes, and what is not stays.
+    world
+        .store
+        .execute(
+            "insert into history (database_id, subject, step_s, at, sums, weights, peaks)
+             select database_id, subject, step_s, clock_timestamp() - age, '{1}', '{1}', '{1}'
+               from history_turns,
+                    (values ('', 60, interval '49 hours', 'old'), ('', 60, interval '47 hours', 'new'),
+                            ('', 600, interval '32 days', 'old'), ('', 600, interval '29 days', 'new'),
+                            ('t', 600, interval '9 days', 'old'), ('t', 600, interval '6 days', 'new'),
+                            ('', 86400, interval '732 days', 'old'), ('', 86400, interval '729 days', 'new'),
+                            ('t', 86400, interval '732 days', 'old'), ('t', 86400, interval '729 days', 'new'))
+                        as made (subject, step_s, age, what)",
+        )
+        .await
+        .unwrap();
+    let made = "select count(*) from history where sums = '{1}'";
+    assert_eq!(world.stored(made).await, 10.0);
+    let now = Utc::now().duration_trunc(TimeDelta::minutes(10)).unwrap();
+    sample_at(&world.console, now).await;
+    assert_eq!(world.stored(made).await, 5.0);
+    let size = world.console.history().size(&world.caller).await.unwrap();
+    assert!(size.bytes > 0 && size.bytes < size.most_bytes, "{size:?}");
+    world.console.close().await;
+}
+
+/// A console that reaches a database by this address.
+async fn by_url(console: &support::Console, url: &str) -> Engine {
+    let parsed = url::parse(url).unwrap();
+    let mut config: EngineConfig = console.config.clone();
+    config.targets[0].options = parsed.options;
+    config.targets[0].password = parsed.password;
+    config.targets[0].link = parsed.link;
+    Engine::open(config).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_role_may_not_see_is_named_with_the_statement_that_grants_it() {
+    let world = world().await;
+    let (admin, port) = (&world.cluster, world.cluster.port());
+    admin
+        .execute("create role \"Weak\" login password 'secret'")
+        .await;
+    let url = admin.url_of("Weak", "secret", port, world.database.name());
+    let engine = by_url(&world.console, &url).await;
+    let caller = support::caller(&engine, Role::Viewer).await;
+    let _others = world.session().await;
+    sample_at(&engine, world.minute(0)).await;
+    world.work(6000, 0).await;
+    sample_at(&engine, world.minute(1)).await;
+    let one = view(&engine, &caller, world.minute(0), world.minute(1)).await;
+    let of = |key: &str| chart(one.clone(), key);
+    let missing = |key: &str| of(key).missing.unwrap();
+    assert!(missing("connections").contains("grant pg_monitor to \"Weak\";"));
+    assert!(missing("waits").contains("grant pg_monitor to \"Weak\";"));
+    assert!(missing("queries").contains("create extension pg_stat_statements;"));
+    assert!(missing("latency").contains("create extension pg_stat_statements;"));
+    assert!(value(&of("connections"), "not_visible") >= Some(1.0));
+    assert_eq!(value(&of("waits"), "running"), None, "not zero: not known");
+    is_within_a_hundredth(value(&of("transactions"), "commits"), 100.0);
+    // As the statements say.
+    world.sql("create extension pg_stat_statements").await;
+    admin.execute("grant pg_monitor to \"Weak\"").await;
+    sample_at(&engine, world.minute(2)).await;
+    sample_at(&engine, world.minute(3)).await;
+    let one = view(&engine, &caller, world.minute(2), world.minute(3)).await;
+    for key in ["connections", "waits", "queries", "latency"] {
+        assert_eq!(chart(one.clone(), key).missing, None, "{key}");
+    }
+    let connections = chart(one.clone(), "connections");
+    assert_eq!(value(&connections, "not_visible"), Some(0.0));
+    assert!(value(&chart(one, "queries"), "queries").is_some());
+    engine.close().await;
+    world.console.close().await;
+}
+
+#[tokio::test]
+async fn a_standby_and_its_primary_show_how_far_they_are_apart() {
+    let world = world().await;
+    world.sql("create table t (n int)").await;
+    world
+        .cluster
+        .execute("select pg_create_physical_replication_slot('left_behind', true)")
+        .await;
+    let standby = world.cluster.standby().await;
+    world.cluster.wait_for_standby(&standby).await;
+    let engine = by_url(&world.console, &standby.url(world.database.name())).await;
+    world.sample(0).await;
+    sample_at(&engine, world.minute(1)).await;
+    world.sql("insert into t select generate_series(1, 20000)").await;
+    world.cluster.wait_for_standby(&standby).await;
+    // The same database, by whoever takes the turn: a value between two servers is none.
+    world.sample(2).await;
+    let both = world.view(0, 2).await;
+    assert_eq!(
+        values(&chart(both.clone(), "transactions"), "commits"),
+        [None, None]
+    );
+    assert_eq!(values(&chart(both.clone(), "wal"), "wal"), [None, None]);
+    assert_eq!(values(&chart(both, "replay_delay"), "delay").len(), 2);
+    world.sample(3).await;
+    world.sql("insert into t select generate_series(1, 20000)").await;
+    world.sample(4).await;
+    let primary = world.view(3, 4).await;
+    assert!(value(&chart(primary.clone(), "lag"), "lag").is_some());
+    assert!(value(&chart(primary.clone(), "slots"), "held").unwrap() > 1e6);
+    assert!(value(&chart(primary, "wal"), "wal").unwrap() > 1e6 / 60.0);
+    // The standby alone.
+    sample_at(&engine, world.minute(5)).await;
+    sample_at(&engine, world.minute(6)).await;
+    let alone = world.view(5, 6).await;
+    assert!(value(&chart(alone.clone(), "replay_delay"), "delay").is_some());
+    assert!(value(&chart(alone.clone(), "wal"), "wal").is_some());
+    assert!(value(&chart(alone, "transactions"), "commits").is_some());
+    engine.close().await;
+    world.console.close().await;
+}
+
+#[tokio::test]
+async fn snapshots_go_through_a_transaction_pooler() {
+    let world = world().await;
+    let options = PgBouncerOptions::new(PoolMode::Transaction).setting("default_pool_size", "1");
+    let bouncer = PgBouncer::start_with(&world.cluster, options).await;
+    let engine = by_url(&world.console, &bouncer.url(world.database.name())).await;
+    sample_at(&engine, world.minute(0)).await;
+    world.work(6000, 0).await;
+    sample_at(&engine, world.minute(1)).await;
+    is_within_a_hundredth(value(&world.chart("transactions", 0, 1).await, "commits"), 100.0);
+    engine.close().await;
+    world.console.close().await;
+}
+
+#[tokio::test]
+async fn a_table_has_its_own_history_and_a_lock_on_it_costs_the_database_none() {
+    let world = world().await;
+    world
+        .sql("create table \"T.x\" (id int primary key); create table held (n int)")
+        .await;
+    world.sample(0).await;
+    world
+        .sql(
+            "insert into \"T.x\" select generate_series(1, 6000);
+             delete from \"T.x\" where id <= 600;
+             analyze \"T.x\"",
+        )
+        .await;
+    let begun = Stopwatch::now();
+    while deleted(&world).await < 600.0 {
+        assert!(begun.elapsed() < PATIENCE, "the server did not count them");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let mut holder = world.session().await;
+    holder
+        .execute("begin; lock table held in access exclusive mode")
+        .await
+        .unwrap();
+    world.sample(10).await;
+    let of = async |name: &str| {
+        let query = HistoryQuery {
+            table: Some(RelationName {
+                schema: "public".into(),
+                name: name.into(),
+            }),
+            range: Range::Between(world.minute(0), world.minute(10)),
+            ..query()
+        };
+        world.console.history().view(&world.caller, query).await.unwrap()
+    };
+    let view = of("T.x").await;
+    assert_eq!((view.step_s, view.steps()), (600, 1));
+    let one = |key: &str, line: &str| value(&chart(view.clone(), key), line);
+    assert_eq!(one("changes", "inserted"), Some(10.0));
+    assert_eq!(one("changes", "deleted"), Some(1.0));
+    assert_eq!(one("changes", "updated"), Some(0.0));
+    assert_eq!(one("rows", "rows"), Some(5400.0));
+    let bytes: i64 = sqlx::query_scalar("select pg_total_relation_size('\"T.x\"')")
+        .fetch_one(&mut world.session().await)
+        .await
+        .unwrap();
+    assert_eq!(one("size", "size"), Some(bytes as f64));
+    // The one that is held has no size, and the others and the database do.
+    let held = of("held").await;
+    assert_eq!(value(&chart(held.clone(), "size"), "size"), None);
+    assert_eq!(value(&chart(held, "changes"), "inserted"), Some(0.0));
+    assert!(value(&world.chart("transactions", 9, 10).await, "commits").is_some());
+    let none = of("no_such_table").await;
+    assert!(
+        none.charts[0]
+            .note
+            .as_deref()
+            .unwrap()
+            .contains("Nothing was measured")
+    );
+    drop(holder);
+    world.console.close().await;
+}
+
+async fn deleted(world: &World) -> f64 {
+    let rows: i64 = sqlx::query_scalar("select n_tup_del from pg_stat_user_tables where relname = 'T.x'")
+        .fetch_one(&mut world.session().await)
+        .await
+        .unwrap();
+    rows as f64
+}
+
+#[tokio::test]
+async fn history_is_there_while_the_database_is_down_and_before_there_is_any() {
+    let database = shared().await.database("measured").await;
+    let console = support::engine(&database, false).await;
+    let viewer = support::caller(&console, Role::Viewer).await;
+    let history = console.history();
+    let empty = history.view(&viewer, query()).await.unwrap();
+    assert_eq!((empty.steps(), empty.sampled_at, empty.since), (60, None, None));
+    assert!(empty.charts.iter().all(|chart| {
+        chart
+            .series
+            .iter()
+            .all(|series| series.values.iter().all(Option::is_none))
+    }));
+    let now = Utc::now();
+    sample_at(&console, now - TimeDelta::minutes(1)).await;
+    sample_at(&console, now).await;
+    let some = HistoryQuery {
+        charts: Some(vec!["size".into(), "connections".into()]),
+        before: true,
+        ..query()
+    };
+    let seen = history.view(&viewer, some.clone()).await.unwrap();
+    let keys: Vec<&str> = seen.charts.iter().map(|chart| chart.key.as_str()).collect();
+    assert_eq!(keys, ["connections", "size"]);
+    assert!(seen.sampled_at.is_some() && seen.since.is_some());
+    let size = &seen.charts[1].series[0];
+    assert!(size.values.iter().flatten().count() >= 1, "{size:?}");
+    assert_eq!(size.before.as_ref().unwrap().len(), size.values.len());
+    let sparks = history.sparks(&viewer).await.unwrap();
+    assert_eq!((sparks.len(), sparks[0].target.as_str()), (1, "main"));
+    assert_eq!(sparks[0].connections.len(), 36);
+    assert!(sparks[0].connections.iter().flatten().any(|count| *count >= 1.0));
+    assert!(sparks[0].transactions.iter().flatten().count() >= 1);
+    let unknown = HistoryQuery {
+        target: "nobody".into(),
+        ..query()
+    };
+    let fault = history.view(&viewer, unknown).await.unwrap_err().fault();
+    assert_eq!(fault.code, Code::NotFound);
+    // The same store, and an address where nobody answers.
+    let mut config: EngineConfig = console.config.clone();
+    config.targets[0].options = config.targets[0].options.clone().port(1);
+    console.close().await;
+    let later = Engine::open(config).await.unwrap();
+    let caller = support::caller(&later, Role::Viewer).await;
+    let down = later.history().view(&caller, some).await.unwrap();
+    assert!(down.trouble.is_some());
+    assert_eq!(
+        down.charts[1].series[0].values.iter().flatten().count(),
+        size.values.iter().flatten().count()
+    );
+    later.close().await;
+}
