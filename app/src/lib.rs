@@ -91,6 +91,7 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=frame::Gate ssr=SsrMode::Async>
                     <Route path=path!("") view={Lazy::<parts::FleetPage>::new()} />
                     <Route path=path!("db/:target") view={Lazy::<parts::OverviewPage>::new()} />
+                    <Route path=path!("db/:target/history") view={Lazy::<parts::HistoryPage>::new()} />
                     <Route path=path!("db/:target/tables") view={Lazy::<parts::TablesPage>::new()} />
                     <Route path=path!("db/:target/tables/:schema/:name") view={Lazy::<parts::TablePage>::new()} />
                     <Route path=path!("db/:target/activity") view={Lazy::<parts::ActivityPage>::new()} />

@@ -7,7 +7,10 @@ use leptos::prelude::*;
 use leptos_router::LazyRoute;
 use wasm_split_helpers::wasm_split;
 
-use crate::{backup::parts as backup_parts, import::parts as import_parts, ui::PartMissing};
+use crate::{
+    backup::parts as backup_parts, history::parts as history_parts, import::parts as import_parts,
+    ui::PartMissing,
+};
 
 /// One line per area: the part's name, what loads and shows it, and its pages with a number each.
 macro_rules! parts {
@@ -82,6 +85,7 @@ parts! {
     backup, load_backup, show_backup: 0 BackupsPage = crate::backup::BackupsPage, 1 BackupPage = crate::backup::BackupPage;
     choose, load_choose, show_choose: 0 ChoosePage = crate::backup::ChoosePage;
     console, load_console, show_console: 0 ConsolePage = crate::console::ConsolePage;
+    history, load_history, show_history: 0 HistoryPage = crate::history::HistoryPage;
     import, load_import, show_import: 0 ImportPage = crate::import::ImportPage;
     imports, load_imports, show_imports: 0 ImportsPage = crate::import::ImportsPage;
     jobs, load_jobs, show_jobs: 0 JobsPage = crate::jobs::JobsPage, 1 JobPage = crate::jobs::JobPage;
@@ -107,6 +111,7 @@ impl Part {
             ["login"] => Self::login,
             [] => Self::fleet,
             ["db", _] => Self::overview,
+            ["db", _, "history"] => Self::history,
             ["db", _, "tables"] | ["db", _, "tables", _, _] => Self::stats,
             ["db", _, "activity"] => Self::activity,
             ["db", _, "migrations"] => Self::migration,
@@ -131,6 +136,8 @@ impl Part {
 pub enum Card {
     /// The databases beside a live one.
     BackupSpares,
+    /// Charts over a stretch of time.
+    Charts,
     /// What is decided of an import, and its rehearsal.
     ImportDecide,
     /// What came out of an import.
@@ -141,8 +148,9 @@ pub enum Card {
 
 impl Card {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::BackupSpares,
+        Self::Charts,
         Self::ImportDecide,
         Self::ImportProof,
         Self::ImportNewer,
@@ -152,6 +160,7 @@ impl Card {
     pub fn name(self) -> &'static str {
         match self {
             Self::BackupSpares => "backup_spares",
+            Self::Charts => "charts",
             Self::ImportDecide => "import_decide",
             Self::ImportProof => "import_proof",
             Self::ImportNewer => "import_newer",
@@ -165,6 +174,7 @@ impl Card {
     pub async fn load(self) -> Result<(), Missing> {
         match self {
             Self::BackupSpares => backup_parts::load_spares().await,
+            Self::Charts => history_parts::load_charts().await,
             Self::ImportDecide => import_parts::load_before().await,
             Self::ImportProof => import_parts::load_proven().await,
             Self::ImportNewer => import_parts::load_newer().await,
@@ -237,6 +247,7 @@ mod tests {
             "/",
             "/db/a",
             "/db/a/",
+            "/db/a/history",
             "/db/a/tables",
             "/db/a/tables/public/users",
             "/db/a/activity",

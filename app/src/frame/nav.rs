@@ -46,13 +46,20 @@ pub struct Area {
 }
 
 /// Every area, in the order of the navigation.
-pub static AREAS: [Area; 10] = [
+pub static AREAS: [Area; 11] = [
     Area {
         name: "Overview",
         group: Group::Observe,
         page: "",
         key: "o",
         icon: icons::Overview,
+    },
+    Area {
+        name: "Charts",
+        group: Group::Observe,
+        page: "history",
+        key: "h",
+        icon: icons::Charts,
     },
     Area {
         name: "Tables",

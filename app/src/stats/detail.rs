@@ -2,7 +2,7 @@
 
 use contract::{
     format,
-    stats::{ColumnView, ConstraintView, IndexStat, RelationKind, TableDetail, TableStat},
+    stats::{ColumnView, ConstraintView, IndexStat, RelationKind, RelationName, TableDetail, TableStat},
 };
 use leptos::{either::Either, prelude::*};
 
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     address::{link, use_name, use_target},
+    history::{HistoryCharts, use_history},
     ui::{Badge, Count, EmptyState, Load, PageHead, SizeBar, Tone},
 };
 
@@ -48,6 +49,16 @@ fn Detail(target: String, detail: TableDetail) -> impl IntoView {
         server,
     } = detail;
     let files = table.kind.has_files();
+    let relation = RelationName {
+        schema: table.schema.clone(),
+        name: table.name.clone(),
+    };
+    let of = StoredValue::new(target.clone());
+    let known = use_history(
+        Memo::new(move |_| of.get_value()),
+        move || Some(relation.clone()),
+        None,
+    );
     let takes_rows = !matches!(table.kind, RelationKind::View | RelationKind::Materialized);
     let title = spoken_name(&table);
     let tab = format!("{title} of {target}");
@@ -89,6 +100,7 @@ fn Detail(target: String, detail: TableDetail) -> impl IntoView {
         <PageHead title tab=Signal::stored(tab) facts up=("Tables", link(&target, "tables")) />
         {locked}
         {files.then(|| view! { <Figures table=table.clone() /> })}
+        {files.then(|| view! { <HistoryCharts known /> })}
         <div class="cols">
             <div class="stack">
                 {(!partitions.is_empty()).then(|| view! { <Partitions target partitions of=table.partitions /> })}

@@ -2,22 +2,29 @@
 
 use contract::{
     finding::{Level, worst},
+    history::Spark,
     target::{ServerView, TargetState, TargetView},
 };
 use leptos::{either::Either, prelude::*};
 
 use super::{api::list_targets, findings};
 use crate::{
-    address::link,
+    address::{link, use_here, use_query},
+    history::{Sparkline, api::list_sparks},
     live::use_live,
-    ui::{Ago, Badge, Bytes, CsvButton, EmptyState, Load, PageHead, Tone, at_hand},
+    rpc::ApiError,
+    ui::{Ago, Badge, Bytes, CsvButton, EmptyState, Load, PageHead, SearchBox, Tone, at_hand},
 };
+
+/// So many databases can be read at a glance, and need no search.
+const AT_A_GLANCE: usize = 8;
 
 /// Every managed database with its state.
 #[component]
 pub fn FleetPage() -> impl IntoView {
     // Its own resource and not the navigation's: coming back to this page asks anew.
     let targets = Resource::new(|| (), |()| list_targets());
+    let sparks = Resource::new(|| (), |()| list_sparks());
     let rows = Callback::new(move |()| match at_hand(targets) {
         Some(Ok(targets)) => targets.iter().map(csv_row).collect(),
         _ => Vec::new(),
@@ -42,7 +49,7 @@ pub fn FleetPage() -> impl IntoView {
                         },
                     )
                 } else {
-                    Either::Right(view! { <FleetTable list /> })
+                    Either::Right(view! { <FleetTable list sparks /> })
                 }}
             </Load>
         </section>
@@ -51,9 +58,37 @@ pub fn FleetPage() -> impl IntoView {
 }
 
 #[component]
-fn FleetTable(list: Vec<TargetView>) -> impl IntoView {
+fn FleetTable(list: Vec<TargetView>, sparks: Resource<Result<Vec<Spark>, ApiError>>) -> impl IntoView {
     let live = use_live();
+    let search = use_query("q");
+    let here = use_here();
+    let many = list.len() > AT_A_GLANCE;
+    // By what was loaded and not by what is live: rows do not move under the pointer.
+    let list = StoredValue::new(worst_first(list));
+    let shown = Memo::new(move |_| {
+        let words = search.get().unwrap_or_default().to_lowercase();
+        list.with_value(|list| {
+            let names = list
+                .iter()
+                .filter(|target| fits(target, &words))
+                .map(|target| target.name.clone());
+            names.collect::<Vec<_>>()
+        })
+    });
+    let none = move || {
+        let all = here.with(&[("q", None)]);
+        shown.with(Vec::is_empty).then(|| {
+            view! {
+                <EmptyState title="No database fits" hint="Search for a part of its name, its address, or what was found.">
+                    <a class="btn" href=all>
+                        "Show all"
+                    </a>
+                </EmptyState>
+            }
+        })
+    };
     view! {
+        {many.then(|| view! { <SearchBox placeholder="Filter databases…" /> })}
         <div class="table-wrap" tabindex="0" role="region" aria-label="Databases">
             <table class="table">
                 <thead>
@@ -66,6 +101,9 @@ fn FleetTable(list: Vec<TargetView>) -> impl IntoView {
                         <th scope="col" class="num hide-s">
                             "Connections"
                         </th>
+                        <th scope="col" class="hide-s">
+                            "Transactions, 24 h"
+                        </th>
                         <th scope="col">"Attention"</th>
                         <th scope="col" class="hide-s">
                             "Migrations"
@@ -76,22 +114,65 @@ fn FleetTable(list: Vec<TargetView>) -> impl IntoView {
                     </tr>
                 </thead>
                 <tbody>
-                    {list
-                        .into_iter()
-                        .map(|target| {
-                            let target = live.target(target);
-                            view! { <FleetRow target /> }
-                        })
-                        .collect_view()}
+                    <For each=move || shown.get() key=Clone::clone let:name>
+                        {list
+                            .with_value(|list| list.iter().find(|target| target.name == name).cloned())
+                            .map(|target| {
+                                let target = live.target(target);
+                                view! { <FleetRow target sparks /> }
+                            })}
+                    </For>
                 </tbody>
             </table>
         </div>
+        {none}
     }
     .into_any()
 }
 
+/// What needs someone comes first; alike ones by name.
+fn worst_first(mut list: Vec<TargetView>) -> Vec<TargetView> {
+    list.sort_by(|one, other| {
+        let key = |target: &TargetView| (worst(&target.findings), target.findings.len());
+        key(other).cmp(&key(one)).then_with(|| one.name.cmp(&other.name))
+    });
+    list
+}
+
+/// Whether a name, an address or a finding holds the words, which are in small letters.
+fn fits(target: &TargetView, words: &str) -> bool {
+    let found = target.findings.iter().map(|finding| &finding.words);
+    [&target.name, &target.database, &target.address]
+        .into_iter()
+        .chain(found)
+        .any(|text| text.to_lowercase().contains(words))
+}
+
+/// The last day's transactions of a database.
 #[component]
-fn FleetRow(target: Memo<TargetView>) -> impl IntoView {
+fn Transactions(target: Memo<TargetView>, sparks: Resource<Result<Vec<Spark>, ApiError>>) -> impl IntoView {
+    let spark = move || {
+        let name = target.with(|target| target.name.clone());
+        let sparks = sparks.get()?.ok()?;
+        let values = sparks
+            .into_iter()
+            .find(|spark| spark.target == name)?
+            .transactions;
+        let most = values
+            .iter()
+            .flatten()
+            .fold(0.0_f64, |most, value| most.max(*value));
+        let label = format!(
+            "Transactions of the last 24 hours, at most {} a second",
+            (most * 10.0).round() / 10.0
+        );
+        Some(view! { <Sparkline values label /> })
+    };
+    view! { <Transition fallback=|| ()>{spark}</Transition> }
+}
+
+#[component]
+fn FleetRow(target: Memo<TargetView>, sparks: Resource<Result<Vec<Spark>, ApiError>>) -> impl IntoView {
     let up = Memo::new(move |_| target.with(|target| up(target).cloned()));
     view! {
         <tr>
@@ -105,6 +186,9 @@ fn FleetRow(target: Memo<TargetView>) -> impl IntoView {
             <td class="num">{move || up.get().map(|server| view! { <Bytes value=server.database_bytes /> })}</td>
             <td class="num hide-s">
                 {move || up.get().map(|server| format!("{} of {}", server.connections, server.max_connections))}
+            </td>
+            <td class="hide-s">
+                <Transactions target sparks />
             </td>
             <td class="wrap">{move || target.with(attention)}</td>
             <td class="hide-s">

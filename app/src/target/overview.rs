@@ -18,11 +18,15 @@ use super::{
 };
 use crate::{
     address::{link, use_target},
+    history::{HistoryCharts, use_history},
     jobs::api::list_jobs,
     live::use_live,
     session::use_may,
     ui::{Ago, Load, PageHead},
 };
+
+/// The charts on the overview, in the order of the page of all of them.
+const FIRST: [&str; 4] = ["transactions", "latency", "connections", "cache_hits"];
 
 /// The overview: how it is, how large, how busy, and what was done lately.
 #[component]
@@ -61,6 +65,7 @@ fn Overview(loaded: TargetView) -> impl IntoView {
     // While it cannot be reached the banner says so once, and what would have to ask it is left out.
     let is_up = move || target.with(|target| matches!(target.state, TargetState::Up(_)));
     let has_migrations = move || migrates && target.with(|target| target.has_migrations);
+    let known = use_history(Memo::new(move |_| name.get_value()), || None, Some(&FIRST));
     let jobs = Resource::new(
         move || name.get_value(),
         |target| {
@@ -80,6 +85,7 @@ fn Overview(loaded: TargetView) -> impl IntoView {
         </PageHead>
         <StateBanner target />
         <Kpis target />
+        <HistoryCharts known />
         <div class="cols">
             <div class="stack">
                 <Show when=is_up>

@@ -6,13 +6,13 @@ use leptos::prelude::*;
 pub mod icons {
     pub use icondata_lu::{
         LuActivity as Activity, LuArrowDownToLine as Migrations, LuArrowUpFromLine as Import,
-        LuBell as Toast, LuChartLine as Overview, LuCheck as Done, LuChevronsUpDown as Switch,
+        LuBell as Toast, LuChartLine as Charts, LuCheck as Done, LuChevronsUpDown as Switch,
         LuCircleX as Failed, LuDatabase as Database, LuDownload as Download, LuEllipsis as More,
-        LuHouse as Fleet, LuKeyboard as Keys, LuList as Jobs, LuLogOut as LogOut, LuMenu as Menu,
-        LuMinus as Skipped, LuMonitor as SystemTheme, LuMoon as Dark, LuPin as Pin, LuPlus as Add,
-        LuRefreshCw as Again, LuScrollText as Audit, LuSearch as Search, LuSettings as Settings,
-        LuShield as Backups, LuSun as Light, LuTable as Tables, LuTerminal as Command,
-        LuTriangleAlert as Warning, LuUser as User, LuX as Close, LuZap as Optimize,
+        LuHouse as Fleet, LuKeyboard as Keys, LuLayoutDashboard as Overview, LuList as Jobs,
+        LuLogOut as LogOut, LuMenu as Menu, LuMinus as Skipped, LuMonitor as SystemTheme, LuMoon as Dark,
+        LuPin as Pin, LuPlus as Add, LuRefreshCw as Again, LuScrollText as Audit, LuSearch as Search,
+        LuSettings as Settings, LuShield as Backups, LuSun as Light, LuTable as Tables,
+        LuTerminal as Command, LuTriangleAlert as Warning, LuUser as User, LuX as Close, LuZap as Optimize,
     };
 }
 

@@ -1,0 +1,169 @@
+//! All charts of a managed database, or one of them with its values as a table.
+
+use contract::{
+    history::{Chart, HistoryView},
+    stats::RelationName,
+};
+use leptos::prelude::*;
+
+use super::{
+    HistoryCharts,
+    scale::{say, write_moment},
+    use_history,
+};
+use crate::{
+    address::{link, use_here, use_query, use_target},
+    ui::{CsvButton, EmptyState, Load, PageHead, at_hand},
+};
+
+/// The charts, or one chart and its values.
+#[component]
+pub fn HistoryPage() -> impl IntoView {
+    let target = use_target();
+    let only = use_query("chart");
+    let (schema, table) = (use_query("schema"), use_query("table"));
+    let table = Memo::new(move |_| {
+        let (schema, name) = schema.get().zip(table.get())?;
+        Some(RelationName { schema, name })
+    });
+    let known = use_history(target, move || table.get(), None);
+    let history = known.history;
+    let here = use_here();
+    let rows = Callback::new(move |()| match at_hand(history) {
+        Some(Ok(view)) => csv_rows(&view, only.get_untracked().as_deref()),
+        _ => Vec::new(),
+    });
+    let facts = move || {
+        let all = here.with(&[("chart", None)]);
+        view! {
+            "Measured once a minute; times are UTC"
+            {table.get().map(|table| view! { " · the table " <span class="mono">{format!("{}.{}", table.schema, table.name)}</span> })}
+            {only.with(Option::is_some).then(|| view! { " · " <a class="link" href=all>"all charts"</a> })}
+        }
+    };
+    view! {
+        <PageHead title="Charts" tab=Signal::derive(move || format!("Charts of {}", target.get())) facts up=("Overview", link(&target.get_untracked(), ""))>
+            <CsvButton
+                file=Signal::derive(move || format!("history-{}.csv", target.get()))
+                columns=&["time", "chart", "series", "value", "week_before"]
+                rows
+            />
+        </PageHead>
+        <HistoryCharts known only />
+        <Show when=move || only.with(Option::is_some)>
+            <section class="card">
+                <Load resource=history main=true let:view>
+                    <Values view only=only.get_untracked().unwrap_or_default() />
+                </Load>
+            </section>
+        </Show>
+    }
+    .into_any()
+}
+
+/// A chart's values, newest first.
+#[component]
+fn Values(view: HistoryView, only: String) -> impl IntoView {
+    let Some(chart) = view.charts.iter().find(|chart| chart.key == only) else {
+        return view! { <EmptyState title="There is no such chart" hint="Go back to all charts and choose one." /> }.into_any();
+    };
+    let compares = chart.series.iter().any(|series| series.before.is_some());
+    let heads = chart
+        .series
+        .iter()
+        .map(|series| {
+            let label = series.label.clone();
+            view! {
+                <th scope="col" class="num">
+                    {label.clone()}
+                </th>
+                {compares.then(|| view! { <th scope="col" class="num">{format!("{label}, week before")}</th> })}
+            }
+        })
+        .collect_view();
+    let rows = (0..view.steps())
+        .rev()
+        .filter(|step| {
+            chart
+                .series
+                .iter()
+                .any(|series| cell(series.values.get(*step)).is_some())
+        })
+        .map(|step| {
+            let cells = chart
+                .series
+                .iter()
+                .map(|series| {
+                    let before = series.before.as_ref().map(|before| cell(before.get(step)));
+                    view! {
+                        <td class="num">{worded(cell(series.values.get(step)), chart)}</td>
+                        {before.map(|before| view! { <td class="num">{worded(before, chart)}</td> })}
+                    }
+                })
+                .collect_view();
+            let at = view.at(step);
+            view! {
+                <tr>
+                    <td class="nowrap">
+                        <time datetime=write_moment(at)>{at.format("%Y-%m-%d %H:%M").to_string()}</time>
+                    </td>
+                    {cells}
+                </tr>
+            }
+        })
+        .collect_view();
+    let title = chart.title.clone();
+    view! {
+        <div class="ch">
+            <h2>{format!("{title}: values")}</h2>
+        </div>
+        <div class="table-wrap tall" tabindex="0" role="region" aria-label=format!("{title}: values")>
+            <table class="table">
+                <thead>
+                    <tr>
+                        <th scope="col">"From (UTC)"</th>
+                        {heads}
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn cell(value: Option<&Option<f64>>) -> Option<f64> {
+    value.copied().flatten()
+}
+
+fn worded(value: Option<f64>, chart: &Chart) -> Option<String> {
+    value.map(|value| say(value, chart.unit))
+}
+
+/// One row a value, in full.
+fn csv_rows(view: &HistoryView, only: Option<&str>) -> Vec<Vec<String>> {
+    let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let mut rows = Vec::new();
+    for chart in view
+        .charts
+        .iter()
+        .filter(|chart| only.is_none_or(|only| only == chart.key))
+    {
+        for series in &chart.series {
+            for step in 0..view.steps() {
+                let now = cell(series.values.get(step));
+                let before = series.before.as_ref().and_then(|before| cell(before.get(step)));
+                if now.is_some() || before.is_some() {
+                    rows.push(vec![
+                        write_moment(view.at(step)),
+                        chart.key.clone(),
+                        series.key.clone(),
+                        text(now),
+                        text(before),
+                    ]);
+                }
+            }
+        }
+    }
+    rows
+}
