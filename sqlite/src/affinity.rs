@@ -9,6 +9,8 @@ pub(super) enum Promise {
     Boolean,
     /// A date, or a date and time.
     Time,
+    /// A time of day.
+    Clock,
     /// A UUID.
     Uuid,
     /// JSON.
@@ -60,6 +62,7 @@ pub(super) fn promise(declared: &str) -> Promise {
         "BOOL" | "BOOLEAN" | "LOGICAL" => Promise::Boolean,
         "DATE" | "DATETIME" | "DATETIME2" | "SMALLDATETIME" | "DATETIMEOFFSET" | "TIMESTAMP"
         | "TIMESTAMPTZ" | "TIMESTAMP_S" | "TIMESTAMP_MS" => Promise::Time,
+        "TIME" if !name.contains("TIME ZONE") || name.contains("WITHOUT") => Promise::Clock,
         "UUID" | "GUID" | "UNIQUEIDENTIFIER" => Promise::Uuid,
         "JSON" | "JSONB" => Promise::Json,
         "DECIMAL" | "NUMERIC" | "NUMBER" | "DEC" | "MONEY" | "SMALLMONEY" => Promise::Decimal,
@@ -111,7 +114,9 @@ mod tests {
         assert_eq!(promise("datetime not null"), Promise::Time);
         assert_eq!(promise("Boolean"), Promise::Boolean);
         assert_eq!(promise("CHAR(36)"), Promise::Text);
-        assert_eq!(promise("TIME"), Promise::Nothing);
+        assert_eq!(promise("TIME(6)"), Promise::Clock);
+        assert_eq!(promise("time without time zone"), Promise::Clock);
+        assert_eq!(promise("time with time zone"), Promise::Nothing);
         assert!(surprises("POINT", affinity("POINT", false)));
         assert!(surprises("STRING", affinity("STRING", false)));
         assert!(!surprises("BIGINT", affinity("BIGINT", false)));

@@ -102,10 +102,10 @@ fn follows(tables: &[TableFacts], at: At, to: ColumnType) -> bool {
         | ColumnType::Double
         | ColumnType::Date
         | ColumnType::Uuid => forms.all(to) && !could_become_equal(to, &forms),
-        ColumnType::Timestamp | ColumnType::Timestamptz => {
+        ColumnType::Time | ColumnType::Timestamp | ColumnType::Timestamptz => {
             forms.all(to) && forms.single().is_some() && stored.times_alike
         }
-        ColumnType::Jsonb => false,
+        ColumnType::Jsonb | ColumnType::Json => false,
     }
 }
 

@@ -102,6 +102,13 @@ fn conversion(column: &ColumnFacts, rows_by: RowsBy, found: &mut Vec<Words>) {
     let to = column.proposal.column_type;
     let mut note = |severity, words: String| found.push((severity, FindingKind::Changed, words));
     match column.proposal.conversion {
+        _ if to == ColumnType::Json => note(
+            Severity::Note,
+            format!(
+                "Becomes json and not jsonb, which would change some of it ({}); json has no order, so no index and no DISTINCT.",
+                inventory(stored)
+            ),
+        ),
         Some(Conversion::NumberToText) => note(
             Severity::Warning,
             format!(
@@ -160,6 +167,10 @@ fn conversion(column: &ColumnFacts, rows_by: RowsBy, found: &mut Vec<Words>) {
             format!("Numbers become times: {}.", inventory(stored)),
         ),
         Some(Conversion::IsoText) => match to {
+            ColumnType::Time if !stored.times_alike => note(
+                Severity::Note,
+                "The times of day are spelled in several ways, and come back in PostgreSQL's.".to_owned(),
+            ),
             ColumnType::Timestamptz => note(
                 Severity::Note,
                 "The instants stay, the offsets that they are written with do not.".to_owned(),
@@ -193,8 +204,9 @@ fn kept(column: &ColumnFacts, rows_by: RowsBy, found: &mut Vec<Words>) {
     let promised: &[ColumnType] = match promise(&column.declared) {
         Promise::Boolean => &[ColumnType::Boolean],
         Promise::Time => &[ColumnType::Timestamp, ColumnType::Timestamptz, ColumnType::Date],
+        Promise::Clock => &[ColumnType::Time],
         Promise::Uuid => &[ColumnType::Uuid],
-        Promise::Json => &[ColumnType::Jsonb],
+        Promise::Json => &[ColumnType::Jsonb, ColumnType::Json],
         Promise::Integer => &[ColumnType::Bigint],
         Promise::Decimal => &[ColumnType::Numeric],
         Promise::Real => &[ColumnType::Double],

@@ -188,6 +188,11 @@ impl Encoder {
                 out.extend_from_slice(&times::day(text)?.to_be_bytes());
                 Some(())
             }
+            ColumnType::Time => {
+                let ValueRef::Text(text) = value else { return None };
+                out.extend_from_slice(&times::of_day(text)?.to_be_bytes());
+                Some(())
+            }
             ColumnType::Timestamp | ColumnType::Timestamptz => {
                 let micros = instant(value, self.to == ColumnType::Timestamptz)?;
                 out.extend_from_slice(&micros.checked_sub(EPOCH)?.to_be_bytes());
@@ -204,13 +209,9 @@ impl Encoder {
             ColumnType::Jsonb => {
                 // The version of the format.
                 out.push(1);
-                match value {
-                    ValueRef::Text(text) => out.extend_from_slice(text),
-                    ValueRef::Blob(bytes) => json(bytes, out)?,
-                    number => digits(number, out)?,
-                }
-                Some(())
+                any_json(value, out)
             }
+            ColumnType::Json => any_json(value, out),
         }
     }
 
@@ -304,7 +305,8 @@ fn instant(value: ValueRef<'_>, zoned: bool) -> Option<i64> {
     match value {
         ValueRef::Text(text) => {
             let (micros, offset) = times::micros(text)?;
-            (offset == zoned).then_some(micros)
+            // Without a zone it is taken as UTC, where that was decided.
+            (zoned || !offset).then_some(micros)
         }
         ValueRef::Integer(number) => match forms::integer(number) {
             Form::UnixSeconds => number.checked_mul(1_000_000),
@@ -327,9 +329,11 @@ fn julian(days: f64) -> i64 {
     ((days * DAY_MS).round() - JULIAN_EPOCH_MS) as i64 * 1_000
 }
 
-/// A UUID in PostgreSQL's own spelling; any hyphen may be missing.
+/// A UUID in any spelling: hyphens may be missing, capitals and braces may be there.
 fn uuid(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let begin = out.len();
+    let bare = text.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+    let text = bare.unwrap_or(text);
     let mut high = None;
     for byte in text {
         if *byte == b'-' {
@@ -342,6 +346,18 @@ fn uuid(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
         }
     }
     (high.is_none() && out.len() - begin == 16).then_some(())
+}
+
+/// The text of JSON that a value is or stands for.
+fn any_json(value: ValueRef<'_>, out: &mut Vec<u8>) -> Option<()> {
+    match value {
+        ValueRef::Text(text) => {
+            out.extend_from_slice(text);
+            Some(())
+        }
+        ValueRef::Blob(bytes) => json(bytes, out),
+        number => digits(number, out),
+    }
 }
 
 /// The text of JSON in a blob.
@@ -392,14 +408,37 @@ mod tests {
         );
         assert_eq!(
             at(ColumnType::Timestamptz, text("2000-01-01 02:00:00")),
-            Err(Misfit::Type)
+            Ok(7_200_000_000)
         );
+        assert_eq!(at(ColumnType::Time, text("10:30")), Ok(37_800_000_000));
+        assert_eq!(at(ColumnType::Time, text("23:59:59.999999")), Ok(86_399_999_999));
+        assert_eq!(at(ColumnType::Time, text("24:00")), Err(Misfit::Type));
         assert_eq!(
             at(ColumnType::Timestamptz, ValueRef::Integer(1_700_000_000)),
             Ok(753_315_200_000_000)
         );
         assert_eq!(at(ColumnType::Timestamp, ValueRef::Real(2_451_544.5)), Ok(0));
         assert_eq!(at(ColumnType::Timestamp, ValueRef::Integer(7)), Err(Misfit::Type));
+    }
+
+    #[test]
+    fn uuids_are_read_in_every_spelling_and_json_stays_as_it_is_written() {
+        for spelled in [
+            "0a1b2c3d-0000-4000-8000-0000000000ff",
+            "0a1b2c3d0000400080000000000000ff",
+            "{0A1B2C3D-0000-4000-8000-0000000000FF}",
+        ] {
+            assert_eq!(
+                write(ColumnType::Uuid, ValueRef::Text(spelled.as_bytes())),
+                Ok(vec![
+                    0x0a, 0x1b, 0x2c, 0x3d, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 0xff
+                ]),
+                "{spelled}"
+            );
+        }
+        let json = b"{\"b\": 1, \"a\":  2}";
+        assert_eq!(write(ColumnType::Json, ValueRef::Text(json)), Ok(json.to_vec()));
+        assert_eq!(write(ColumnType::Json, ValueRef::Real(1.5)), Ok(b"1.5".to_vec()));
     }
 
     #[test]

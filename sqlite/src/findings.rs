@@ -86,8 +86,12 @@ pub(super) fn of_tables(tables: &[TableFacts], found: &mut Vec<Finding>) {
             found.push(finding(severity, kind, Some(&table.name), column, words));
         };
         if let Some(why) = table.kind.skipped() {
+            let severity = match table.kind {
+                TableKind::Unreadable { .. } => Severity::Warning,
+                _ => Severity::Note,
+            };
             say(
-                Severity::Note,
+                severity,
                 FindingKind::NotCarried,
                 None,
                 format!("Left out: {why}."),
@@ -266,10 +270,14 @@ pub fn width(of: ColumnType, column: &ColumnFacts) -> i64 {
     match of {
         ColumnType::Boolean => 1,
         ColumnType::Date => 4,
-        ColumnType::Bigint | ColumnType::Double | ColumnType::Timestamp | ColumnType::Timestamptz => 8,
+        ColumnType::Bigint
+        | ColumnType::Double
+        | ColumnType::Time
+        | ColumnType::Timestamp
+        | ColumnType::Timestamptz => 8,
         ColumnType::Uuid => 16,
         ColumnType::Numeric => MOVED_OUT,
-        ColumnType::Text | ColumnType::Bytea | ColumnType::Jsonb => {
+        ColumnType::Text | ColumnType::Bytea | ColumnType::Jsonb | ColumnType::Json => {
             (column.stored.longest_text.max(column.stored.longest_blob) + 4).min(MOVED_OUT)
         }
     }

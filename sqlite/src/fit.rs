@@ -25,6 +25,25 @@ impl Forms<'_> {
         against
     }
 
+    /// The values that the type does not hold even when it is chosen: what a choice may change is the spelling of a UUID, and
+    /// that times without a zone are taken as UTC.
+    pub fn refused(&self, to: ColumnType) -> Places {
+        let mut refused = self.against(to);
+        let by_choice = self.by_choice(to);
+        refused.count -= by_choice.count;
+        refused.first.retain(|row| !by_choice.first.contains(row));
+        refused
+    }
+
+    /// The values that the type holds by choice alone.
+    pub fn by_choice(&self, to: ColumnType) -> Places {
+        match to {
+            ColumnType::Uuid => self.of(&[Form::UuidOtherSpelling]),
+            ColumnType::Timestamptz => self.of(&[Form::Date, Form::Naive, Form::JulianDay]),
+            _ => Places::default(),
+        }
+    }
+
     /// Where values of these forms are.
     pub fn of(&self, forms: &[Form]) -> Places {
         let mut places = Places::default();
@@ -70,6 +89,7 @@ impl Forms<'_> {
         let truth = only(&[Form::ZeroOne, Form::RealZeroOne]);
         let unlike = match to {
             ColumnType::Boolean => !truth && !only(&[Form::TrueFalse]) && !only(&[Form::ZeroOneText]),
+            ColumnType::Time => !stored.times_alike,
             ColumnType::Timestamp | ColumnType::Timestamptz => match self.conversion(to) {
                 Some(Conversion::IsoText) => self.single().is_none() || !stored.times_alike,
                 Some(Conversion::EachByItsForm) => true,
@@ -108,7 +128,9 @@ impl Forms<'_> {
             ColumnType::Text if self.0.blobs > 0 && self.blobs_are_text() => Some(Conversion::BlobToText),
             ColumnType::Text if self.0.blobs > 0 => Some(Conversion::BlobToHex),
             ColumnType::Text => numbers.then_some(Conversion::NumberToText),
-            ColumnType::Date => Some(Conversion::IsoText),
+            ColumnType::Json if self.0.blobs > 0 => Some(Conversion::JsonText),
+            ColumnType::Json => numbers.then_some(Conversion::NumberToText),
+            ColumnType::Date | ColumnType::Time => Some(Conversion::IsoText),
             ColumnType::Timestamp | ColumnType::Timestamptz => Some(self.time()),
         }
     }
@@ -118,6 +140,7 @@ impl Forms<'_> {
         let texts = [
             Form::EmptyBlob,
             Form::TextBlob,
+            Form::SixteenBytesText,
             Form::JsonBlob,
             Form::JsonBlobChanging,
         ];
@@ -165,6 +188,7 @@ impl Forms<'_> {
                     || matches!(form, F::IntegerText | F::ZeroOneText | F::DecimalText)
             }
             ColumnType::Date => form == F::Date,
+            ColumnType::Time => form == F::TimeOfDay,
             ColumnType::Timestamp => match form {
                 F::Date | F::Naive | F::JulianDay => true,
                 // A whole number alone could be anything; beside fractions of days it is noon of a day.
@@ -174,7 +198,7 @@ impl Forms<'_> {
                 _ => is_unix(form) && self.of(&[F::Offset]).count == 0,
             },
             ColumnType::Timestamptz => form == F::Offset || is_unix(form),
-            ColumnType::Uuid => matches!(form, F::Uuid | F::SixteenBytes),
+            ColumnType::Uuid => matches!(form, F::Uuid | F::SixteenBytes | F::SixteenBytesText),
             ColumnType::Jsonb => {
                 matches!(
                     form,
@@ -188,6 +212,22 @@ impl Forms<'_> {
                         | F::BinaryJson
                 ) || is_integer(form)
                     || (is_real(form) && !matches!(form, F::NegativeZero | F::NotFinite))
+            }
+            ColumnType::Json => {
+                (F::Json..=F::JsonNumber).contains(&form)
+                    || matches!(
+                        form,
+                        F::TrueFalse
+                            | F::IntegerText
+                            | F::DecimalText
+                            | F::ZeroOneText
+                            | F::JsonBlob
+                            | F::JsonBlobChanging
+                            | F::BinaryJson
+                            | F::BinaryJsonChanging
+                    )
+                    || is_integer(form)
+                    || (is_real(form) && form != F::NotFinite)
             }
             ColumnType::Text => !is_blob(form) || self.blobs_are_text() || self.binary_json(),
             ColumnType::Bytea => !is_integer(form) && !is_real(form),

@@ -94,6 +94,7 @@ pub(super) fn blob(bytes: &[u8]) -> Form {
         }
     }
     match bytes.len() {
+        16 if clean.is_some() => Form::SixteenBytesText,
         _ if clean.is_some() => Form::TextBlob,
         16 => Form::SixteenBytes,
         _ => Form::Blob,
@@ -258,6 +259,7 @@ mod tests {
         assert_eq!(blob(b"{\"bb\": 1, \"a\": 1}"), Form::JsonBlobChanging);
         assert_eq!(blob(b"plain"), Form::TextBlob);
         assert_eq!(blob(&[0xff; 16]), Form::SixteenBytes);
+        assert_eq!(blob(b"0123456789abcdef"), Form::SixteenBytesText);
         assert_eq!(blob(&[0xff; 17]), Form::Blob);
         assert_eq!(blob(b"a\0b"), Form::Blob);
     }
@@ -271,7 +273,12 @@ mod tests {
             // A spelling belongs to whole times alone.
             proptest::prop_assert!(spelling.is_none() || matches!(
                 form,
-                Form::Naive | Form::Offset | Form::ImpossibleDate | Form::ImpossibleTime | Form::FineFraction
+                Form::Naive
+                    | Form::Offset
+                    | Form::TimeOfDay
+                    | Form::ImpossibleDate
+                    | Form::ImpossibleTime
+                    | Form::FineFraction
             ));
         }
     }

@@ -290,9 +290,15 @@ fn one_table(
             .flat_map(|index| &index.columns)
             // An expression may be over any column.
             .any(|part| part.name.as_ref().is_none_or(|name| *name == column.name));
+        let indexed = facts
+            .indexes
+            .iter()
+            .flat_map(|index| &index.columns)
+            .any(|part| part.name.as_ref() == Some(&column.name));
         let part = Part {
             unique: key || in_unique,
             key,
+            indexed,
         };
         facts.columns.push(ColumnFacts {
             proposal: propose(&column.declared, part, &stored),

@@ -87,6 +87,19 @@ pub(super) fn canonical(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     }
 }
 
+/// JSON without white space between its parts, as SQLite's `json()` writes it; none when it is none, or has an escape.
+pub(super) fn minified(text: &str) -> Option<String> {
+    if text.contains('\\') || serde_json::from_str::<serde_json::Value>(text).is_err() {
+        return None;
+    }
+    let mut quoted = false;
+    let kept = text.chars().filter(|char| {
+        quoted ^= *char == '"';
+        quoted || !char.is_ascii_whitespace()
+    });
+    Some(kept.collect())
+}
+
 /// Appends a number as its sign, its digits without zeros at either end, and the power of ten of the last one.
 fn number_by_value(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let text = std::str::from_utf8(text).ok()?;

@@ -17,19 +17,23 @@ pub(super) struct Part {
     pub unique: bool,
     /// It is in the primary key: a number there is a number.
     pub key: bool,
+    /// It is in an index, for which its type needs an order.
+    pub indexed: bool,
 }
 
 /// The types that are looked at beside the proposed one, in this order.
-const CANDIDATES: [ColumnType; 11] = [
+const CANDIDATES: [ColumnType; 13] = [
     ColumnType::Bigint,
     ColumnType::Numeric,
     ColumnType::Double,
     ColumnType::Boolean,
     ColumnType::Date,
+    ColumnType::Time,
     ColumnType::Timestamp,
     ColumnType::Timestamptz,
     ColumnType::Uuid,
     ColumnType::Jsonb,
+    ColumnType::Json,
     ColumnType::Text,
     ColumnType::Bytea,
 ];
@@ -78,6 +82,7 @@ fn by_declaration(declared: &str, promised: Promise) -> ColumnType {
         Promise::Time if declared.trim().eq_ignore_ascii_case("date") => ColumnType::Date,
         Promise::Time if has_zone(declared) => ColumnType::Timestamptz,
         Promise::Time => ColumnType::Timestamp,
+        Promise::Clock => ColumnType::Time,
         Promise::Uuid => ColumnType::Uuid,
         Promise::Json => ColumnType::Jsonb,
         Promise::Decimal => ColumnType::Numeric,
@@ -108,8 +113,11 @@ fn promised_type(declared: &str, promised: Promise, part: Part, forms: &Forms<'_
     let candidates: &[ColumnType] = match promised {
         Promise::Boolean => &[ColumnType::Boolean],
         Promise::Time => &[ColumnType::Date, ColumnType::Timestamptz, ColumnType::Timestamp],
+        Promise::Clock => &[ColumnType::Time],
         Promise::Uuid => &[ColumnType::Uuid],
-        Promise::Json => &[ColumnType::Jsonb],
+        // No index can be over json.
+        Promise::Json if part.unique || part.key || part.indexed => &[ColumnType::Jsonb],
+        Promise::Json => &[ColumnType::Jsonb, ColumnType::Json],
         _ => return None,
     };
     let found = candidates.iter().copied().find(|to| forms.all(*to))?;
@@ -137,12 +145,16 @@ pub fn could_become_equal(to: ColumnType, forms: &Forms<'_>) -> bool {
     ]);
     let infinite = stored.not_finite > 0 && stored.texts > 0;
     match to {
-        ColumnType::Text | ColumnType::Jsonb => {
+        ColumnType::Text | ColumnType::Jsonb | ColumnType::Json => {
             numbers && (spelled.count > 0 || infinite)
                 || stored.blobs > 0 && stored.texts > 0
                 || numbers && stored.blobs > 0 && forms.blobs_are_text()
         }
-        ColumnType::Bytea | ColumnType::Uuid => stored.texts > 0 && stored.blobs > 0,
+        ColumnType::Bytea => stored.texts > 0 && stored.blobs > 0,
+        ColumnType::Uuid => {
+            let other = forms.of(&[Form::UuidOtherSpelling]).count;
+            stored.texts > 0 && stored.blobs > 0 || other > 0 && forms.of(&[Form::Uuid]).count > 0
+        }
         ColumnType::Bigint | ColumnType::Numeric => numbers && stored.texts > 0,
         _ => false,
     }
@@ -151,7 +163,10 @@ pub fn could_become_equal(to: ColumnType, forms: &Forms<'_>) -> bool {
 /// Whether different values stay different.
 fn one_to_one(to: ColumnType, forms: &Forms<'_>) -> bool {
     match to {
-        ColumnType::Timestamp | ColumnType::Timestamptz => forms.single().is_some() && forms.0.times_alike,
+        ColumnType::Timestamp | ColumnType::Timestamptz | ColumnType::Time => {
+            forms.single().is_some() && forms.0.times_alike
+        }
+        ColumnType::Uuid if forms.only(&[Form::SixteenBytes, Form::SixteenBytesText]) => true,
         ColumnType::Boolean | ColumnType::Uuid => {
             forms.single().is_some_and(|form| form != Form::BooleanWord)
         }
@@ -233,7 +248,7 @@ fn others(proposed: ColumnType, promised: Promise, part: Part, forms: &Forms<'_>
         .into_iter()
         .filter(|to| *to != proposed && values > 0)
         .filter_map(|to| {
-            let against = forms.against(to);
+            let against = forms.refused(to);
             let fitting = values - against.count.min(values);
             let wanted = wants(promised, to, proposed, part, forms);
             // A type that most values refuse is no choice, unless the declaration promised it.
@@ -273,18 +288,27 @@ fn wants(promised: Promise, to: ColumnType, proposed: ColumnType, part: Part, fo
         T::Numeric if promised == Promise::Decimal => Wanted::Promised,
         T::Boolean if promised == Promise::Boolean => Wanted::Promised,
         T::Timestamp | T::Timestamptz | T::Date if promised == Promise::Time => Wanted::Promised,
+        T::Time if promised == Promise::Clock => Wanted::Promised,
         T::Uuid if promised == Promise::Uuid => Wanted::Promised,
-        T::Jsonb if promised == Promise::Json => Wanted::Promised,
+        T::Jsonb | T::Json if promised == Promise::Json => Wanted::Promised,
         T::Bytea if promised == Promise::Bytes => Wanted::Promised,
         T::Text if promised == Promise::Text => Wanted::Promised,
         // A key's numbers and 0 or 1 among others mean numbers.
-        T::Boolean | T::Date | T::Timestamp | T::Timestamptz if part.key && stored.texts == 0 => Wanted::No,
+        T::Boolean | T::Date | T::Time | T::Timestamp | T::Timestamptz if part.key && stored.texts == 0 => {
+            Wanted::No
+        }
         T::Boolean => Wanted::Whole,
-        T::Date | T::Timestamp | T::Timestamptz => Wanted::Offered,
+        T::Date | T::Time | T::Timestamp | T::Timestamptz => Wanted::Offered,
         T::Uuid if stored.texts > 0 => Wanted::Offered,
+        T::Uuid if forms.only(&[Form::SixteenBytes, Form::SixteenBytesText]) => Wanted::Offered,
         T::Uuid => Wanted::No,
         T::Jsonb if forms.of(&[Form::Json, Form::JsonBlob, Form::BinaryJson]).count > 0 => Wanted::Offered,
         T::Jsonb => Wanted::No,
+        T::Json if part.unique || part.key || part.indexed => Wanted::No,
+        T::Json if stored.texts > 0 && forms.between(Form::Json, Form::JsonNumber).count > 0 => {
+            Wanted::Offered
+        }
+        T::Json => Wanted::No,
         T::Bigint | T::Numeric if stored.texts > 0 => Wanted::Offered,
         T::Bigint => Wanted::No,
         T::Numeric if proposed == T::Double => Wanted::Whole,

@@ -141,6 +141,7 @@ fn booleans_need_every_value() {
     let key = Part {
         unique: true,
         key: true,
+        indexed: false,
     };
     assert_eq!(against(&as_part("INTEGER", key, &[Integer(1)]), T::Boolean), None);
 }
@@ -174,7 +175,14 @@ fn iso_texts_become_times_when_a_time_is_declared() {
             None,
         ),
         ("TEXT", &[text("2024-05-01 10:00:00")], T::Text, None),
-        ("TIME", &[text("10:00:00")], T::Text, None),
+        (
+            "TIME",
+            &[text("10:00:00"), text("23:30:01.5")],
+            T::Time,
+            Some(C::IsoText),
+        ),
+        ("TIME", &[text("10:00:00"), text("24:00")], T::Text, None),
+        ("TIME WITH TIME ZONE", &[text("10:00:00+02")], T::Text, None),
     ]);
     for odd in [
         "",
@@ -274,6 +282,7 @@ fn a_cast_that_could_make_unique_values_equal_is_refused() {
     let unique = Part {
         unique: true,
         key: false,
+        indexed: false,
     };
     let spelled = [text("2024-05-01 10:00:00"), text("2024-05-01T10:00:00")];
     assert_eq!(as_part("DATETIME", unique, &spelled).column_type, T::Text);
@@ -344,14 +353,14 @@ fn json_becomes_jsonb_only_when_nothing_would_change() {
             T::Jsonb,
             Some(C::Json),
         ),
-        ("JSON", &[text("{\"a\": 1, \"a\": 2}")], T::Text, None),
-        ("JSON", &[text("{\"bb\": 1, \"a\": 2}")], T::Text, None),
+        ("JSON", &[text("{\"a\": 1, \"a\": 2}")], T::Json, None),
+        ("JSON", &[text("{\"bb\": 1, \"a\": 2}")], T::Json, None),
         ("JSON", &[text("[NaN]")], T::Text, None),
-        ("JSON", &[text("[\"\\u0000\"]")], T::Text, None),
+        ("JSON", &[text("[\"\\u0000\"]")], T::Json, None),
         (
             "JSON",
             &[text("[1234567890123456789012345678901234567890]")],
-            T::Text,
+            T::Json,
             None,
         ),
         ("JSON", &[Blob(b"{\"a\": 1}")], T::Jsonb, Some(C::Json)),
@@ -359,11 +368,21 @@ fn json_becomes_jsonb_only_when_nothing_would_change() {
         (
             "JSON",
             &[Blob(b"{\"bb\": 1, \"a\": 1}")],
-            T::Text,
-            Some(C::BlobToText),
+            T::Json,
+            Some(C::JsonText),
         ),
         ("TEXT", &[text("{\"a\": 1}")], T::Text, None),
     ]);
+    // An index needs an order, which json has not.
+    let indexed = Part {
+        indexed: true,
+        ..Part::default()
+    };
+    let ordered = as_part("JSON", indexed, &[text("{\"bb\": 1, \"a\": 2}")]);
+    assert_eq!(
+        (ordered.column_type, against(&ordered, T::Json).is_some()),
+        (T::Text, true)
+    );
     assert_eq!(against(&of("TEXT", &[text("{\"a\": 1}")]), T::Jsonb), rows(&[]));
     assert_eq!(
         against(&of("JSON", &[text("{}"), text("[NaN]")]), T::Jsonb),
@@ -377,6 +396,7 @@ fn an_empty_column_goes_by_its_declaration() {
         ("BOOLEAN", T::Boolean),
         ("DATETIME", T::Timestamp),
         ("DATE", T::Date),
+        ("TIME", T::Time),
         ("TIMESTAMP WITH TIME ZONE", T::Timestamptz),
         ("TIMESTAMP WITHOUT TIME ZONE", T::Timestamp),
         ("JSON", T::Jsonb),

@@ -6,8 +6,10 @@ use contract::import::{
 use rusqlite::{Connection, Result, Row, types::ValueRef};
 
 use super::{
+    check::is_damage,
     ddl::{self, Definition},
     quote::ident,
+    stop::is_interrupted,
 };
 
 /// The most columns that a query can give; a table can have as many.
@@ -74,7 +76,7 @@ pub fn tables(connection: &Connection) -> Result<Vec<Table>> {
             ))
         })?
         .collect::<Result<_>>()?;
-    heads
+    let mut found = heads
         .into_iter()
         .map(|(name, kind, without_rowid, strict, sql)| {
             let module = sql.as_deref().and_then(ddl::module);
@@ -84,9 +86,41 @@ pub fn tables(connection: &Connection) -> Result<Vec<Table>> {
                 _ if without_rowid => TableKind::WithoutRowid,
                 _ => TableKind::Ordinary,
             };
-            table(connection, name, kind, strict, sql)
+            match (table(connection, &name, kind.clone(), strict, sql.clone()), kind) {
+                (Err(error), TableKind::Searchable { module })
+                    if !is_interrupted(&error) && !is_damage(&error) =>
+                {
+                    let why = error.to_string();
+                    table(
+                        connection,
+                        &name,
+                        TableKind::Unreadable { module, why },
+                        strict,
+                        sql,
+                    )
+                }
+                (read, _) => read,
+            }
         })
-        .collect()
+        .collect::<Result<Vec<Table>>>()?;
+    // What such a table holds is read from where it keeps it.
+    let kept: Vec<String> = found
+        .iter()
+        .filter(|table| matches!(table.kind, TableKind::Unreadable { .. }))
+        .map(|table| format!("{}_content", table.name))
+        .collect();
+    for shadow in found.iter_mut().filter(|table| table.kind == TableKind::Shadow) {
+        if kept.contains(&shadow.name) {
+            *shadow = table(
+                connection,
+                &shadow.name,
+                TableKind::Ordinary,
+                false,
+                shadow.sql.clone(),
+            )?;
+        }
+    }
+    Ok(found)
 }
 
 /// What a virtual table of a module is. One for full-text search may leave its content to another table, or keep none.
@@ -109,13 +143,13 @@ fn of_module(module: String, sql: &str) -> TableKind {
 
 fn table(
     connection: &Connection,
-    name: String,
+    name: &str,
     kind: TableKind,
     strict: bool,
     sql: Option<String>,
 ) -> Result<Table> {
     let mut table = Table {
-        name,
+        name: name.to_owned(),
         kind,
         sql,
         strict,

@@ -60,13 +60,24 @@ impl Tally {
                 if matches!(form, Form::NotUtf8 | Form::Nul) && bytes.contains(&0) {
                     note(&mut stored.with_nul, row);
                 }
+                if form != Form::NotUtf8 {
+                    characters(stored, row, bytes);
+                }
                 self.spelled(spelling);
                 form
             }
             ValueRef::Blob(bytes) => {
                 stored.blobs += 1;
                 stored.longest_blob = stored.longest_blob.max(length(bytes));
-                forms::blob(bytes)
+                let form = forms::blob(bytes);
+                let is_text = matches!(
+                    form,
+                    Form::JsonBlob | Form::JsonBlobChanging | Form::TextBlob | Form::SixteenBytesText
+                );
+                if is_text {
+                    characters(stored, row, bytes);
+                }
+                form
             }
         };
         note(self.places(form), row);
@@ -110,6 +121,8 @@ impl Tally {
         follow(&mut stored.beyond_double, more.beyond_double);
         follow(&mut stored.invalid_utf8, more.invalid_utf8);
         follow(&mut stored.with_nul, more.with_nul);
+        follow(&mut stored.beyond_ascii, more.beyond_ascii);
+        follow(&mut stored.beyond_latin1, more.beyond_latin1);
         for facts in other.forms {
             follow(self.places(facts.form), facts.places);
         }
@@ -146,6 +159,18 @@ fn alike(spellings: &[Spelling]) -> bool {
             } == *first
         }),
         (None, _) => spellings.len() <= 1,
+    }
+}
+
+/// Takes note of characters that not every encoding has.
+fn characters(stored: &mut Stored, row: i64, text: &[u8]) {
+    if text.is_ascii() {
+        return;
+    }
+    note(&mut stored.beyond_ascii, row);
+    // In UTF-8, characters up to U+00FF begin with C2 or C3.
+    if text.iter().any(|byte| *byte >= 0xc4) {
+        note(&mut stored.beyond_latin1, row);
     }
 }
 
@@ -237,6 +262,13 @@ mod tests {
             }
         );
         assert_eq!((stored.longest_text, stored.longest_blob), (3, 9));
+    }
+
+    #[test]
+    fn characters_that_not_every_encoding_has_are_noted() {
+        let stored = texts(&["plain", "é", "ÿ", "€", "日本"]);
+        assert_eq!(stored.beyond_ascii.first, [2, 3, 4, 5]);
+        assert_eq!(stored.beyond_latin1.first, [4, 5]);
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(super) fn real(value: f64) -> Option<Form> {
 /// How a time is spelled beyond its digits; two times of one spelling are equal only when their texts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Spelling {
-    /// Between date and time.
+    /// Between date and time; a colon where there is no date.
     pub separator: u8,
     /// Whether there are seconds.
     pub seconds: bool,
@@ -75,7 +75,14 @@ pub(super) struct Spelling {
 pub(super) fn text(text: &[u8]) -> Option<(Form, Option<Spelling>)> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     match digits {
-        2 if time(text).is_some_and(|(_, rest)| rest.is_empty()) => Some((Form::TimeOfDay, None)),
+        2 => time(text).filter(|(_, rest)| rest.is_empty()).map(|(clock, _)| {
+            let form = match () {
+                () if !clock.exists => Form::ImpossibleTime,
+                () if clock.fine => Form::FineFraction,
+                () => Form::TimeOfDay,
+            };
+            (form, Some(clock.spelling(b':', None)))
+        }),
         4 => dated(text),
         // A year of five digits or more would be a number if nothing followed.
         5..=9 if calendar(&text[digits - 4..]).is_some() => Some((Form::FarYear, None)),
@@ -102,6 +109,12 @@ pub(super) fn micros(text: &[u8]) -> Option<(i64, bool)> {
         Some(_) => (true, offset_minutes(zone)?),
     };
     Some((begin + clock.micros - minutes * 60_000_000, zoned))
+}
+
+/// Microseconds since midnight of a time of day.
+pub(super) fn of_day(text: &[u8]) -> Option<i64> {
+    let (clock, rest) = time(text)?;
+    (clock.exists && !clock.fine && rest.is_empty()).then_some(clock.micros)
 }
 
 /// Days since 2000 of a day.
@@ -156,14 +169,7 @@ fn dated(text: &[u8]) -> Option<(Form, Option<Spelling>)> {
         () if offset.is_some() => Form::Offset,
         () => Form::Naive,
     };
-    let spelling = Spelling {
-        separator,
-        seconds: clock.seconds,
-        fraction: clock.fraction,
-        idle_fraction: clock.idle,
-        offset,
-    };
-    Some((form, Some(spelling)))
+    Some((form, Some(clock.spelling(separator, offset))))
 }
 
 /// `YYYY-MM-DD` at the beginning, whether or not there is such a day.
@@ -182,6 +188,18 @@ struct Clock {
     fine: bool,
     /// Microseconds since midnight.
     micros: i64,
+}
+
+impl Clock {
+    fn spelling(&self, separator: u8, offset: Option<[u8; 7]>) -> Spelling {
+        Spelling {
+            separator,
+            seconds: self.seconds,
+            fraction: self.fraction,
+            idle_fraction: self.idle,
+            offset,
+        }
+    }
 }
 
 /// `HH:MM`, `HH:MM:SS` or with a fraction; and what follows.
@@ -292,6 +310,8 @@ mod tests {
             ("10000-01-01 00:00:00", Form::FarYear),
             ("10:30", Form::TimeOfDay),
             ("10:30:59.5", Form::TimeOfDay),
+            ("24:00", Form::ImpossibleTime),
+            ("10:30:59.1234567", Form::FineFraction),
         ] {
             assert_eq!(form(of), Some(expected), "{of}");
         }

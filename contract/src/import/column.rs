@@ -76,6 +76,12 @@ pub struct Stored {
     pub invalid_utf8: Places,
     /// Texts with U+0000.
     pub with_nul: Places,
+    /// Texts, also in blobs, with characters beyond U+007F, which not every encoding of a database has.
+    #[serde(default)]
+    pub beyond_ascii: Places,
+    /// The same beyond U+00FF.
+    #[serde(default)]
+    pub beyond_latin1: Places,
     /// Whether all ISO times are spelled alike, so that two different texts are two different times.
     pub times_alike: bool,
     /// The forms that were found, each with its places.
@@ -145,10 +151,14 @@ pub enum ColumnType {
     Timestamptz,
     /// A day.
     Date,
+    /// A time of day without a day or a zone, in microseconds.
+    Time,
     /// A UUID.
     Uuid,
     /// Parsed JSON.
     Jsonb,
+    /// JSON as it is written, without an order or an equality of its values.
+    Json,
 }
 
 impl ColumnType {
@@ -164,8 +174,10 @@ impl ColumnType {
             Self::Timestamp => "timestamp",
             Self::Timestamptz => "timestamptz",
             Self::Date => "date",
+            Self::Time => "time",
             Self::Uuid => "uuid",
             Self::Jsonb => "jsonb",
+            Self::Json => "json",
         }
     }
 }

@@ -128,6 +128,8 @@ pub enum Form {
     BinaryJsonChanging,
     /// A blob of other bytes that is UTF-8 text without U+0000.
     TextBlob,
+    /// A blob of 16 bytes that is UTF-8 text without U+0000 too.
+    SixteenBytesText,
     /// A blob of 16 bytes, as a UUID has.
     SixteenBytes,
     /// Any other blob.
@@ -190,6 +192,7 @@ impl Form {
             Self::BinaryJson => "binary JSON of SQLite",
             Self::BinaryJsonChanging => "binary JSON of SQLite that jsonb would change",
             Self::TextBlob => "blobs that are UTF-8 text",
+            Self::SixteenBytesText => "blobs of 16 bytes that are UTF-8 text too",
             Self::SixteenBytes => "blobs of 16 bytes",
             Self::Blob => "blobs",
         }

@@ -121,6 +121,13 @@ pub enum TableKind {
         /// The module behind it, such as `fts5`.
         module: String,
     },
+    /// A virtual table that cannot be opened here: skipped, and what it keeps in tables of its own is read from those.
+    Unreadable {
+        /// The module behind it.
+        module: String,
+        /// What SQLite says.
+        why: String,
+    },
     /// A table in which a virtual one keeps its data: skipped.
     Shadow,
 }
@@ -133,6 +140,9 @@ impl TableKind {
             Self::Virtual { module } => {
                 Some(format!("a virtual table of {module}: its content lies elsewhere"))
             }
+            Self::Unreadable { module, why } => Some(format!(
+                "a virtual table of {module} that cannot be opened here ({why}); what it holds is in tables of its own"
+            )),
             Self::Shadow => Some("belongs to a virtual table, which keeps its index in it".to_owned()),
         }
     }

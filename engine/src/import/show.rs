@@ -1,6 +1,6 @@
 //! Values on the wire in words, to name rows.
 
-use chrono::{DateTime, Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime};
 use contract::import::ColumnType;
 use sqlite::wire::Fields;
 
@@ -39,11 +39,18 @@ fn value(bytes: &[u8], of: ColumnType) -> String {
             .ok()
             .map(|number| number.to_string()),
         ColumnType::Boolean => Some((bytes == [1]).to_string()),
-        ColumnType::Text => Some(short(&String::from_utf8_lossy(bytes))),
+        ColumnType::Text | ColumnType::Json => Some(short(&String::from_utf8_lossy(bytes))),
         ColumnType::Uuid => uuid::Uuid::from_slice(bytes).ok().map(|uuid| uuid.to_string()),
         ColumnType::Timestamp | ColumnType::Timestamptz => number(bytes)
             .and_then(|micros| DateTime::from_timestamp_micros(micros.checked_add(946_684_800_000_000)?))
             .map(|at| at.format("%Y-%m-%d %H:%M:%S%.f").to_string()),
+        ColumnType::Time => number(bytes)
+            .and_then(|micros| {
+                let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+                let (seconds, nanos) = (u32::try_from(seconds).ok()?, u32::try_from(micros * 1_000).ok()?);
+                NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos)
+            })
+            .map(|time| time.to_string()),
         ColumnType::Date => bytes
             .try_into()
             .map(i32::from_be_bytes)

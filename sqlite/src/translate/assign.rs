@@ -68,6 +68,7 @@ pub(super) fn assigned(value: &Value, column: &Column) -> Outcome<String> {
             _ => Err(unfit()),
         },
         ColumnType::Timestamp | ColumnType::Timestamptz => of_time(value, column).ok_or_else(unfit),
+        ColumnType::Time if value.sql == super::time::CLOCK => Ok(super::time::OF_DAY.to_owned()),
         _ => Err(unfit()),
     }
 }
@@ -165,6 +166,12 @@ fn of_literal(literal: &Literal, value: &Value, column: &Column) -> Option<Strin
             .filter(|text| {
                 ["[]", "{}", "null", "true", "false"].contains(&text.as_str()) || is_plain_json(text)
             })
+            .map(|text| quote::literal(&text)),
+        ColumnType::Json => text
+            .filter(|text| serde_json::from_str::<serde_json::Value>(text).is_ok())
+            .map(|text| quote::literal(&text)),
+        ColumnType::Time => text
+            .filter(|text| crate::times::of_day(text.as_bytes()).is_some())
             .map(|text| quote::literal(&text)),
         ColumnType::Bytea => None,
     }

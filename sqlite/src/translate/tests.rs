@@ -134,7 +134,9 @@ fn schema() -> Schema {
 
 #[test]
 fn defaults_take_the_type_of_their_column() {
-    use ColumnType::{Bigint, Boolean, Bytea, Date, Double, Jsonb, Text, Timestamp, Timestamptz, Uuid};
+    use ColumnType::{
+        Bigint, Boolean, Bytea, Date, Double, Json, Jsonb, Text, Time, Timestamp, Timestamptz, Uuid,
+    };
     let iso = Some(Conversion::IsoText);
     let cases = [
         ("'5'", Bigint, None, Some("5")),
@@ -154,6 +156,22 @@ fn defaults_take_the_type_of_their_column() {
         ("0x10", Bigint, None, Some("16")),
         ("'[]'", Jsonb, Some(Conversion::Json), Some("'[]'")),
         ("'{\"a\":1}'", Jsonb, Some(Conversion::Json), Some("'{\"a\":1}'")),
+        ("(json('{}'))", Jsonb, Some(Conversion::Json), Some("'{}'")),
+        (
+            "(json('{ \"a b\" : [1, 2] }'))",
+            Text,
+            None,
+            Some("'{\"a b\":[1,2]}'"),
+        ),
+        ("(json('{ \"b\" : 1 }'))", Json, None, Some("'{\"b\":1}'")),
+        ("(json_array())", Json, None, Some("'[]'")),
+        ("'10:30'", Time, iso, Some("'10:30'")),
+        (
+            "current_time",
+            Time,
+            iso,
+            Some("date_trunc('second', (statement_timestamp() at time zone 'UTC'))::time"),
+        ),
         ("'2024-02-29'", Date, iso, Some("'2024-02-29'")),
         (
             "'2024-02-29T10:00:00'",

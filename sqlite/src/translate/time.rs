@@ -17,13 +17,18 @@ use crate::quote;
 /// The present in UTC; SQLite's clock stands still for a statement.
 const NOW: &str = "(statement_timestamp() at time zone 'UTC')";
 
+/// The present time of day, as text.
+pub(super) const CLOCK: &str = "to_char((statement_timestamp() at time zone 'UTC'), 'HH24:MI:SS')";
+/// The same as a time.
+pub(super) const OF_DAY: &str = "date_trunc('second', (statement_timestamp() at time zone 'UTC'))::time";
+
 /// `CURRENT_TIMESTAMP`, `CURRENT_DATE` or `CURRENT_TIME`, which are texts in UTC.
 pub(super) fn clock(translator: &mut Translator<'_>, word: &str) -> Value {
     translator.unsteady = true;
     if same(word, "current_date") {
         spelled(&format!("{NOW}::date"), DATE)
     } else if same(word, "current_time") {
-        Value::atom(format!("to_char({NOW}, 'HH24:MI:SS')"), ColumnType::Text)
+        Value::atom(CLOCK, ColumnType::Text)
     } else {
         spelled(&format!("date_trunc('second', {NOW})"), SECONDS)
     }

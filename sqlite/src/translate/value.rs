@@ -154,6 +154,18 @@ impl Value {
 
     /// A column, reached through `qualifier` (with its dot, or empty).
     pub(super) fn of_column(column: &Column, qualifier: &str) -> Self {
+        // json has no order and no equality; as the text that it is, it has both.
+        if column.column_type == ColumnType::Json {
+            let text = Column {
+                column_type: ColumnType::Text,
+                ..column.clone()
+            };
+            let value = Self::of_column(&text, qualifier);
+            return Self {
+                sql: format!("{}::text", value.sql),
+                ..value
+            };
+        }
         let conversion = match (column.column_type, column.conversion) {
             (ColumnType::Boolean, _) => Some(Conversion::TruthValues),
             // Compared as it was. A time with an offset is not: SQLite goes by its spelling, not by its instant.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contract::import::OnConflict;
+use contract::import::{ColumnType, OnConflict};
 use futures::TryStreamExt;
 use sqlite::wire::{RowHasher, Rows, Sum};
 use sqlx::{AssertSqlSafe, PgConnection, postgres::PgDatabaseError};
@@ -79,6 +79,10 @@ impl Load {
             ..Part::default()
         };
         if table.existing.is_some() {
+            let each = match respelling(table) {
+                None => each,
+                Some(sql) => self.respell(session, table, &sql, each, &mut done).await?,
+            };
             self.bring_in(session, table, range, each, &mut done).await?;
         }
         // What was read while someone wrote is neither the old state nor the new one, and must not be noted as done.
@@ -148,6 +152,34 @@ impl Load {
         Ok(())
     }
 
+    /// Gives staged texts the spelling that PostgreSQL has for the types of their columns, and counts and hashes the rows anew:
+    /// `1 day 2:00` is the interval that comes back as `1 day 02:00:00`.
+    async fn respell(
+        &self,
+        session: &mut PgConnection,
+        table: &TablePlan,
+        sql: &str,
+        each: Option<Vec<u128>>,
+        done: &mut Part,
+    ) -> Result<Option<Vec<u128>>> {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut *session)
+            .await
+            .map_err(|source| self.target.error_at(source, sql))?;
+        let mut hasher = RowHasher::new(&table.types());
+        let (mut sum, mut hashes) = (Sum::default(), each.is_some().then(Vec::new));
+        self.copied_out(session, table, "table pgsteward_stage", |row| {
+            let hash = hasher.hash(row);
+            sum.add(hash, row.len());
+            if let Some(hashes) = &mut hashes {
+                hashes.push(hash);
+            }
+        })
+        .await?;
+        done.sent = sum;
+        Ok(hashes)
+    }
+
     /// Brings staged rows in, and compares each that comes back with the hashes of those that were sent.
     async fn compare_here(
         &self,
@@ -197,7 +229,18 @@ impl Load {
         .await?;
         done.back = Some(back);
         if (back.rows, back.hash) != (done.sent.rows, done.sent.hash) {
-            let changed = "select * from pgsteward_back except all select * from pgsteward_stage";
+            // json has no equality of its own.
+            let columns: Vec<String> = (0..)
+                .zip(&table.columns)
+                .map(|(at, column)| match column.encoder.to {
+                    ColumnType::Json => format!("c{at}::text"),
+                    _ => format!("c{at}"),
+                })
+                .collect();
+            let columns = columns.join(", ");
+            let changed = format!(
+                "select {columns} from pgsteward_back except all select {columns} from pgsteward_stage"
+            );
             done.changed =
                 sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from ({changed}) changed")))
                     .fetch_one(&mut *session)
@@ -569,6 +612,47 @@ impl Load {
             (ended, _) => ended,
         }
     }
+}
+
+/// Types that PostgreSQL spells in its own way, and reads without a loss: modifiers are left away, for they would cut.
+const RESPELLED: [&str; 13] = [
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+    "time with time zone",
+    "int4range",
+    "int8range",
+    "numrange",
+    "tsrange",
+    "tstzrange",
+    "daterange",
+    "bigint[]",
+    "integer[]",
+];
+
+/// The statement that gives staged texts PostgreSQL's spelling; none when no column has a type that needs it.
+fn respelling(table: &TablePlan) -> Option<String> {
+    let sets: Vec<String> = (0..)
+        .zip(&table.columns)
+        .filter(|(_, column)| column.encoder.to == ColumnType::Text)
+        .filter_map(|(at, column)| {
+            let declared = column.declared.as_deref()?;
+            // interval(3), interval day to second, time(3) with time zone
+            let of = match declared.starts_with("interval") && !declared.ends_with(']') {
+                true => "interval",
+                false => {
+                    let bare = match declared.split_once('(').zip(declared.split_once(')')) {
+                        Some(((begin, _), (_, end))) => format!("{begin}{end}"),
+                        None => declared.to_owned(),
+                    };
+                    RESPELLED.into_iter().find(|it| *it == bare)?
+                }
+            };
+            Some(format!("c{at} = c{at}::{of}::text"))
+        })
+        .collect();
+    (!sets.is_empty()).then(|| format!("update pgsteward_stage set {}", sets.join(", ")))
 }
 
 impl Part {

@@ -1,7 +1,8 @@
 //! The type and the name of each column.
 
 use contract::import::{
-    ColumnChoice, ColumnFacts, ColumnType, Conversion, Finding, FindingKind, RowsBy, TableFacts, TextPolicy,
+    ColumnChoice, ColumnFacts, ColumnType, Conversion, Destination, Finding, FindingKind, RowsBy, Severity,
+    TableFacts, TextPolicy,
 };
 use serde::{Deserialize, Serialize};
 use sqlite::{
@@ -40,7 +41,7 @@ pub(super) fn encoder(
 ) -> Option<Encoder> {
     let forms = Forms(&column.stored);
     let unfit = unfit(column, table.rows_by);
-    let mut to = wanted;
+    let mut to = encoded_json(table, column, wanted, draft);
     if to == ColumnType::Text && !unfit.is_empty() {
         match text {
             TextPolicy::Replace => altered(table, column, &unfit, "each becomes U+FFFD", draft),
@@ -63,7 +64,7 @@ pub(super) fn encoder(
             }
         }
     }
-    let against = forms.against(to);
+    let against = forms.refused(to);
     if to != column.proposal.column_type && to != ColumnType::Text && against.count > 0 {
         draft.obstacle(
             Some(&table.name),
@@ -77,6 +78,19 @@ pub(super) fn encoder(
         );
         return None;
     }
+    if is_unique(table, column) && to == ColumnType::Json {
+        draft.obstacle(
+            Some(&table.name),
+            Some(&column.name),
+            "Is in a unique key, and json has no equality.",
+            "Choose jsonb or text.",
+        );
+        return None;
+    }
+    if !has_characters(table, column, to, text, !unfit.is_empty(), draft) {
+        return None;
+    }
+    by_choice(table, column, to, draft);
     if is_unique(table, column) && could_become_equal(to, &forms) {
         draft.obstacle(
             Some(&table.name),
@@ -103,11 +117,109 @@ pub(super) fn encoder(
     })
 }
 
+/// jsonb decodes escapes into characters, which only UTF-8 has all of; json keeps them as they are written.
+fn encoded_json(
+    table: &TableFacts,
+    column: &ColumnFacts,
+    wanted: ColumnType,
+    draft: &mut Draft,
+) -> ColumnType {
+    let proposed = wanted == ColumnType::Jsonb
+        && column.proposal.column_type == ColumnType::Jsonb
+        && draft.plan.into == Destination::New;
+    if !proposed || draft.encoding == "UTF8" || is_unique(table, column) {
+        return wanted;
+    }
+    draft.plan.items.push(Finding {
+        column: Some(column.name.clone()),
+        ..finding(
+            Severity::Note,
+            FindingKind::Changed,
+            &table.name,
+            format!(
+                "Becomes json and not jsonb, which cannot hold every character where the database's encoding is {}.",
+                draft.encoding
+            ),
+        )
+    });
+    ColumnType::Json
+}
+
+/// Whether the database's encoding has the characters of a column's texts; adds an obstacle when it has not, or when that is not
+/// known.
+fn has_characters(
+    table: &TableFacts,
+    column: &ColumnFacts,
+    to: ColumnType,
+    text: TextPolicy,
+    unfit: bool,
+    draft: &mut Draft,
+) -> bool {
+    if !matches!(to, ColumnType::Text | ColumnType::Json | ColumnType::Jsonb) {
+        return true;
+    }
+    let encoding = draft.encoding.clone();
+    let (lacking, words) = match encoding.as_str() {
+        // Without an encoding the bytes stay as they are sent.
+        "UTF8" | "SQL_ASCII" => return true,
+        "LATIN1" => (
+            &column.stored.beyond_latin1,
+            "Holds characters that the database's encoding LATIN1 does not have".to_owned(),
+        ),
+        other => (
+            &column.stored.beyond_ascii,
+            format!(
+                "Holds characters of which it is not known whether the database's encoding {other} has them"
+            ),
+        ),
+    };
+    if lacking.count > 0 {
+        draft.obstacle(
+            Some(&table.name),
+            Some(&column.name),
+            format!("{words}: {}.", rows(lacking, table.rows_by)),
+            "Import into a database with the encoding UTF8 (create database … template template0 encoding 'UTF8'), choose bytea for the column, or leave it out.",
+        );
+        return false;
+    }
+    if unfit && text == TextPolicy::Replace {
+        draft.obstacle(
+            Some(&table.name),
+            Some(&column.name),
+            format!("Texts that PostgreSQL cannot hold get U+FFFD, which the database's encoding {encoding} does not have."),
+            "Choose another text policy (remove or bytes), or a database with the encoding UTF8.",
+        );
+        return false;
+    }
+    true
+}
+
+/// Says what a chosen type does to values that would not get it by themselves.
+fn by_choice(table: &TableFacts, column: &ColumnFacts, to: ColumnType, draft: &mut Draft) {
+    let places = Forms(&column.stored).by_choice(to);
+    if places.count == 0 {
+        return;
+    }
+    let what = match to {
+        ColumnType::Uuid => "UUIDs get PostgreSQL's spelling",
+        _ => "Times without a zone are taken as UTC",
+    };
+    draft.plan.items.push(Finding {
+        column: Some(column.name.clone()),
+        ..finding(
+            Severity::Warning,
+            FindingKind::Changed,
+            &table.name,
+            format!("{what}: {}.", rows(&places, table.rows_by)),
+        )
+    });
+}
+
 /// Says that texts do not stay as they are.
 fn altered(
     table: &TableFacts,
     column: &ColumnFacts,
-    unfit: &[(contract::import::Severity, String)],
+    unfit: &[(Severity, String)],
     how: &str,
     draft: &mut Draft,
 ) {

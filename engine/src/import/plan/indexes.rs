@@ -110,7 +110,7 @@ impl Part {
 fn width(of: ColumnType, longest: i64) -> i64 {
     match of {
         // Each number of a list has an entry of its own there.
-        ColumnType::Jsonb => longest.saturating_mul(6) + 16,
+        ColumnType::Jsonb | ColumnType::Json => longest.saturating_mul(6) + 16,
         ColumnType::Text | ColumnType::Bytea | ColumnType::Numeric => longest + 16,
         _ => 16,
     }

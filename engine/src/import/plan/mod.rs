@@ -242,6 +242,8 @@ pub(super) struct Draft {
     pub plan: Plan,
     /// What has to be decided or mended first.
     pub obstacles: Vec<Obstacle>,
+    /// How the database encodes its text, as PostgreSQL calls it.
+    pub encoding: String,
 }
 
 impl Draft {
@@ -289,6 +291,7 @@ pub(super) async fn make(
             items: carried_findings(&inspected.inspection, mapping),
         },
         obstacles: Vec::new(),
+        encoding: there.encoding.clone(),
     };
     unknown_choices(&inspected.inspection, mapping, &mut draft);
     match mapping.into {

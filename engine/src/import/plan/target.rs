@@ -7,6 +7,8 @@ use sqlx::{FromRow, PgConnection};
 
 /// What is in a schema.
 pub(super) struct There {
+    /// How the database encodes its text, as PostgreSQL calls it.
+    pub encoding: String,
     /// Whether the schema exists.
     pub schema: bool,
     /// The names of its tables, indexes, views and sequences, and of its types.
@@ -138,10 +140,14 @@ pub(super) async fn look(connection: &mut PgConnection, schema: &str) -> Result<
             .triggers
             .push(trigger);
     }
-    for (table, rule) in insert_rules(connection, schema).await? {
+    for (table, rule) in insert_rules(&mut *connection, schema).await? {
         tables.entry(table).or_default().insert_rules.push(rule);
     }
+    let encoding = sqlx::query_scalar("select current_setting('server_encoding')")
+        .fetch_one(connection)
+        .await?;
     Ok(There {
+        encoding,
         schema: exists,
         names: names.into_iter().collect(),
         tables,

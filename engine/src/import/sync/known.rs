@@ -48,6 +48,19 @@ fn unchanged(to: ColumnType) -> Known {
         ColumnType::Text => Known::TEXTS.without(Known::of([F::Nul, F::NotUtf8])),
         ColumnType::Bytea => Known::BLOBS,
         ColumnType::Date => Known::one(F::Date),
+        ColumnType::Time => Known::one(F::TimeOfDay),
+        ColumnType::Json => Known::of([
+            F::Json,
+            F::JsonScalar,
+            F::JsonKeyOrder,
+            F::JsonKeyTwice,
+            F::JsonEscape,
+            F::JsonNumber,
+            F::TrueFalse,
+            F::IntegerText,
+            F::DecimalText,
+            F::ZeroOneText,
+        ]),
         ColumnType::Timestamp => Known::one(F::Naive),
         ColumnType::Timestamptz => Known::one(F::Offset),
         ColumnType::Uuid => Known::one(F::Uuid),
@@ -70,7 +83,13 @@ fn alike(encoder: Encoder) -> Vec<Known> {
         ColumnType::Numeric => vec![Known::of([F::IntegerText, F::ZeroOneText, F::DecimalText])],
         ColumnType::Text => {
             let blobs = match encoder.blobs {
-                BlobsAs::Text => Known::of([F::EmptyBlob, F::TextBlob, F::JsonBlob, F::JsonBlobChanging]),
+                BlobsAs::Text => Known::of([
+                    F::EmptyBlob,
+                    F::TextBlob,
+                    F::SixteenBytesText,
+                    F::JsonBlob,
+                    F::JsonBlobChanging,
+                ]),
                 BlobsAs::Json => Known::of([
                     F::JsonBlob,
                     F::JsonBlobChanging,
@@ -86,12 +105,26 @@ fn alike(encoder: Encoder) -> Vec<Known> {
             let reals = Known::REALS.without(Known::of([F::NegativeZero, F::NotFinite]));
             vec![Known::INTEGERS, reals, Known::of([F::JsonBlob, F::BinaryJson])]
         }
+        ColumnType::Json => {
+            let blobs = Known::of([
+                F::JsonBlob,
+                F::JsonBlobChanging,
+                F::BinaryJson,
+                F::BinaryJsonChanging,
+            ]);
+            vec![
+                Known::INTEGERS,
+                Known::REALS.without(Known::one(F::NotFinite)),
+                blobs,
+            ]
+        }
+        ColumnType::Uuid => vec![Known::of([F::SixteenBytes, F::SixteenBytesText])],
         ColumnType::Double
         | ColumnType::Boolean
+        | ColumnType::Time
         | ColumnType::Timestamp
         | ColumnType::Timestamptz
-        | ColumnType::Date
-        | ColumnType::Uuid => Vec::new(),
+        | ColumnType::Date => Vec::new(),
     }
 }
 
@@ -156,5 +189,12 @@ mod tests {
         assert!(takes(C::Text, &[Form::Integer], ValueRef::Integer(1)));
         assert!(takes(C::Boolean, &[Form::BooleanWord], text("Y")));
         assert!(takes(C::Text, &[Form::Nul], text("a\0b")));
+        assert!(takes(C::Time, &[], text("10:30")) && !takes(C::Time, &[], text("24:00")));
+        assert!(takes(C::Json, &[], text("{\"b\": 1, \"a\": 1}")) && !takes(C::Json, &[], text("[NaN]")));
+        assert!(takes(
+            C::Uuid,
+            &[Form::SixteenBytes],
+            ValueRef::Blob(b"0123456789abcdef")
+        ));
     }
 }

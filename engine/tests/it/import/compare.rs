@@ -159,6 +159,14 @@ fn expected(sqlite: &Connection, value: rusqlite::types::ValueRef<'_>, to: Colum
             let clock = ask("select strftime('%Y-%m-%d %H:%M:%S', ?)", Value::Text(clock));
             format!("{clock}.{fraction}")
         }
+        (ColumnType::Time, V::Text(bytes)) => {
+            let text = text(bytes);
+            match (text.len(), text.contains('.')) {
+                (5, _) => format!("{text}:00"),
+                (_, true) => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                (_, false) => text,
+            }
+        }
         (ColumnType::Jsonb, V::Blob(bytes)) if !bytes.starts_with(b"{") && !bytes.starts_with(b"[") => {
             json(&ask("select json(?)", Value::Blob(bytes.to_vec())))
         }

@@ -11,7 +11,7 @@ use contract::{
 use engine::Caller;
 use sqlx::PgPool;
 use tempfile::TempDir;
-use testkit::shared;
+use testkit::{Database, shared};
 
 use super::support::{Console, caller, engine};
 
@@ -25,7 +25,10 @@ pub struct Runner {
 
 impl Runner {
     pub async fn new() -> Self {
-        let target = shared().await.database("import").await;
+        Self::on(shared().await.database("import").await).await
+    }
+
+    pub async fn on(target: Database) -> Self {
         let console = engine(&target, true).await;
         Self {
             caller: caller(&console, Role::Operator).await,

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::{
     behaviour::{ask, run},
+    compare::differences,
     run::{Runner, into},
 };
 
@@ -375,4 +376,305 @@ async fn a_column_that_does_not_fit_is_one_obstacle_and_no_second_one() {
     let plan = runner.plan(id, mapping).await.unwrap();
     let words: Vec<&str> = plan.obstacles.iter().map(|it| it.words.as_str()).collect();
     assert_eq!(words, ["Not all values are of type bigint: rowid 1."]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_of_day_and_json_keep_what_they_are_and_can_be_chosen() {
+    let runner = Runner::new().await;
+    let file = file_of(
+        &runner,
+        "f.db",
+        "create table t(
+             id integer primary key,
+             at time default current_time,
+             late time,
+             doc json default (json('{}')),
+             odd json,
+             note text default (json('[ 1 ]'))
+         );
+         create view docs as select id, odd from t where odd <> '[]';
+         insert into t values
+             (1, '10:30', '24:00', '{\"b\": 1, \"a\":  2}', '[1e400, \"\\u0000\", \"\\ud800\"]', 'x'),
+             (2, '23:59:59.999999', '1:00', '{\"a\": 1, \"a\": 2}', null, 'y');",
+    );
+    let id = runner.look(&file).await.unwrap();
+    let plan = runner.plan(id, into("public")).await.unwrap();
+    let types: Vec<_> = plan.tables[0]
+        .columns
+        .iter()
+        .map(|column| column.column_type)
+        .collect();
+    assert_eq!(
+        types,
+        [
+            ColumnType::Bigint,
+            ColumnType::Time,
+            ColumnType::Text,
+            ColumnType::Json,
+            ColumnType::Json,
+            ColumnType::Text
+        ]
+    );
+    let report = runner.go_on(id, true).await.unwrap();
+    assert_eq!(
+        report.verdict,
+        Verdict::Identical,
+        "{} {:?}",
+        report.summary(),
+        report.items
+    );
+    assert_eq!(differences(&file, &runner.pool, &plan).await, [""; 0]);
+    assert!(
+        said(&report, "Declared time, but stays text: rowids 1, 2 against it") == 1,
+        "{:?}",
+        report.items
+    );
+    assert_eq!(
+        ask(&runner.pool, "select max(at) from t").await.unwrap(),
+        "23:59:59.999999"
+    );
+    assert_eq!(
+        ask(&runner.pool, "select odd from docs where id = 1")
+            .await
+            .unwrap(),
+        "[1e400, \"\\u0000\", \"\\ud800\"]"
+    );
+    run(&runner.pool, "insert into t (id) values (3)").await.unwrap();
+    let defaults = "select concat_ws('|', doc, note, extract(second from at) = trunc(extract(second from at))) from t where id = 3";
+    assert_eq!(ask(&runner.pool, defaults).await.unwrap(), "{}|[1]|t");
+
+    // Both can be chosen, and json not where a key needs an order.
+    let file = file_of(
+        &runner,
+        "chosen.db",
+        "create table u(id integer primary key, at text, doc text unique); insert into u values (1, '10:30:00', '{\"a\": 1}');",
+    );
+    let mut mapping = into("chosen");
+    let mut choose = |column: &str, column_type| {
+        let choice = mapping.tables.entry("u".to_owned()).or_default();
+        choice.columns.insert(
+            column.to_owned(),
+            ColumnChoice {
+                column_type: Some(column_type),
+                ..ColumnChoice::default()
+            },
+        );
+        mapping.clone()
+    };
+    choose("at", ColumnType::Time);
+    let mapping = choose("doc", ColumnType::Json);
+    let written = serde_json::to_string(&mapping).unwrap();
+    assert!(
+        written.contains("\"type\":\"time\"") && written.contains("\"type\":\"json\""),
+        "{written}"
+    );
+    let id = runner.look(&file).await.unwrap();
+    let plan = runner.plan(id, mapping).await.unwrap();
+    let words: Vec<&str> = plan.obstacles.iter().map(|it| it.words.as_str()).collect();
+    assert_eq!(words, ["Is in a unique key, and json has no equality."]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uuids_in_other_spellings_and_times_without_a_zone_can_be_chosen() {
+    let runner = Runner::new().await;
+    let file = file_of(
+        &runner,
+        "f.db",
+        "create table t(id char(32) primary key, raw blob, braces text, at text, day date);
+         insert into t values
+             ('0a1b2c3d000040008000000000000001', cast('0123456789abcdef' as blob), '{0A1B2C3D-0000-4000-8000-000000000002}',
+              '2024-05-01 10:00:00', '2024-05-01'),
+             ('0a1b2c3d000040008000000000000003', x'ff00000000000000000000000000000f', null, '2024-05-01T23:00:00.5', '2024-05-02');",
+    );
+    let mut mapping = into("public");
+    for (column, column_type) in [
+        ("id", ColumnType::Uuid),
+        ("raw", ColumnType::Uuid),
+        ("braces", ColumnType::Uuid),
+        ("at", ColumnType::Timestamptz),
+        ("day", ColumnType::Timestamptz),
+    ] {
+        let choice = mapping.tables.entry("t".to_owned()).or_default();
+        choice.columns.insert(
+            column.to_owned(),
+            ColumnChoice {
+                column_type: Some(column_type),
+                ..ColumnChoice::default()
+            },
+        );
+    }
+    let report = runner.import(&file, mapping).await.unwrap();
+    assert_eq!(
+        report.verdict,
+        Verdict::Identical,
+        "{} {:?}",
+        report.summary(),
+        report.items
+    );
+    assert_eq!(
+        said(&report, "UUIDs get PostgreSQL's spelling: rowids 1, 2"),
+        1,
+        "{:?}",
+        report.items
+    );
+    assert_eq!(
+        said(&report, "Times without a zone are taken as UTC: rowids 1, 2"),
+        2,
+        "{:?}",
+        report.items
+    );
+    let rows = "select string_agg(concat_ws(' ', id, raw, braces, at at time zone 'utc', day at time zone 'utc'), E'\\n' order by id) from t";
+    assert_eq!(
+        ask(&runner.pool, rows).await.unwrap(),
+        "0a1b2c3d-0000-4000-8000-000000000001 30313233-3435-3637-3839-616263646566 0a1b2c3d-0000-4000-8000-000000000002 2024-05-01 10:00:00 2024-05-01 00:00:00\n\
+         0a1b2c3d-0000-4000-8000-000000000003 ff000000-0000-0000-0000-00000000000f 2024-05-01 23:00:00.5 2024-05-02 00:00:00"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_postgresql_spells_in_its_own_way_are_the_same() {
+    let runner = Runner::new().await;
+    run(
+        &runner.pool,
+        "create table t(id bigint primary key, host inet, took interval, rough interval(0), at time, doc json)",
+    )
+    .await
+    .unwrap();
+    let sql = "create table t(id integer primary key, host text, took text, rough text, at text, doc text);
+         insert into t values (1, '192.168.0.1/32', '1 day 2:00', '1.5 seconds', '10:30', '{\"b\": 1, \"a\": 1}'), (2, 'fe80:0:0::1', '90 minutes', null, null, null);";
+    let file = file_of(&runner, "f.db", sql);
+    let existing = Mapping {
+        into: contract::import::Destination::Existing,
+        ..into("public")
+    };
+    // What a modifier cuts off is a difference, and so is named with its column.
+    let report = runner.import(&file, existing.clone()).await.unwrap();
+    assert_eq!(report.verdict, Verdict::Differs, "{}", report.summary());
+    let named: Vec<String> = report.tables[0].differences.iter().map(|it| it.words()).collect();
+    assert_eq!(named, ["changed on its way in: id 1, in rough"]);
+    run(
+        &runner.pool,
+        "truncate t; alter table t alter rough type interval",
+    )
+    .await
+    .unwrap();
+    let report = runner.import(&file, existing).await.unwrap();
+    assert_eq!(
+        report.verdict,
+        Verdict::Identical,
+        "{} {:?}",
+        report.summary(),
+        report.tables
+    );
+    assert_eq!(
+        ask(&runner.pool, "select took from t where id = 2")
+            .await
+            .unwrap(),
+        "01:30:00"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_text_table_whose_tokenizer_is_not_there_costs_its_index_alone() {
+    let runner = Runner::new().await;
+    let file = file_of(
+        &runner,
+        "f.db",
+        "create virtual table f using fts4(body);
+         insert into f(body) values ('some words');
+         create table t(id integer primary key);
+         insert into t values (1);
+         pragma writable_schema = on;
+         update sqlite_schema set sql = 'CREATE VIRTUAL TABLE f using fts4(body, tokenize=icu)' where name = 'f';",
+    );
+    let report = runner.import(&file, into("public")).await.unwrap();
+    assert_eq!(
+        report.verdict,
+        Verdict::Explained,
+        "{} {:?}",
+        report.summary(),
+        report.items
+    );
+    assert_eq!(
+        said(&report, "cannot be opened here (unknown tokenizer: icu)"),
+        1,
+        "{:?}",
+        report.items
+    );
+    assert_eq!(runner.tables("public").await, ["f_content", "t"]);
+    assert_eq!(
+        ask(&runner.pool, "select c0body from f_content").await.unwrap(),
+        "some words"
+    );
+}
+
+/// A runner whose database has another encoding than UTF-8.
+async fn encoded(encoding: &str) -> Runner {
+    let cluster = testkit::shared().await;
+    let target = cluster.database("import").await;
+    let name = target.name();
+    cluster.execute(&format!("drop database \"{name}\"")).await;
+    cluster
+        .execute(&format!(
+            "create database \"{name}\" template template0 encoding '{encoding}' lc_collate 'C' lc_ctype 'C'"
+        ))
+        .await;
+    Runner::on(target).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn characters_that_the_databases_encoding_lacks_are_an_obstacle_before_a_row_moves() {
+    let runner = encoded("LATIN1").await;
+    let file = file_of(
+        &runner,
+        "f.db",
+        "create table t(id integer primary key, v text, doc json);
+         insert into t values (1, 'café', '{\"a\": \"\\u20ac\"}'), (2, 'naïve', '[]');
+         create table bad(id integer primary key, v text);
+         insert into bad values (1, 'fine'), (2, '12 €');",
+    );
+    let id = runner.look(&file).await.unwrap();
+    let mut mapping = into("public");
+    let plan = runner.plan(id, mapping.clone()).await.unwrap();
+    let words: Vec<&str> = plan.obstacles.iter().map(|it| it.words.as_str()).collect();
+    assert_eq!(
+        words,
+        ["Holds characters that the database's encoding LATIN1 does not have: rowid 2."]
+    );
+    assert!(plan.obstacles[0].hint.contains("encoding 'UTF8'"));
+    mapping.tables.entry("bad".to_owned()).or_default().skip = true;
+    let report = runner.load(id, mapping).await.unwrap();
+    assert!(
+        report.summary().starts_with("Explained: 2 rows of 1 tables"),
+        "{}",
+        report.summary()
+    );
+    assert_eq!(
+        ask(&runner.pool, "select string_agg(v, ' ' order by id) from t")
+            .await
+            .unwrap(),
+        "café naïve"
+    );
+
+    let runner = encoded("SQL_ASCII").await;
+    let file = file_of(
+        &runner,
+        "f.db",
+        "create table t(id integer primary key, v text, doc json);
+         insert into t values (1, '12 €', '{\"a\": \"\\u20ac\"}');",
+    );
+    let report = runner.import(&file, into("public")).await.unwrap();
+    assert_eq!(
+        report.verdict,
+        Verdict::Identical,
+        "{} {:?}",
+        report.summary(),
+        report.items
+    );
+    assert_eq!(
+        said(&report, "Becomes json and not jsonb"),
+        1,
+        "{:?}",
+        report.items
+    );
 }

@@ -429,6 +429,8 @@ fn staged(type_name: &str) -> ColumnType {
         "bool" => ColumnType::Boolean,
         "bytea" => ColumnType::Bytea,
         "date" => ColumnType::Date,
+        "time" => ColumnType::Time,
+        "json" => ColumnType::Json,
         "timestamp" => ColumnType::Timestamp,
         "timestamptz" => ColumnType::Timestamptz,
         "uuid" => ColumnType::Uuid,

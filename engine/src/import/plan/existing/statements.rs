@@ -7,7 +7,7 @@ use crate::quote;
 
 /// Types that take a value of the staging column's type when it is assigned, with an error when it does not fit. A cast
 /// would cut a text that is too long.
-const ASSIGNED: [&str; 17] = [
+const ASSIGNED: [&str; 19] = [
     "int2",
     "int4",
     "int8",
@@ -17,10 +17,12 @@ const ASSIGNED: [&str; 17] = [
     "bool",
     "bytea",
     "date",
+    "time",
     "timestamp",
     "timestamptz",
     "uuid",
     "jsonb",
+    "json",
     "text",
     "varchar",
     "bpchar",
@@ -119,6 +121,7 @@ fn assigned(declared: &str) -> Option<&'static str> {
         ("boolean", "bool"),
         ("character varying", "varchar"),
         ("character", "bpchar"),
+        ("time without time zone", "time"),
         ("timestamp with time zone", "timestamptz"),
         ("timestamp without time zone", "timestamp"),
     ];
@@ -172,10 +175,12 @@ mod tests {
             "timestamp(3) without time zone",
             "numeric(10,2)",
             "text",
+            "json",
+            "time(3) without time zone",
         ] {
             assert!(assigned(declared).is_some(), "{declared}");
         }
-        for declared in ["inet", "json", "\"Mood\"", "xml"] {
+        for declared in ["inet", "\"Mood\"", "xml"] {
             assert_eq!(assigned(declared), None, "{declared}");
         }
     }

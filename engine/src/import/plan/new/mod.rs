@@ -285,6 +285,6 @@ pub(in crate::import::plan) fn analyze(plan: &mut Plan) {
 pub(in crate::import::plan) fn is_long(column: ColumnType) -> bool {
     matches!(
         column,
-        ColumnType::Text | ColumnType::Bytea | ColumnType::Jsonb | ColumnType::Numeric
+        ColumnType::Text | ColumnType::Bytea | ColumnType::Jsonb | ColumnType::Json | ColumnType::Numeric
     )
 }
