@@ -33,6 +33,7 @@ export const PAGES: Shown[] = [
   { ...page('log-in', '/login', 'Sign in', 'Name', 'Password', 'pgsteward user passwd NAME'), stranger: true },
   page('fleet', '/', 'Databases', target, 'Up to date', 'PostgreSQL'),
   page('overview', `${db}/`, target, WELL, 'Largest tables', 'ari_snapshots', `Import music.db into ${target}`, 'Read back whole', 'Nothing runs'),
+  page('charts', `${db}/history`, 'Charts', 'Transactions', 'Connections', 'Values'),
   page('tables', `${db}/tables`, 'Tables', 'ari_snapshots', '20.0 k', '10 tables'),
   page('table', `${db}/tables/public/ari_snapshots`, 'ari_snapshots', 'idx_ari_score', 'decision_quality', 'ari_snapshots_user_id_fkey'),
   page('activity', `${db}/activity`, 'Activity', 'Sessions', 'in this database', 'What keeps dead rows'),
