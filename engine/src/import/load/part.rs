@@ -317,7 +317,13 @@ impl Load {
             .enumerate()
             .map(|(at, (kept, column))| {
                 let name = quote::literal(&column.name);
-                format!("case when {kept} is distinct from s.c{at} then {name} end")
+                // json has no equality of its own.
+                let text = if column.encoder.to == ColumnType::Json {
+                    "::text"
+                } else {
+                    ""
+                };
+                format!("case when ({kept}){text} is distinct from s.c{at}{text} then {name} end")
             })
             .collect();
         // A call has at most a hundred arguments, an array any number of elements.
