@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Instant, jobs::JobId};
+use crate::{Instant, backup::Proof, jobs::JobId};
 
 /// The hours without a good backup after which someone is told, unless something else is set: one a day, and two hours for
 /// the one that takes longer today.
@@ -68,8 +68,26 @@ pub struct ScheduleSpec {
     pub jitter_s: i32,
     /// Whether what was taken is verified again.
     pub verify: VerifyWhen,
+    /// How far: L1 to L3. It says nothing where nothing is verified again.
+    #[serde(default = "read_back")]
+    pub verify_level: Proof,
     /// Someone is told when there is no good backup for so many hours.
     pub alarm_hours: i32,
+}
+
+/// What schedules were before a level could be chosen.
+const fn read_back() -> Proof {
+    Proof::ReadBack
+}
+
+impl ScheduleSpec {
+    /// Whether what was taken is verified again and how far, in words.
+    pub fn verification(&self) -> String {
+        match self.verify {
+            VerifyWhen::Never => self.verify.label().to_owned(),
+            when => format!("{}: {}", when.label(), self.verify_level.label().to_lowercase()),
+        }
+    }
 }
 
 /// When a schedule would run.

@@ -1,6 +1,7 @@
 //! When backups are taken by themselves: the schedule, its form in words, and the last runs.
 
 use contract::{
+    backup::Proof,
     format,
     schedule::{
         ALARM_HOURS, DAYS, DueTime, Every, RunState, RunView, ScheduleSpec, ScheduleView, VerifyWhen,
@@ -69,7 +70,7 @@ fn headline(schedule: &Option<ScheduleView>) -> String {
                 "{} ({}){later}; {}.",
                 view.next.words,
                 view.spec.zone,
-                view.spec.verify.label()
+                view.spec.verification()
             )
         }
     }
@@ -266,6 +267,12 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
             .name()
             .to_owned(),
     );
+    let level = text(
+        spec.as_ref()
+            .map_or(Proof::ReadBack, |spec| spec.verify_level)
+            .level()
+            .to_string(),
+    );
     let hours = text(
         spec.as_ref()
             .map_or(ALARM_HOURS, |spec| spec.alarm_hours)
@@ -378,6 +385,24 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
                     ("weekly", "the newest one every week"),
                 ]
             />
+            {move || {
+                verify
+                    .with(|verify| verify != VerifyWhen::Never.name())
+                    .then(|| {
+                        view! {
+                            <Choice
+                                id="verify-level"
+                                label="How far"
+                                value=level
+                                options=vec![
+                                    ("1", "L1: hash, and read back whole"),
+                                    ("2", "L2: restored into a throw-away server of its version"),
+                                    ("3", "L3: restored there, and compared with its snapshot row for row"),
+                                ]
+                            />
+                        }
+                    })
+            }}
             <Text
                 id="jitter"
                 label="Up to so many minutes later"
@@ -426,6 +451,12 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
                             zone: zone.get_untracked(),
                             jitter_s: number(jitter).saturating_mul(60),
                             verify: verify.get_untracked().parse().unwrap_or_default(),
+                            verify_level: level
+                                .get_untracked()
+                                .parse()
+                                .ok()
+                                .and_then(Proof::of_level)
+                                .unwrap_or(Proof::ReadBack),
                             alarm_hours: number(hours),
                         });
                     }

@@ -41,6 +41,7 @@ mod words;
 
 use chrono::{TimeDelta, Utc};
 use contract::{
+    Code, Fault,
     audit::Severity,
     backup::{BackupList, BackupReport, BackupSpec, BackupView, Compression, Proof, VerifySpec},
     jobs::{JobId, JobKind, JobQuery, JobState, JobView},
@@ -70,6 +71,33 @@ pub(crate) const NEEDED: [&str; 3] = ["pg_dump", "pg_dumpall", "pg_restore"];
 const ATTEMPTS_SHOWN: TimeDelta = TimeDelta::days(7);
 /// The most attempts on the page.
 const MOST_ATTEMPTS: usize = 10;
+
+/// Why backups of a managed database cannot be proven to a level on this machine, if so. While its server is away nothing is known
+/// against it.
+///
+/// # Errors
+/// `NotFound` for the target; what [`trial::server`] fails with beside that.
+pub(crate) async fn no_trial(engine: &Engine, target: &str, level: Proof) -> Result<Option<Fault>> {
+    let target = engine.target(target)?;
+    if level < Proof::Restored {
+        return Ok(None);
+    }
+    if matches!(target.state(), TargetState::Down { .. }) {
+        // It may not have been asked yet.
+        drop(target.look().await);
+    }
+    let TargetState::Up(server) = target.state() else {
+        return Ok(None);
+    };
+    let major = u32::try_from(server.version_num / 10_000).unwrap_or_default();
+    match trial::server(engine.config().pg_bin.as_deref(), major).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.fault().code == Code::Conflict => Ok(Some(error.fault().hint(format!(
+            "Install them (apt-get install postgresql-{major}), or choose level 1."
+        )))),
+        Err(error) => Err(error),
+    }
+}
 
 /// The operations on backups.
 pub struct Backups<'a>(&'a Engine);
@@ -182,7 +210,8 @@ impl Backups<'_> {
     }
 
     /// The job that verifies a backup, or the newest good one, with the name of its file. None when there is no good one,
-    /// or it is being verified.
+    /// or it is being verified. A backup whose snapshot was not counted and hashed is restored for trial at the most, and what is
+    /// found says so.
     ///
     /// # Errors
     /// `NotFound` for the backup; the folder's and the store's failures.
@@ -190,6 +219,7 @@ impl Backups<'_> {
         &self,
         target: &str,
         id: Option<Uuid>,
+        level: Proof,
     ) -> Result<Option<(verify::VerifyBackup, String)>> {
         let view = match id {
             Some(id) => Some(self.find(target, id).await?),
@@ -207,7 +237,11 @@ impl Backups<'_> {
             target: view.target,
             backup: view.id,
             taken_at: view.taken_at,
-            level: Proof::ReadBack,
+            level: if view.exact {
+                level
+            } else {
+                level.min(Proof::Restored)
+            },
         };
         Ok(Some((job, view.file)))
     }

@@ -100,7 +100,23 @@ pub(super) struct Tried {
 /// `Conflict`, with what to install.
 pub(super) async fn programs(given: Option<&Path>, manifest: &Manifest) -> Result<(Programs, Programs)> {
     let major = u32::try_from(manifest.server.version_num / 10_000).unwrap_or_default();
-    let server = Programs::of_major(given, &SERVER, major).await?.ok_or_else(|| {
+    let server = server(given, major).await?;
+    let tool = manifest
+        .tool_version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok())
+        .unwrap_or(major);
+    let client = Programs::for_server(given, &NEEDED, tool.max(major)).await?;
+    Ok((server, client))
+}
+
+/// The server programs for a trial, of a major version.
+///
+/// # Errors
+/// `Conflict`, with what to install.
+pub(super) async fn server(given: Option<&Path>, major: u32) -> Result<Programs> {
+    Programs::of_major(given, &SERVER, major).await?.ok_or_else(|| {
         Error::Refused(
             Fault::new(
                 Code::Conflict,
@@ -112,15 +128,7 @@ pub(super) async fn programs(given: Option<&Path>, manifest: &Manifest) -> Resul
                 "Install them (apt-get install postgresql-{major}), or read the backup back alone: pgsteward backup verify --level 1."
             )),
         )
-    })?;
-    let tool = manifest
-        .tool_version
-        .split('.')
-        .next()
-        .and_then(|major| major.parse().ok())
-        .unwrap_or(major);
-    let client = Programs::for_server(given, &NEEDED, tool.max(major)).await?;
-    Ok((server, client))
+    })
 }
 
 /// One trial at work.

@@ -124,6 +124,7 @@ mod tests {
             zone: "UTC".into(),
             jitter_s: 0,
             verify: "never".into(),
+            verify_level: 1,
             alarm_hours: 26,
             settled_until: at(0),
             verify_at: None,

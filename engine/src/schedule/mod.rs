@@ -14,13 +14,14 @@ use chrono::TimeDelta;
 use contract::{
     Instant,
     audit::Severity,
+    backup::Proof,
     jobs::JobId,
     schedule::{Next, Paused, ScheduleSpec, ScheduleView, VerifyWhen},
     session::Permission,
 };
 
 use self::{rule::Rule, store::Row};
-use crate::{Caller, Engine, Error, Result, audit};
+use crate::{Caller, Engine, Error, Result, audit, backup};
 
 pub(crate) use turn::keep_up;
 
@@ -87,7 +88,8 @@ impl Schedules<'_> {
     /// stays.
     ///
     /// # Errors
-    /// `NotFound` for the target; `Invalid` at the field that is wrong; the store's failures.
+    /// `NotFound` for the target; `Invalid` at the field that is wrong, also for a trial restore that this machine has no
+    /// programs for; the store's failures.
     pub async fn set(&self, caller: &Caller, spec: ScheduleSpec) -> Result<ScheduleView> {
         caller.permit(Permission::BackUp)?;
         let target = self.0.target(&spec.target)?.name().to_owned();
@@ -109,8 +111,27 @@ impl Schedules<'_> {
                 format!("Choose 1 to {MOST_HOURS} hours."),
             ));
         }
+        let verify_level = match (spec.verify, spec.verify_level) {
+            (VerifyWhen::Never, _) => Proof::ReadBack,
+            (_, Proof::Hash) => {
+                return Err(Error::invalid(
+                    "verify_level",
+                    "The hash alone is less than what every backup has when it is taken.",
+                    "Choose 1 (read back whole), 2 (restored for trial) or 3 (restored and equal).",
+                ));
+            }
+            (_, level) => level,
+        };
+        if let Some(fault) = backup::no_trial(self.0, &target, verify_level).await? {
+            return Err(Error::invalid(
+                "verify_level",
+                fault.message,
+                fault.hint.unwrap_or_default(),
+            ));
+        }
         let spec = ScheduleSpec {
             target,
+            verify_level,
             cron: rule.cron().to_owned(),
             zone: rule.zone().to_owned(),
             ..spec
@@ -120,7 +141,7 @@ impl Schedules<'_> {
             "{} ({}), {}",
             rule.next(now).words,
             spec.zone,
-            spec.verify.label()
+            spec.verification()
         );
         let mut transaction = self.0.store().begin().await?;
         store::put(&mut transaction, &spec, caller.name(), now, verify_at).await?;
@@ -245,7 +266,19 @@ impl Schedules<'_> {
 
     async fn of(&self, row: Row) -> Result<ScheduleView> {
         let now = store::now(self.0.store()).await?;
-        let verify = row.verify();
+        let (verify, verify_level) = (row.verify(), row.level());
+        // It could be done when the schedule was set; the server, or what is installed here, may be another now.
+        let no_trial = backup::no_trial(self.0, &row.target, verify_level)
+            .await?
+            .map(|fault| {
+                format!(
+                    "What it takes cannot be verified as far as was chosen. {} {}",
+                    fault.message,
+                    fault.hint.unwrap_or_default()
+                )
+            });
+        let notes: Vec<String> = [row.note.clone(), no_trial].into_iter().flatten().collect();
+        let note = (!notes.is_empty()).then(|| notes.join(" "));
         let (next, unreadable) = match Rule::parse(&row.cron, &row.zone) {
             Ok(rule) => (rule.next(now.max(row.settled_until)), None),
             Err(error) => {
@@ -264,7 +297,7 @@ impl Schedules<'_> {
             paused: row.paused_by.zip(row.paused_at).map(|(by, at)| Paused { by, at }),
             set_by: row.set_by,
             set_at: row.set_at,
-            note: unreadable.or(row.note),
+            note: unreadable.or(note),
             runs: store::runs(self.0.store(), &row.target, RUNS).await?,
             spec: ScheduleSpec {
                 target: row.target,
@@ -272,6 +305,7 @@ impl Schedules<'_> {
                 zone: row.zone,
                 jitter_s: row.jitter_s,
                 verify,
+                verify_level,
                 alarm_hours: row.alarm_hours,
             },
         })

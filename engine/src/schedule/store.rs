@@ -2,6 +2,7 @@
 
 use contract::{
     Instant,
+    backup::Proof,
     jobs::{JobId, JobState},
     schedule::{RunState, RunView, ScheduleSpec, VerifyWhen},
 };
@@ -16,6 +17,7 @@ pub(super) struct Row {
     pub zone: String,
     pub jitter_s: i32,
     pub verify: String,
+    pub verify_level: i16,
     pub alarm_hours: i32,
     pub settled_until: Instant,
     pub verify_at: Option<Instant>,
@@ -31,6 +33,14 @@ impl Row {
     pub fn verify(&self) -> VerifyWhen {
         self.verify.parse().unwrap_or_default()
     }
+
+    /// How far. The column holds nothing else, as above.
+    pub fn level(&self) -> Proof {
+        u8::try_from(self.verify_level)
+            .ok()
+            .and_then(Proof::of_level)
+            .unwrap_or(Proof::ReadBack)
+    }
 }
 
 /// The store's clock: the one that several consoles share.
@@ -44,8 +54,8 @@ pub(super) async fn now(pool: &PgPool) -> Result<Instant, sqlx::Error> {
 pub(super) async fn all(pool: &PgPool, targets: &[String]) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
-        "select target, cron, zone, jitter_s, verify, alarm_hours, settled_until, verify_at, paused_by, paused_at,
-                set_by, set_at, note
+        "select target, cron, zone, jitter_s, verify, verify_level, alarm_hours, settled_until, verify_at, paused_by,
+                paused_at, set_by, set_at, note
            from schedules
           where target = any($1)
           order by target",
@@ -59,8 +69,8 @@ pub(super) async fn all(pool: &PgPool, targets: &[String]) -> Result<Vec<Row>, s
 pub(super) async fn one(executor: impl PgExecutor<'_>, target: &str) -> Result<Option<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
-        "select target, cron, zone, jitter_s, verify, alarm_hours, settled_until, verify_at, paused_by, paused_at,
-                set_by, set_at, note
+        "select target, cron, zone, jitter_s, verify, verify_level, alarm_hours, settled_until, verify_at, paused_by,
+                paused_at, set_by, set_at, note
            from schedules
           where target = $1",
         target,
@@ -78,12 +88,14 @@ pub(super) async fn put(
     verify_at: Option<Instant>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into schedules (target, cron, zone, jitter_s, verify, alarm_hours, settled_until, verify_at, set_by, set_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7)
+        "insert into schedules (target, cron, zone, jitter_s, verify, alarm_hours, settled_until, verify_at, set_by, set_at,
+                                verify_level)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7, $10)
              on conflict (target) do update
             set cron = excluded.cron, zone = excluded.zone, jitter_s = excluded.jitter_s, verify = excluded.verify,
                 alarm_hours = excluded.alarm_hours, settled_until = excluded.settled_until,
-                verify_at = excluded.verify_at, set_by = excluded.set_by, set_at = excluded.set_at, note = null",
+                verify_at = excluded.verify_at, set_by = excluded.set_by, set_at = excluded.set_at,
+                verify_level = excluded.verify_level, note = null",
         spec.target,
         spec.cron,
         spec.zone,
@@ -93,6 +105,7 @@ pub(super) async fn put(
         now,
         verify_at,
         by,
+        i16::from(spec.verify_level.level()),
     )
     .execute(connection)
     .await?;

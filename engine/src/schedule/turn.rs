@@ -242,7 +242,12 @@ async fn verify_weekly(engine: &Engine, row: &Row, now: Instant) -> Result<()> {
     }
     let job = match went_back {
         true => None,
-        false => engine.backup().verification(&row.target, None).await?,
+        false => {
+            engine
+                .backup()
+                .verification(&row.target, None, row.level())
+                .await?
+        }
     };
     let target = engine.target(&row.target)?;
     let database = target.database_id(true).await?;
@@ -281,13 +286,21 @@ async fn follow(engine: &Engine, run: &GoingOn) -> Result<()> {
     }
     let taken = run.stage != "backup" || state == Some(JobState::Succeeded);
     let schedule = store::one(engine.store(), &run.target).await?;
-    let each = schedule.is_some_and(|row| row.verify() == VerifyWhen::Each);
-    let verify = match run.job.filter(|_| run.stage == "backup" && taken && each) {
-        Some(backup) => match engine.backup().verification(&run.target, Some(backup)).await {
-            // Somebody deleted it.
-            Err(error) if error.fault().code == Code::NotFound => None,
-            found => found?,
-        },
+    let each = schedule
+        .filter(|row| row.verify() == VerifyWhen::Each)
+        .map(|row| row.level());
+    let verify = match run.job.filter(|_| run.stage == "backup" && taken).zip(each) {
+        Some((backup, level)) => {
+            let found = engine
+                .backup()
+                .verification(&run.target, Some(backup), level)
+                .await;
+            match found {
+                // Somebody deleted it.
+                Err(error) if error.fault().code == Code::NotFound => None,
+                found => found?,
+            }
+        }
         None => None,
     };
     let prune = match verify.is_none() && taken && run.stage != "prune" {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use contract::{
     Code,
     alarm::{Channel, Incident},
+    backup::Proof,
     schedule::{ScheduleSpec, VerifyWhen},
     session::Role,
 };
@@ -133,6 +134,7 @@ async fn watched(mail: Option<u16>, web: Option<(u16, WebhookForm)>) -> World {
         zone: "UTC".into(),
         jitter_s: 0,
         verify: VerifyWhen::Never,
+        verify_level: Proof::ReadBack,
         alarm_hours: 1,
     };
     world.engine.schedule().set(&world.caller, spec).await.unwrap();

@@ -6,12 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contract::{
     Code, Instant,
     audit::AuditQuery,
+    backup::Proof,
     jobs::{JobId, JobKind, JobQuery, JobState, JobView},
     schedule::{RunState, ScheduleSpec, VerifyWhen},
     session::Role,
 };
 use engine::{Caller, Engine, EngineConfig, schedule::test_clock::turn_at};
 use sqlx::{Executor, PgPool};
+use testkit::Version;
 
 use crate::{backup::world, support, work::PATIENCE};
 
@@ -43,6 +45,7 @@ fn spec(cron: &str, zone: &str) -> ScheduleSpec {
         zone: zone.into(),
         jitter_s: 0,
         verify: VerifyWhen::Never,
+        verify_level: Proof::ReadBack,
         alarm_hours: 26,
     }
 }
@@ -525,10 +528,11 @@ async fn a_schedule_asks_for_its_permission_and_for_values_that_make_sense() {
 }
 
 #[tokio::test]
-async fn a_schedule_takes_a_backup_by_itself_and_verifies_it() {
+async fn a_schedule_takes_a_backup_by_itself_and_verifies_it_as_far_as_was_chosen() {
     let world = world::world().await;
     let each = ScheduleSpec {
         verify: VerifyWhen::Each,
+        verify_level: Proof::Equal,
         ..spec("* * * * *", "UTC")
     };
     world.engine.schedule().set(&world.caller, each).await.unwrap();
@@ -578,7 +582,83 @@ async fn a_schedule_takes_a_backup_by_itself_and_verifies_it() {
         "{}",
         job.title
     );
+    let outcome = job.outcome.unwrap();
+    assert!(outcome.starts_with("Restored and equal"), "{outcome}");
+    let list = world.list().await;
+    let stored = list.backups.iter().find(|stored| stored.id == backup.0).unwrap();
+    assert_eq!(stored.proof, Proof::Equal);
     world.engine.close().await;
+}
+
+#[tokio::test]
+async fn a_level_that_this_machine_cannot_reach_is_refused_with_the_reason_and_told_when_that_comes_later() {
+    let cluster = testkit::shared_of(Version::V14).await;
+    let database = cluster.database("planned").await;
+    let pool = database.pool().await;
+    let world = world::over(database, pool)
+        .await
+        .instead(|config| {
+            config.works = false;
+            config.pg_bin = Some(Version::V15.bin_dir());
+        })
+        .await;
+    let each = |verify_level| ScheduleSpec {
+        verify: VerifyWhen::Each,
+        verify_level,
+        ..spec("0 2 * * *", "UTC")
+    };
+    for (level, words) in [
+        (Proof::Hash, "hash alone"),
+        (Proof::Restored, "PostgreSQL 14"),
+        (Proof::Equal, "PostgreSQL 14"),
+    ] {
+        let fault = world
+            .engine
+            .schedule()
+            .set(&world.caller, each(level))
+            .await
+            .unwrap_err()
+            .fault();
+        assert_eq!(fault.code, Code::Invalid);
+        assert_eq!(fault.field.as_deref(), Some("verify_level"));
+        assert!(fault.message.contains(words), "{fault}");
+    }
+    let view = world.engine.schedule().view(&world.caller, "main").await.unwrap();
+    assert!(view.is_none(), "nothing is set by what is refused");
+
+    // What needs no server is taken, and where nothing is verified no level is said.
+    let set = |spec| async { world.engine.schedule().set(&world.caller, spec).await.unwrap() };
+    let view = set(each(Proof::ReadBack)).await;
+    assert_eq!((view.spec.verify_level, view.note), (Proof::ReadBack, None));
+    let never = ScheduleSpec {
+        verify: VerifyWhen::Never,
+        ..each(Proof::Equal)
+    };
+    let view = set(never).await;
+    assert_eq!((view.spec.verify_level, view.note), (Proof::ReadBack, None));
+
+    // With its programs it is set, and kept by the store; without them later, its page says so.
+    let world = world
+        .instead(|config| config.pg_bin = Some(Version::V14.bin_dir()))
+        .await;
+    let view = world
+        .engine
+        .schedule()
+        .set(&world.caller, each(Proof::Equal))
+        .await
+        .unwrap();
+    assert_eq!((view.spec.verify_level, view.note), (Proof::Equal, None));
+    let world = world
+        .instead(|config| config.pg_bin = Some(Version::V15.bin_dir()))
+        .await;
+    let view = world.engine.schedule().view(&world.caller, "main").await.unwrap();
+    let view = view.unwrap();
+    assert_eq!(view.spec.verify_level, Proof::Equal);
+    let note = view.note.unwrap();
+    assert!(
+        note.contains("cannot be verified as far") && note.contains("PostgreSQL 14"),
+        "{note}"
+    );
 }
 
 #[tokio::test]

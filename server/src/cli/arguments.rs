@@ -346,6 +346,9 @@ pub(super) struct ScheduleSet {
     /// Whether what was taken is verified again by itself
     #[arg(long, value_enum, value_name = "WHEN", default_value = "never")]
     pub verify: VerifyName,
+    /// How far: 1 read back whole, 2 restored into a throw-away server, 3 equal to the snapshot
+    #[arg(long, value_name = "1..3", default_value_t = 1, requires = "verify", value_parser = clap::value_parser!(u8).range(1..=3))]
+    pub verify_level: u8,
     /// Tell someone when there is no good backup for so many hours
     #[arg(long, value_name = "HOURS", default_value_t = contract::schedule::ALARM_HOURS)]
     pub alarm_hours: i32,

@@ -1,6 +1,7 @@
 //! `pgsteward schedule …`: backups that are taken by themselves.
 
 use contract::{
+    backup::Proof,
     format,
     schedule::{ScheduleSpec, ScheduleView},
 };
@@ -31,6 +32,7 @@ pub(super) async fn run(session: &Session<'_>, console: &Console, what: Schedule
                 zone: set.zone,
                 jitter_s: set.jitter * 60,
                 verify: set.verify.into(),
+                verify_level: Proof::of_level(set.verify_level).unwrap_or(Proof::ReadBack),
                 alarm_hours: set.alarm_hours,
             };
             schedules.set(&caller, spec).await?
@@ -62,7 +64,7 @@ fn words(view: &ScheduleView) -> String {
     }
     text.push_str(&format!(
         "; {}; someone is told after {} h without a good backup",
-        spec.verify.label(),
+        spec.verification(),
         spec.alarm_hours
     ));
     if let Some(paused) = &view.paused {
