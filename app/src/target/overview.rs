@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The charts on the overview, in the order of the page of all of them.
-const FIRST: [&str; 4] = ["transactions", "latency", "connections", "cache_hits"];
+const FIRST: [&str; 4] = ["transactions", "latency", "connections", "cache"];
 
 /// The overview: how it is, how large, how busy, and what was done lately.
 #[component]
