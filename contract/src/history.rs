@@ -267,28 +267,6 @@ pub struct Spark {
     pub connections: Vec<Option<f64>>,
 }
 
-/// One moment of a managed database, measured each second while someone looks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pulse {
-    /// The managed database.
-    pub target: String,
-    /// When.
-    pub at: Instant,
-    /// The values by chart and series, as in `("connections", "active", 3.0)`.
-    pub values: Vec<(String, String, f64)>,
-}
-
-/// A deployment that someone tells of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeploymentSpec {
-    /// The managed database.
-    pub target: String,
-    /// What was deployed, as in `shop 1.4.2`; 1 to 120 characters.
-    pub label: String,
-    /// When; now when not given.
-    pub at: Option<Instant>,
-}
-
 /// How much room the history takes in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistorySize {

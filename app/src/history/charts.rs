@@ -19,8 +19,6 @@ use crate::{
 
 /// Marks that are listed below the charts.
 const LISTED: usize = 20;
-/// Colours that a chart has.
-const COLOURS: usize = 8;
 
 /// What the charts of a page have in common: the step under the pointer, and where a drag began.
 #[derive(Clone, Copy)]
@@ -42,6 +40,8 @@ pub fn Charts(
     values: String,
     /// The one chart that is shown; none: all that came.
     only: Memo<Option<String>>,
+    /// Whether the page is about them.
+    main: bool,
 ) -> impl IntoView {
     let cursor = Cursor {
         at: RwSignal::new(None),
@@ -51,7 +51,7 @@ pub fn Charts(
     view! {
         <section class="charts" data-part="charts" aria-label="Charts">
             <RangeBar range before />
-            <Keep resource=history let:view>
+            <Keep resource=history main let:view>
                 <State view />
                 <div class="plots">
                     <For
@@ -284,8 +284,10 @@ fn Legend(chart: Memo<Option<Chart>>, view: Signal<HistoryView>, cursor: Cursor)
                     .enumerate()
                     .map(|(at, label)| {
                         view! {
-                            <span class=format!("key {}", colour(at))>
-                                <span>{label} " " <b>{move || with(chart, |chart| value_at(chart, at, cursor.at.get()))}</b></span>
+                            <span class=colour(at)>
+                                <span class="key">
+                                    <span>{label} " " <b>{move || with(chart, |chart| value_at(chart, at, cursor.at.get()))}</b></span>
+                                </span>
                             </span>
                         }
                     })
@@ -339,8 +341,17 @@ fn spoken(chart: Memo<Option<Chart>>, view: Signal<HistoryView>, cursor: Cursor)
     format!("{}: {values}", view.with(|view| when(view, step)))
 }
 
-fn colour(at: usize) -> String {
-    format!("s{}", at % COLOURS + 1)
+fn colour(at: usize) -> &'static str {
+    match at % 8 {
+        0 => "s1",
+        1 => "s2",
+        2 => "s3",
+        3 => "s4",
+        4 => "s5",
+        5 => "s6",
+        6 => "s7",
+        _ => "s8",
+    }
 }
 
 #[component]

@@ -102,6 +102,9 @@ pub fn HistoryCharts(
     /// The one chart that is shown; none: all.
     #[prop(optional, into)]
     only: Option<Memo<Option<String>>>,
+    /// Whether the page is about them.
+    #[prop(optional)]
+    main: bool,
 ) -> impl IntoView {
     let Known {
         history,
@@ -116,5 +119,6 @@ pub fn HistoryCharts(
         before,
         values: values.get_value(),
         only,
+        main,
     })))
 }

@@ -49,10 +49,10 @@ pub fn HistoryPage() -> impl IntoView {
                 rows
             />
         </PageHead>
-        <HistoryCharts known only />
+        <HistoryCharts known only main=true />
         <Show when=move || only.with(Option::is_some)>
             <section class="card">
-                <Load resource=history main=true let:view>
+                <Load resource=history let:view>
                     <Values view only=only.get_untracked().unwrap_or_default() />
                 </Load>
             </section>

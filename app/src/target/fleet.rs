@@ -102,7 +102,7 @@ fn FleetTable(list: Vec<TargetView>, sparks: Resource<Result<Vec<Spark>, ApiErro
                             "Connections"
                         </th>
                         <th scope="col" class="hide-s">
-                            "Transactions, 24 h"
+                            "Transactions, 6 h"
                         </th>
                         <th scope="col">"Attention"</th>
                         <th scope="col" class="hide-s">
@@ -163,7 +163,7 @@ fn Transactions(target: Memo<TargetView>, sparks: Resource<Result<Vec<Spark>, Ap
             .flatten()
             .fold(0.0_f64, |most, value| most.max(*value));
         let label = format!(
-            "Transactions of the last 24 hours, at most {} a second",
+            "Transactions of the last 6 hours, at most {} a second",
             (most * 10.0).round() / 10.0
         );
         Some(view! { <Sparkline values label /> })

@@ -27,7 +27,7 @@ pub(crate) use turn::keep_up;
 
 /// The stretch of a small line, of ten minutes each.
 const SPARK_STEPS: usize = 36;
-/// Bytes of one step of a database with its share of the indexes: measured, with every value there.
+/// Bytes of one step of a database with its share of the indexes: reckoned from the types of its columns, with every value there.
 const STEP_BYTES: i64 = 1_000;
 /// The same of a table.
 const TABLE_STEP_BYTES: i64 = 400;
