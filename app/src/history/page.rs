@@ -7,9 +7,8 @@ use contract::{
 use leptos::prelude::*;
 
 use super::{
-    HistoryCharts,
+    known::{HistoryCharts, use_history},
     scale::{say, write_moment},
-    use_history,
 };
 use crate::{
     address::{link, use_here, use_query, use_target},
