@@ -11,7 +11,7 @@ const assets = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../targe
 
 /** The navigation's links, with the area whose part they need. */
 const LINKS = [
-  ['Overview', 'overview', `/db/${target}/`], ['Tables', 'stats', `/db/${target}/tables`],
+  ['Overview', 'overview', `/db/${target}/`], ['Charts', 'history', `/db/${target}/history`], ['Tables', 'stats', `/db/${target}/tables`],
   ['Activity', 'activity', `/db/${target}/activity`], ['Migrations', 'migration', `/db/${target}/migrations`], ['Optimize', 'optimize', `/db/${target}/optimize`],
   ['Import', 'imports', `/db/${target}/import`], ['Backups', 'backup', `/db/${target}/backups`], ['Audit', 'audit', '/audit'],
   ['Jobs', 'jobs', '/jobs'], ['Settings', 'settings', '/settings'],
@@ -28,8 +28,11 @@ function listen(page: Page): { files: string[]; documents: string[] } {
   return asked;
 }
 
-const filesOf = (area: string): string[] => assets.parts[area] ?? [];
-const own = (area: string): string => filesOf(area).at(-1) ?? '';
+/** The cards of a page that are parts of their own. */
+const CARDS: Record<string, string[]> = { overview: ['charts'], history: ['charts'] };
+const filesOf = (area: string): string[] =>
+  [...new Set([area, ...(CARDS[area] ?? [])].flatMap((part) => assets.parts[part] ?? []))];
+const own = (area: string): string => assets.parts[area]?.at(-1) ?? '';
 const link = (page: Page, name: string) => page.getByRole('navigation', { name: 'Areas' }).getByRole('link', { name, exact: false });
 const here = (page: Page, path: string) => expect(page).toHaveURL(path);
 
@@ -53,7 +56,7 @@ test.describe('with a session', () => {
       const asked = listen(page);
       await open(page, path);
       await shown(page, name);
-      expect(asked.files.toSorted(), name).toEqual([assets.wasm, ...filesOf(area)].toSorted());
+      await expect.poll(() => asked.files.toSorted(), name).toEqual([assets.wasm, ...filesOf(area)].toSorted());
       page.removeAllListeners('request');
     }
   });
@@ -67,7 +70,7 @@ test.describe('with a session', () => {
       await here(page, path);
       await shown(page, name);
       const fresh = filesOf(area).filter((file) => !there.has(file));
-      expect(asked.files.toSorted(), name).toEqual(fresh.toSorted());
+      await expect.poll(() => asked.files.toSorted(), name).toEqual(fresh.toSorted());
       for (const file of fresh) there.add(file);
       asked.files.length = 0;
     }

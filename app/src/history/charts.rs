@@ -67,7 +67,8 @@ pub fn Charts(
                         <Plot key view cursor range values />
                     </For>
                 </div>
-                <Marks view />
+                // Other pages have lists of their own of what was done.
+                {main.then(|| view! { <Marks view /> })}
             </Keep>
         </section>
     }
