@@ -1,12 +1,12 @@
 //! SQLite's own checks: whether the file is sound, and whether rows keep its foreign keys.
 
 use contract::import::{CheckFacts, ForeignKey, Places};
-use rusqlite::{Connection, ErrorCode, types::ValueRef};
+use rusqlite::{Connection, types::ValueRef};
 
 use super::{
     quote::ident,
     schema::{Table, text},
-    stop::{Stop, is_interrupted},
+    stop::{Stop, is_damage, is_interrupted},
     tally::note,
 };
 use crate::{Error, Result};
@@ -51,14 +51,6 @@ pub(super) fn integrity(connection: &Connection, stop: &Stop) -> Result<Vec<Stri
 /// What SQLite says when it could not go on checking, if the line says so.
 pub(super) fn unchecked(line: &str) -> Option<&str> {
     line.strip_prefix(UNCHECKED)
-}
-
-/// Whether SQLite says that the file itself is at fault.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::SystemIoFailure)
-    )
 }
 
 /// Whether a line of the check speaks of rows that break a rule of the schema, not of damage.

@@ -16,11 +16,10 @@ use rusqlite::{
 };
 
 use super::{
-    check,
     quote::ident,
     schema::{Column, Table},
     source::Source,
-    stop::{Stop, is_interrupted},
+    stop::{Stop, is_damage, is_interrupted},
     tally::Tally,
 };
 use crate::{Error, Result};
@@ -94,7 +93,7 @@ pub(super) fn scan(
     let parts = match parts(source, connection, table, &read, stop, seen) {
         // A virtual column may fail at a single row: of text that is no JSON, say. The row is there nevertheless.
         Err(Unread::Row(broken))
-            if !check::is_damage(&broken.error) && read.iter().zip(&table.columns).any(is_computed) =>
+            if !is_damage(&broken.error) && read.iter().zip(&table.columns).any(is_computed) =>
         {
             uncomputed = Some(broken.error.to_string());
             read = readable(false);

@@ -6,10 +6,9 @@ use contract::import::{
 use rusqlite::{Connection, Result, Row, types::ValueRef};
 
 use super::{
-    check::is_damage,
     ddl::{self, Definition},
     quote::ident,
-    stop::is_interrupted,
+    stop::{is_damage, is_interrupted},
 };
 
 /// The most columns that a query can give; a table can have as many.
