@@ -217,7 +217,7 @@ fn Plot(
             >
                 <svg viewBox=format!("0 0 {WIDTH} {HEIGHT}") preserveAspectRatio="none" aria-hidden="true">
                     <Grid />
-                    {move || view.with(|view| marks_of(view))}
+                    {move || view.with(marks_of)}
                     {move || with(chart, drawn)}
                     {move || pointed(cursor, steps.get())}
                 </svg>

@@ -66,7 +66,7 @@ pub fn JobBrief(
     let steps = Memo::new(move |_| job.with(|job| job.progress.steps.clone()));
     let has_steps = Memo::new(move |_| steps.with(|steps| !steps.is_empty()));
     let state = Memo::new(move |_| job.with(|job| job.state));
-    let waits = Memo::new(move |_| job.with(|job| waiting(job)));
+    let waits = Memo::new(move |_| job.with(waiting));
     let fraction = Memo::new(move |_| job.with(fraction));
     let title = Signal::derive(move || job.with(|job| job.title.clone()));
     let told = Memo::new(move |_| format!("{}: {}", title.get(), state.get().name()));

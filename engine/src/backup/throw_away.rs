@@ -83,6 +83,10 @@ impl Place {
     ///
     /// # Errors
     /// `Io` when something cannot be removed.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it runs on a thread for work that blocks"
+    )]
     pub(super) fn remove(&self) -> Result<()> {
         let data = self.data();
         let first = fs::read_to_string(data.join("postmaster.pid"))

@@ -373,12 +373,10 @@ mod tests {
     #[test]
     fn what_is_told_of_a_file_can_always_be_kept() {
         let found = serde_json::json!({"a\0": ["x\0y", {"b": "\\u0000"}], "n": 1.5});
-        let Ok(Json(kept)) = kept(&found) else {
-            panic!("it is kept");
-        };
+        let kept = kept(&found).map(|Json(kept)| kept).ok();
         assert_eq!(
             kept,
-            serde_json::json!({"a\u{fffd}": ["x\u{fffd}y", {"b": "\\u0000"}], "n": 1.5})
+            Some(serde_json::json!({"a\u{fffd}": ["x\u{fffd}y", {"b": "\\u0000"}], "n": 1.5}))
         );
     }
 }

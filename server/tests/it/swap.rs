@@ -183,7 +183,7 @@ impl World {
 async fn killed_at_any_moment_of_a_swap_the_name_is_the_whole_old_or_the_whole_new_database() {
     let kills = std::env::var("PGSTEWARD_FAULTS").map_or(KILLS, |number| number.parse().unwrap());
     let seed = u64::from(std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos());
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut lanes = JoinSet::new();
     for lane in 0..LANES {
         let runtime = Handle::current();

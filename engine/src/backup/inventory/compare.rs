@@ -63,7 +63,7 @@ impl Inventory {
             let whole = table
                 .root
                 .as_ref()
-                .is_some_and(|root| before.get(root).is_some() && before.get(root) == after.get(root));
+                .is_some_and(|root| before.contains_key(root) && before.get(root) == after.get(root));
             (
                 named(&table.schema, &table.name),
                 table.content.count,
@@ -148,7 +148,7 @@ fn tables(before: &[TableContent], after: &[TableContent], found: &mut Vec<Diffe
     let (whole_before, whole_after) = (roots(before), roots(after));
     let same_whole = |table: &TableContent| {
         table.root.as_ref().is_some_and(|root| {
-            whole_before.get(root).is_some() && whole_before.get(root) == whole_after.get(root)
+            whole_before.contains_key(root) && whole_before.get(root) == whole_after.get(root)
         })
     };
     let mut tell = |table: &TableContent, words: String| {

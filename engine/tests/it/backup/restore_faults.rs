@@ -167,6 +167,10 @@ async fn a_killed_server_ends_the_restore_and_what_it_left_is_marked_and_goes_wi
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how many, and which, is asked of the one test that is run by hand with more"
+)]
 fn a_console_that_vanishes_at_any_moment_leaves_a_whole_database_or_nothing() {
     let count: u64 = std::env::var("PGSTEWARD_FAULTS")
         .ok()
@@ -176,7 +180,7 @@ fn a_console_that_vanishes_at_any_moment_leaves_a_whole_database_or_nothing() {
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or_else(|| u64::from(std::process::id()));
-    println!("PGSTEWARD_SEED={seed}");
+    eprintln!("PGSTEWARD_SEED={seed}");
     let outer = tokio::runtime::Runtime::new().unwrap();
     let (world, backup, cluster) = outer.block_on(async {
         let cluster = testkit::shared().await;
