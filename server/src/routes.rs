@@ -40,7 +40,7 @@ const OTHERS: [(&str, &str, Option<Permission>); 8] = [
 ];
 
 /// What each server function asks for. Public ones ask for nothing.
-const FUNCTIONS: [(&str, Option<Permission>); 74] = [
+const FUNCTIONS: &[(&str, Option<Permission>)] = &[
     ("/rpc/log_in", None),
     ("/rpc/log_out", None),
     ("/rpc/who_am_i", Some(Permission::OwnAccount)),
