@@ -135,6 +135,9 @@ pub fn Sessions(
     .into_any()
 }
 
+/// A statement of so many characters is read in its line; a longer one opens.
+const SHORT: usize = 40;
+
 #[component]
 fn Row(session: Memo<SessionStat>, asked: Asked) -> impl IntoView {
     let of = move |read: fn(&SessionStat) -> Option<String>| move || session.with(read).unwrap_or_default();
@@ -151,6 +154,27 @@ fn Row(session: Memo<SessionStat>, asked: Asked) -> impl IntoView {
         None => session.wait.clone().filter(|wait| !wait.starts_with("Client")),
     });
     let waits = move || session.with(|session| session.waits_for.is_some());
+    // A look that finds the same statement leaves it open where somebody reads it.
+    let text = Memo::new(move |_| session.with(|session| session.query.clone().unwrap_or_default()));
+    let statement = move || {
+        let text = text.get();
+        if text.contains('\n') || text.chars().count() > SHORT {
+            let first: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            view! {
+                <details class="more small">
+                    <summary>
+                        <span class="mono clamp">{first}</span>
+                    </summary>
+                    <pre class="code wrap" tabindex="0">
+                        {text}
+                    </pre>
+                </details>
+            }
+            .into_any()
+        } else {
+            view! { <div class="mono small clamp">{text}</div> }.into_any()
+        }
+    };
     view! {
         <tr>
             <td class="num mono">{move || session.with(|session| session.key.pid)}</td>
@@ -168,9 +192,7 @@ fn Row(session: Memo<SessionStat>, asked: Asked) -> impl IntoView {
             </td>
             <td class="num">{of(|session| Some(span(session.transaction_s)))}</td>
             <td class="num hide-s">{of(|session| Some(span(session.query_s)))}</td>
-            <td class="wrap">
-                <div class="mono small clamp">{of(|session| session.query.clone())}</div>
-            </td>
+            <td class="wrap fill">{statement}</td>
             <td class="acts">
                 <Acts session asked />
             </td>

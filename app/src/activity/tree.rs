@@ -203,7 +203,7 @@ fn Node(node: Memo<BlockNode>, asked: Asked) -> impl IntoView {
         })
     };
     view! {
-        <div class=indented(depth) role="listitem">
+        <div class=indent_class(depth) role="listitem">
             <span class="sr-only">{format!("Level {}", depth + 1)}</span>
             <div class="r">
                 <b>{move || node.with(BlockNode::who)}</b>
@@ -219,7 +219,7 @@ fn Node(node: Memo<BlockNode>, asked: Asked) -> impl IntoView {
 }
 
 /// Deeper levels begin further right, up to where a narrow screen has no more room.
-fn indented(depth: u32) -> &'static str {
+fn indent_class(depth: u32) -> &'static str {
     match depth {
         0 => "job",
         1 => "job ml-4",

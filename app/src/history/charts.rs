@@ -285,7 +285,7 @@ fn Legend(chart: Memo<Option<Chart>>, view: Signal<HistoryView>, cursor: Cursor)
                     .enumerate()
                     .map(|(at, label)| {
                         view! {
-                            <span class=colour(at)>
+                            <span class=colour_class(at)>
                                 <span class="key">
                                     <span>{label} " " <b>{move || with(chart, |chart| value_at(chart, at, cursor.at.get()))}</b></span>
                                 </span>
@@ -342,7 +342,7 @@ fn spoken(chart: Memo<Option<Chart>>, view: Signal<HistoryView>, cursor: Cursor)
     format!("{}: {values}", view.with(|view| when(view, step)))
 }
 
-fn colour(at: usize) -> &'static str {
+fn colour_class(at: usize) -> &'static str {
     match at % 8 {
         0 => "s1",
         1 => "s2",
@@ -390,9 +390,14 @@ fn drawn(chart: &Chart) -> Vec<AnyView> {
             .map(|series| series.values.as_slice())
             .collect();
         for (at, (area, edge)) in stack(&now, axis).into_iter().enumerate() {
+            // What is nought throughout would draw its edge over the one below it, in another colour.
+            let seen = now[at].iter().flatten().any(|value| *value > 0.0);
+            if at > 0 && !seen {
+                continue;
+            }
             drawn.push(
                 view! {
-                    <g class=colour(at)>
+                    <g class=colour_class(at)>
                         <path class="area" d=area />
                         <path class="line" d=edge />
                     </g>
@@ -411,7 +416,7 @@ fn drawn(chart: &Chart) -> Vec<AnyView> {
         let before = series.before.as_ref().map(|before| line(before, axis));
         drawn.push(
             view! {
-                <g class=colour(at)>
+                <g class=colour_class(at)>
                     {before.map(|path| view! { <path class="line before" d=path /> })}
                     <path class="line" d=path />
                 </g>

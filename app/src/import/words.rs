@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_said_by_class() {
+    fn what_is_stored_is_said_class_by_class_of_storage() {
         let mixed = Stored {
             integers: 1,
             texts: 1200,

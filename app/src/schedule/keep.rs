@@ -39,7 +39,7 @@ pub fn Kept(
                 <h2>"Which are kept"</h2>
                 <p>{move || retention.with(headline)}</p>
             </div>
-            <div class="cb">
+            <div class="cb stack">
                 <p class="muted small">
                     "What any rule keeps is kept. The newest good backup, the best proven one, pinned ones, those in use, and whatever is damaged or of \
                      chosen parts always stay, and nothing goes while the last attempt failed or a clock has jumped. Old ones are removed after each \
@@ -162,14 +162,16 @@ fn Rules(
     });
     view! {
         <div class="form">
-            <Text id="last" label="The last" kind="number" value=last help="So many newest ones." />
-            <Text id="days" label="All of so many days" kind="number" value=days help="Counted back from the newest one." />
-            <Text id="hourly" label="Hourly" kind="number" value=hourly help="The last one of each of so many hours that have one." />
-            <Text id="daily" label="Daily" kind="number" value=daily help="The last one of each of so many days." />
-            <Text id="weekly" label="Weekly" kind="number" value=weekly help="The last one of each of so many weeks." />
-            <Text id="monthly" label="Monthly" kind="number" value=monthly help="The last one of each of so many months." />
-            <Text id="yearly" label="Yearly" kind="number" value=yearly help="The last one of each of so many years." />
-            <Text id="keep-zone" label="Time zone of the rules" value=zone help="Where days, weeks, months and years begin." />
+            <div class="field-row">
+                <Text id="last" label="The last" kind="number" value=last help="So many newest ones." />
+                <Text id="days" label="All of so many days" kind="number" value=days help="Counted back from the newest one." />
+                <Text id="hourly" label="Hourly" kind="number" value=hourly help="The last one of each of so many hours that have one." />
+                <Text id="daily" label="Daily" kind="number" value=daily help="The last one of each of so many days." />
+                <Text id="weekly" label="Weekly" kind="number" value=weekly help="The last one of each of so many weeks." />
+                <Text id="monthly" label="Monthly" kind="number" value=monthly help="The last one of each of so many months." />
+                <Text id="yearly" label="Yearly" kind="number" value=yearly help="The last one of each of so many years." />
+                <Text id="keep-zone" label="Time zone of the rules" value=zone help="Where days, weeks, months and years begin." />
+            </div>
             <div class="act">
                 {prune_button}
                 <button

@@ -315,107 +315,113 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
     let number = |text: RwSignal<String>| text.get_untracked().trim().parse::<i32>().unwrap_or(-1);
     view! {
         <div class="form">
-            <Choice
-                id="every"
-                label="Back up"
-                value=every
-                options=vec![
-                    ("hour", "every hour"),
-                    ("day", "every day"),
-                    ("week", "every week"),
-                    ("month", "every month"),
-                    ("cron", "by a cron of one's own"),
-                ]
-            />
-            {move || {
-                (!is("cron"))
-                    .then(|| {
-                        view! {
-                            <Text
-                                id="time"
-                                label="At"
-                                kind="time"
-                                value=time
-                                help="Of every hour, only the minute counts."
-                            />
-                        }
-                    })
-            }}
-            {move || is("week").then(|| view! { <WeekDays days /> })}
-            {move || {
-                is("month")
-                    .then(|| {
-                        view! {
-                            <Text
-                                id="day"
-                                label="Day of the month"
-                                kind="number"
-                                value=day
-                                help="Months that do not have it are left out."
-                            />
-                        }
-                    })
-            }}
-            {move || {
-                is("cron")
-                    .then(|| {
-                        view! {
-                            <Text
-                                id="cron"
-                                label="Cron"
-                                value=cron
-                                help="Minute, hour, day of the month, month, day of the week, such as 0 2 * * 1-5."
-                            />
-                        }
-                    })
-            }}
-            <Text
-                id="zone"
-                label="Time zone"
-                value=zone
-                help="Such as Europe/Berlin. A local time that is left out when clocks shift runs at the end of the shift, one that comes twice the first time."
-            />
-            <Choice
-                id="verify"
-                label="Verify again"
-                value=verify
-                options=vec![
-                    ("never", "only by hand: each one is read back whole when it is taken"),
-                    ("each", "each one after it was taken"),
-                    ("weekly", "the newest one every week"),
-                ]
-            />
-            {move || {
-                verify
-                    .with(|verify| verify != VerifyWhen::Never.name())
-                    .then(|| {
-                        view! {
-                            <Choice
-                                id="verify-level"
-                                label="How far"
-                                value=level
-                                options=vec![
-                                    ("1", "L1: hash, and read back whole"),
-                                    ("2", "L2: restored into a throw-away server of its version"),
-                                    ("3", "L3: restored there, and compared with its snapshot row for row"),
-                                ]
-                            />
-                        }
-                    })
-            }}
-            <Text
-                id="jitter"
-                label="Up to so many minutes later"
-                kind="number"
-                value=jitter
-                help="So that many databases do not begin at once; always the same for one due time."
-            />
-            <Text
-                id="alarm-hours"
-                label="Tell someone after so many hours without a good backup"
-                kind="number"
-                value=hours
-            />
+            <div class="field-row">
+                <Choice
+                    id="every"
+                    label="Back up"
+                    value=every
+                    options=vec![
+                        ("hour", "every hour"),
+                        ("day", "every day"),
+                        ("week", "every week"),
+                        ("month", "every month"),
+                        ("cron", "by a cron of one's own"),
+                    ]
+                />
+                {move || {
+                    (!is("cron"))
+                        .then(|| {
+                            view! {
+                                <Text
+                                    id="time"
+                                    label="At"
+                                    kind="time"
+                                    value=time
+                                    help="Of every hour, only the minute counts."
+                                />
+                            }
+                        })
+                }}
+                {move || is("week").then(|| view! { <WeekDays days /> })}
+                {move || {
+                    is("month")
+                        .then(|| {
+                            view! {
+                                <Text
+                                    id="day"
+                                    label="Day of the month"
+                                    kind="number"
+                                    value=day
+                                    help="Months that do not have it are left out."
+                                />
+                            }
+                        })
+                }}
+                {move || {
+                    is("cron")
+                        .then(|| {
+                            view! {
+                                <Text
+                                    id="cron"
+                                    label="Cron"
+                                    value=cron
+                                    help="Minute, hour, day of the month, month, day of the week, such as 0 2 * * 1-5."
+                                />
+                            }
+                        })
+                }}
+                <Text
+                    id="zone"
+                    label="Time zone"
+                    value=zone
+                    help="Such as Europe/Berlin. A local time that is left out when clocks shift runs at the end of the shift, one that comes twice the first time."
+                />
+            </div>
+            <div class="field-row">
+                <Choice
+                    id="verify"
+                    label="Verify again"
+                    value=verify
+                    options=vec![
+                        ("never", "only by hand: each one is read back whole when it is taken"),
+                        ("each", "each one after it was taken"),
+                        ("weekly", "the newest one every week"),
+                    ]
+                />
+                {move || {
+                    verify
+                        .with(|verify| verify != VerifyWhen::Never.name())
+                        .then(|| {
+                            view! {
+                                <Choice
+                                    id="verify-level"
+                                    label="How far"
+                                    value=level
+                                    options=vec![
+                                        ("1", "L1: hash, and read back whole"),
+                                        ("2", "L2: restored into a throw-away server of its version"),
+                                        ("3", "L3: restored there, and compared with its snapshot row for row"),
+                                    ]
+                                />
+                            }
+                        })
+                }}
+            </div>
+            <div class="field-row">
+                <Text
+                    id="jitter"
+                    label="Up to so many minutes later"
+                    kind="number"
+                    value=jitter
+                    help="So that many databases do not begin at once; always the same for one due time."
+                />
+                <Text
+                    id="alarm-hours"
+                    label="Tell someone after so many hours without a good backup"
+                    kind="number"
+                    value=hours
+                />
+            </div>
             {move || {
                     preview
                         .get()

@@ -76,7 +76,7 @@ pub fn JobBrief(
     };
     let line = move || {
         view! {
-            <span class=move || dot(state.get())></span>
+            <span class=move || dot_class(state.get())></span>
             <b>{title}</b>
             {move || match waits.get() {
                 Some(words) => Either::Left(view! { <small class="said wait">{words}</small> }),
@@ -156,7 +156,7 @@ fn waiting(job: &JobView) -> Option<String> {
     ))
 }
 
-fn dot(state: JobState) -> &'static str {
+fn dot_class(state: JobState) -> &'static str {
     match state {
         JobState::Running | JobState::Cancelling => "dot run",
         JobState::Failed => "dot bad",

@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 /// What finds: one of the areas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
+    /// Transactions and waits that are too long: before the others, since users wait meanwhile.
+    Activity,
     /// Stored backups, attempts, client tools.
     Backups,
     /// The schedule of backups and its last run.
@@ -21,19 +23,17 @@ pub(crate) enum Part {
     Optimize,
     /// What the console's role may do.
     Access,
-    /// Transactions and waits that are too long.
-    Activity,
 }
 
 impl Part {
     /// Every part, in the order in which they are looked at.
     pub const ALL: [Self; 6] = [
+        Self::Activity,
         Self::Backups,
         Self::Schedule,
         Self::Migrations,
         Self::Optimize,
         Self::Access,
-        Self::Activity,
     ];
 
     /// What it is about.

@@ -65,8 +65,18 @@ impl<'ast> Visit<'ast> for Names {
     }
 
     fn visit_expr_call(&mut self, call: &'ast ExprCall) {
-        if matches!(&*call.func, Expr::Path(path) if path.path.is_ident("Some")) {
+        let Expr::Path(path) = &*call.func else { return };
+        let Some(name) = path.path.segments.last().map(|last| &last.ident) else {
+            return;
+        };
+        let text = name.to_string();
+        if text == "Some" {
             visit::visit_expr_call(self, call);
+        } else if text.starts_with(char::is_lowercase) && !text.ends_with("class") {
+            let reason = format!(
+                "what `{text}` gives cannot be seen here; a function that gives class names is called `class` or `…_class`"
+            );
+            self.faults.push((name.span().start().line, reason));
         }
     }
 

@@ -91,3 +91,14 @@ fn a_name_put_together_is_refused_with_its_line() {
         "{message}"
     );
 }
+
+#[test]
+fn a_function_whose_names_would_be_missed_is_refused() {
+    let text = "fn f() {\n view! { <i class=indented(depth)/> }\n}";
+    let message = source(Path::new("page.rs"), text).unwrap_err();
+    assert!(
+        message.starts_with("page.rs:2: what `indented` gives"),
+        "{message}"
+    );
+    assert!(classes("fn f() { view! { <i class=move || indent_class(depth())/> } }").is_empty());
+}
