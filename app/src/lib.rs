@@ -30,6 +30,7 @@ pub mod audit;
 pub mod backup;
 pub mod clock;
 pub mod console;
+pub mod deployment;
 #[cfg(feature = "ssr")]
 pub mod document;
 pub mod frame;

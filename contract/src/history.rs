@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::{Instant, stats::RelationName};
+use crate::{Instant, format, stats::RelationName};
 
 /// How long a stretch of time the charts show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +144,37 @@ pub enum Unit {
     Share,
 }
 
+impl Unit {
+    /// A value with its unit, as in `34.2/s`.
+    pub fn say(self, value: f64) -> String {
+        match self {
+            Self::Count => figure(value),
+            Self::PerSecond => format!("{}/s", figure(value)),
+            Self::Bytes => format::bytes(value as i64),
+            Self::BytesPerSecond => format!("{}/s", format::bytes(value as i64)),
+            Self::Milliseconds => format!("{} ms", figure(value)),
+            // Cut off and not rounded, so that 100 % means all.
+            Self::Share => format!("{} %", (value * 1000.0).floor() / 10.0),
+        }
+    }
+}
+
+/// Three figures, as in `0.034`, `3.4`, `340`, `34.2 k`.
+fn figure(value: f64) -> String {
+    match value.abs() {
+        size if size >= 999.5 => format::count(value.round() as i64),
+        size if size >= 99.5 || size == 0.0 => format!("{}", value.round()),
+        size if size >= 9.95 => format!("{}", (value * 10.0).round() / 10.0),
+        size if size >= 0.995 => format!("{}", (value * 100.0).round() / 100.0),
+        _ => format!("{}", (value * 1000.0).round() / 1000.0),
+    }
+}
+
+/// A moment as it stands in links and CSV: `2026-11-30T05:00:00Z`.
+pub fn write_moment(at: Instant) -> String {
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// One line of a chart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Series {
@@ -213,9 +244,9 @@ pub struct Mark {
     pub until: Option<Instant>,
     /// What it was.
     pub kind: MarkKind,
-    /// In words, as in `Backup of ai_pal` or `shop 1.4.2`.
+    /// In words, as in `Backup of ai_pal` or `Deployment shop 1.4.2`.
     pub label: String,
-    /// The page that shows it, from the root.
+    /// The page that shows it: from the root, or a whole link to a page elsewhere.
     pub page: Option<String>,
     /// Whether it failed.
     pub failed: bool,
@@ -254,7 +285,47 @@ impl HistoryView {
     pub fn at(&self, step: usize) -> Instant {
         self.from + TimeDelta::seconds(self.step_s * i64::try_from(step).unwrap_or_default())
     }
+
+    /// What happened in a step.
+    pub fn meanwhile(&self, step: usize) -> impl Iterator<Item = &Mark> {
+        let (from, to) = (self.at(step), self.at(step + 1));
+        self.marks
+            .iter()
+            .filter(move |mark| mark.at < to && mark.until.unwrap_or(mark.at) >= from)
+    }
+
+    /// The values of one chart, or of all, in full: a row each, as [`COLUMNS`] names them.
+    pub fn rows(&self, only: Option<&str>) -> Vec<Vec<String>> {
+        let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+        let mut rows = Vec::new();
+        for chart in self
+            .charts
+            .iter()
+            .filter(|chart| only.is_none_or(|only| only == chart.key))
+        {
+            for series in &chart.series {
+                for step in 0..self.steps() {
+                    let of = |values: &[Option<f64>]| values.get(step).copied().flatten();
+                    let now = of(&series.values);
+                    let before = series.before.as_deref().and_then(of);
+                    if now.is_some() || before.is_some() {
+                        rows.push(vec![
+                            write_moment(self.at(step)),
+                            chart.key.clone(),
+                            series.key.clone(),
+                            text(now),
+                            text(before),
+                        ]);
+                    }
+                }
+            }
+        }
+        rows
+    }
 }
+
+/// The columns of [`HistoryView::rows`].
+pub const COLUMNS: [&str; 5] = ["time", "chart", "series", "value", "week_before"];
 
 /// A managed database's last hours in one small line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -274,4 +345,16 @@ pub struct HistorySize {
     pub bytes: i64,
     /// The most that it comes to with these databases, by what is kept and for how long; an estimate.
     pub most_bytes: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Unit;
+
+    #[test]
+    fn a_share_is_whole_only_when_it_is() {
+        assert_eq!(Unit::Share.say(0.99999), "99.9 %");
+        assert_eq!(Unit::Share.say(1.0), "100 %");
+        assert_eq!(Unit::PerSecond.say(0.0345), "0.035/s");
+    }
 }

@@ -11,6 +11,7 @@ pub mod alarm;
 pub mod audit;
 pub mod backup;
 pub mod console;
+pub mod deployment;
 pub mod fault;
 pub mod finding;
 pub mod format;

@@ -87,11 +87,15 @@ pub enum Permission {
     ViewConsole,
     /// Add, change and disable users.
     ManageUsers,
+    /// Tell of a deployment, or that there was none.
+    TellDeployment,
+    /// Make and revoke the tokens with which programs tell of deployments.
+    ManageTokens,
 }
 
 impl Permission {
     /// Every permission, in the order of the role matrix.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ViewTarget,
         Self::ViewJobs,
         Self::ViewAudit,
@@ -110,6 +114,8 @@ impl Permission {
         Self::ManageTargets,
         Self::ViewConsole,
         Self::ManageUsers,
+        Self::TellDeployment,
+        Self::ManageTokens,
     ];
 
     /// The weakest role that holds this permission: the whole role matrix.
@@ -125,10 +131,13 @@ impl Permission {
             | Self::Swap
             | Self::Import
             | Self::DownloadBackup
-            | Self::ViewConsole => Role::Operator,
-            Self::DeleteBackup | Self::DropDatabase | Self::ManageTargets | Self::ManageUsers => {
-                Role::Administrator
-            }
+            | Self::ViewConsole
+            | Self::TellDeployment => Role::Operator,
+            Self::DeleteBackup
+            | Self::DropDatabase
+            | Self::ManageTargets
+            | Self::ManageUsers
+            | Self::ManageTokens => Role::Administrator,
         }
     }
 
@@ -153,6 +162,8 @@ impl Permission {
             Self::ManageTargets => "manage_targets",
             Self::ViewConsole => "view_console",
             Self::ManageUsers => "manage_users",
+            Self::TellDeployment => "tell_deployment",
+            Self::ManageTokens => "manage_tokens",
         }
     }
 }

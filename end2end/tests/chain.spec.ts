@@ -46,6 +46,10 @@ test('two administrators log in, and see a database with pending migrations', as
   await clicks.goto('/');
   await expect(clicks).toHaveURL('/login');
   await signIn(clicks, admin.name, admin.password);
+  // With one database the log-in leads to its overview; the fleet is one click away.
+  await expect(clicks).toHaveURL(`/db/${target}/`);
+  await expect(clicks.getByRole('main')).toContainText('10 migrations are not yet applied.');
+  await clicks.getByRole('link', { name: 'pgsteward', exact: true }).click();
   await expect(clicks).toHaveURL('/');
   const row = clicks.getByRole('row').filter({ has: clicks.getByRole('link', { name: target }) });
   await expect(row).toContainText('Up');

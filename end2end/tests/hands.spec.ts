@@ -210,7 +210,7 @@ test('one sees who one is and where one is signed in, and ends one session alone
   await other.getByLabel('Name').fill(admin.name);
   await other.getByLabel('Password').fill(admin.password);
   await other.getByRole('button', { name: 'Sign in' }).click();
-  await expect(other).toHaveURL('/');
+  await expect(other).toHaveURL(`/db/${target}/`);
   await page.reload();
   const theirs = sessions.getByRole('row').filter({ hasText: 'Firefox 140 on Linux' });
   await theirs.first().getByRole('button', { name: /^End/ }).click();

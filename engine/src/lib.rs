@@ -22,6 +22,7 @@ pub mod caller;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod deployment;
 pub mod embedded;
 pub mod error;
 pub mod events;

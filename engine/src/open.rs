@@ -30,6 +30,7 @@ struct Inner {
     session: crate::session::Keys,
     refusals: Refusals,
     store_away: AtomicBool,
+    deploy_calls: crate::deployment::Calls,
     stop: CancellationToken,
     tasks: TaskTracker,
     started_at: contract::Instant,
@@ -81,6 +82,7 @@ impl Engine {
             session,
             refusals,
             store_away: AtomicBool::new(false),
+            deploy_calls: crate::deployment::Calls::new(),
             store,
             targets,
             config,
@@ -174,6 +176,11 @@ impl Engine {
     /// Where callers tell of acts that their role does not allow.
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.0.refusals
+    }
+
+    /// How often the webhook of deployments was called lately.
+    pub(crate) fn deploy_calls(&self) -> &crate::deployment::Calls {
+        &self.0.deploy_calls
     }
 
     pub(crate) fn runner(&self) -> &Runner {

@@ -24,7 +24,9 @@ pub struct Route {
 }
 
 /// Routes that are no pages and no server functions.
-const OTHERS: [(&str, &str, Option<Permission>); 8] = [
+const OTHERS: [(&str, &str, Option<Permission>); 9] = [
+    // It asks for a token of its own.
+    ("POST", "/hooks/deployment", None),
     ("GET", "/events", Some(Permission::ViewJobs)),
     ("GET", "/download/{target}/{id}", Some(Permission::DownloadBackup)),
     (
@@ -113,6 +115,9 @@ const FUNCTIONS: &[(&str, Option<Permission>)] = &[
     ("/rpc/start_import", Some(Permission::Import)),
     ("/rpc/discard_import", Some(Permission::Import)),
     ("/rpc/view_history", Some(Permission::ViewTarget)),
+    ("/rpc/list_deploy_tokens", Some(Permission::ManageTokens)),
+    ("/rpc/make_deploy_token", Some(Permission::ManageTokens)),
+    ("/rpc/revoke_deploy_token", Some(Permission::ManageTokens)),
     ("/rpc/list_sparks", Some(Permission::ViewTarget)),
     ("/rpc/view_history_size", Some(Permission::ViewTarget)),
 ];

@@ -2,14 +2,14 @@
 
 use contract::{
     format,
-    history::{Chart, HistoryView, Mark, Range},
+    history::{Chart, HistoryView, Mark, MarkKind, Range},
 };
 use leptos::{either::Either, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
     range::RangeBar,
-    scale::{Axis, HEIGHT, WIDTH, line, moment, say, stack, step_at, write_moment, x},
+    scale::{Axis, HEIGHT, WIDTH, line, moment, stack, step_at, write_moment, x},
 };
 use crate::{
     address::{Here, use_here},
@@ -19,6 +19,8 @@ use crate::{
 
 /// Marks that are listed below the charts.
 const LISTED: usize = 20;
+/// Marks of one step that are named at a chart.
+const NAMED: usize = 3;
 
 /// What the charts of a page have in common: the step under the pointer, and where a drag began.
 #[derive(Clone, Copy)]
@@ -67,8 +69,7 @@ pub fn Charts(
                         <Plot key view cursor range values />
                     </For>
                 </div>
-                // Other pages have lists of their own of what was done.
-                {main.then(|| view! { <Marks view /> })}
+                <Marks view all=main />
             </Keep>
         </section>
     }
@@ -230,8 +231,8 @@ fn Plot(
                                     let axis = Axis::of(chart);
                                     let unit = chart.unit;
                                     view! {
-                                        <span class="plot-y high">{say(axis.high, unit)}</span>
-                                        <span class="plot-y middle">{say(axis.middle(), unit)}</span>
+                                        <span class="plot-y high">{unit.say(axis.high)}</span>
+                                        <span class="plot-y middle">{unit.say(axis.middle())}</span>
                                     }
                                 })
                         })
@@ -272,7 +273,7 @@ fn Legend(chart: Memo<Option<Chart>>, view: Signal<HistoryView>, cursor: Cursor)
             chart
                 .limit
                 .clone()
-                .map(|(name, value)| (name, say(value, chart.unit)))
+                .map(|(name, value)| (name, chart.unit.say(value)))
         })
     };
     view! {
@@ -295,6 +296,7 @@ fn Legend(chart: Memo<Option<Chart>>, view: Signal<HistoryView>, cursor: Cursor)
                     .collect_view()
             }}
             {move || limit().map(|(name, value)| view! { <span>{name} " " {value}</span> })}
+            {move || view.with(|view| happened(view, cursor.at.get())).map(|words| view! { <span class="strong">{words}</span> })}
         </figcaption>
     }
 }
@@ -314,6 +316,20 @@ fn when(view: &HistoryView, step: Option<usize>) -> String {
     }
 }
 
+/// What happened in a step, in words.
+fn happened(view: &HistoryView, step: Option<usize>) -> Option<String> {
+    let labels: Vec<&str> = view.meanwhile(step?).map(|mark| mark.label.as_str()).collect();
+    match labels.as_slice() {
+        [] => None,
+        few if few.len() <= NAMED => Some(few.join(" · ")),
+        many => Some(format!(
+            "{} and {} more",
+            many[..NAMED].join(" · "),
+            many.len() - NAMED
+        )),
+    }
+}
+
 fn value_at(chart: &Chart, series: usize, step: Option<usize>) -> String {
     let Some(series) = chart.series.get(series) else {
         return String::new();
@@ -323,9 +339,9 @@ fn value_at(chart: &Chart, series: usize, step: Option<usize>) -> String {
         None => series.values.iter().rev().find_map(|value| *value),
     };
     let before = step.and_then(|step| series.before.as_ref()?.get(step).copied().flatten());
-    let mut words = now.map_or_else(|| "–".to_owned(), |value| say(value, chart.unit));
+    let mut words = now.map_or_else(|| "–".to_owned(), |value| chart.unit.say(value));
     if let Some(before) = before {
-        words.push_str(&format!(" (week before {})", say(before, chart.unit)));
+        words.push_str(&format!(" (week before {})", chart.unit.say(before)));
     }
     words
 }
@@ -339,7 +355,10 @@ fn spoken(chart: Memo<Option<Chart>>, view: Signal<HistoryView>, cursor: Cursor)
             .collect::<Vec<_>>()
             .join(", ")
     });
-    format!("{}: {values}", view.with(|view| when(view, step)))
+    view.with(|view| {
+        let meanwhile = happened(view, step).map(|words| format!(". {words}"));
+        format!("{}: {values}{}", when(view, step), meanwhile.unwrap_or_default())
+    })
 }
 
 fn colour_class(at: usize) -> &'static str {
@@ -436,7 +455,11 @@ fn marks_of(view: &HistoryView) -> Vec<AnyView> {
     let drawn = view.marks.iter().map(|mark| {
         let from = place(mark.at);
         let width = mark.until.map_or(0.0, |until| place(until) - from);
-        let class = if mark.failed { "mark bad" } else { "mark" };
+        let class = match (mark.failed, mark.kind) {
+            (true, _) => "mark bad",
+            (false, MarkKind::Deployment) => "mark told",
+            (false, _) => "mark",
+        };
         view! {
             <g class=class>
                 {(width >= 2.0).then(|| view! { <rect class="mark-band" x=from y="0" width=width height=HEIGHT /> })}
@@ -487,14 +510,16 @@ fn Times(view: Signal<HistoryView>, range: Memo<Range>) -> impl IntoView {
     }
 }
 
-/// The marks in words, newest first.
+/// The marks in words, newest first. Without `all` only those that the page has in no list of its own: of jobs it has one.
 #[component]
-fn Marks(view: Signal<HistoryView>) -> impl IntoView {
+fn Marks(view: Signal<HistoryView>, all: bool) -> impl IntoView {
     move || {
         view.with(|view| {
-            let more = view.marks.len().saturating_sub(LISTED);
-            let rows = view.marks.iter().rev().take(LISTED).map(row).collect_view();
-            (!view.marks.is_empty()).then(|| {
+            let wanted = |mark: &&Mark| all || matches!(mark.kind, MarkKind::Deployment | MarkKind::Restart);
+            let marks: Vec<&Mark> = view.marks.iter().rev().filter(wanted).collect();
+            let more = marks.len().saturating_sub(LISTED);
+            let rows = marks.iter().copied().take(LISTED).map(row).collect_view();
+            (!marks.is_empty()).then(|| {
                 view! {
                     <section class="card">
                         <div class="ch">
@@ -535,7 +560,11 @@ fn row(mark: &Mark) -> impl IntoView + use<> {
             </td>
             <td class="wrap">
                 {match mark.page.clone() {
-                    Some(page) => Either::Left(view! { <a class="link" href=page>{label}</a> }),
+                    Some(page) => {
+                        // A page elsewhere must not learn from where it was opened.
+                        let elsewhere = (!page.starts_with('/')).then_some("noreferrer");
+                        Either::Left(view! { <a class="link" href=page rel=elsewhere>{label}</a> })
+                    }
                     None => Either::Right(label),
                 }}
                 " "

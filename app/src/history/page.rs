@@ -1,14 +1,14 @@
 //! All charts of a managed database, or one of them with its values as a table.
 
 use contract::{
-    history::{Chart, HistoryView},
+    history::{COLUMNS, Chart, HistoryView},
     stats::RelationName,
 };
 use leptos::prelude::*;
 
 use super::{
     known::{HistoryCharts, use_history},
-    scale::{say, write_moment},
+    scale::write_moment,
 };
 use crate::{
     address::{link, use_here, use_query, use_target},
@@ -29,7 +29,7 @@ pub fn HistoryPage() -> impl IntoView {
     let history = known.history;
     let here = use_here();
     let rows = Callback::new(move |()| match at_hand(history) {
-        Some(Ok(view)) => csv_rows(&view, only.get_untracked().as_deref()),
+        Some(Ok(view)) => view.rows(only.get_untracked().as_deref()),
         _ => Vec::new(),
     });
     let facts = move || {
@@ -44,7 +44,7 @@ pub fn HistoryPage() -> impl IntoView {
         <PageHead title="Charts" tab=Signal::derive(move || format!("Charts of {}", target.get())) facts up=("Overview", link(&target.get_untracked(), ""))>
             <CsvButton
                 file=Signal::derive(move || format!("history-{}.csv", target.get()))
-                columns=&["time", "chart", "series", "value", "week_before"]
+                columns=&COLUMNS
                 rows
             />
         </PageHead>
@@ -136,33 +136,5 @@ fn cell(value: Option<&Option<f64>>) -> Option<f64> {
 }
 
 fn worded(value: Option<f64>, chart: &Chart) -> Option<String> {
-    value.map(|value| say(value, chart.unit))
-}
-
-/// One row a value, in full.
-fn csv_rows(view: &HistoryView, only: Option<&str>) -> Vec<Vec<String>> {
-    let text = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let mut rows = Vec::new();
-    for chart in view
-        .charts
-        .iter()
-        .filter(|chart| only.is_none_or(|only| only == chart.key))
-    {
-        for series in &chart.series {
-            for step in 0..view.steps() {
-                let now = cell(series.values.get(step));
-                let before = series.before.as_ref().and_then(|before| cell(before.get(step)));
-                if now.is_some() || before.is_some() {
-                    rows.push(vec![
-                        write_moment(view.at(step)),
-                        chart.key.clone(),
-                        series.key.clone(),
-                        text(now),
-                        text(before),
-                    ]);
-                }
-            }
-        }
-    }
-    rows
+    value.map(|value| chart.unit.say(value))
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+pub use contract::history::write_moment;
 use contract::{
-    Instant, format,
+    Instant,
     history::{Chart, Range, Span, Unit},
 };
 
@@ -217,30 +218,6 @@ fn number(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-/// A value with its unit, as in `34.2/s`.
-pub fn say(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Count => figure(value),
-        Unit::PerSecond => format!("{}/s", figure(value)),
-        Unit::Bytes => format::bytes(value as i64),
-        Unit::BytesPerSecond => format!("{}/s", format::bytes(value as i64)),
-        Unit::Milliseconds => format!("{} ms", figure(value)),
-        // Cut off and not rounded, so that 100 % means all.
-        Unit::Share => format!("{} %", (value * 1000.0).floor() / 10.0),
-    }
-}
-
-/// Three figures, as in `0.034`, `3.4`, `340`, `34.2 k`.
-fn figure(value: f64) -> String {
-    match value.abs() {
-        size if size >= 999.5 => format::count(value.round() as i64),
-        size if size >= 99.5 || size == 0.0 => format!("{}", value.round()),
-        size if size >= 9.95 => format!("{}", (value * 10.0).round() / 10.0),
-        size if size >= 0.995 => format!("{}", (value * 100.0).round() / 100.0),
-        _ => format!("{}", (value * 1000.0).round() / 1000.0),
-    }
-}
-
 /// A moment as the axis says it: the time of day within two days, else the day.
 pub fn moment(at: Instant, length: chrono::TimeDelta) -> String {
     let form = if length <= chrono::TimeDelta::hours(26) {
@@ -262,11 +239,6 @@ pub fn read_moment(text: &str) -> Option<Instant> {
         .map(|at| at.and_utc())
 }
 
-/// A moment for a URL.
-pub fn write_moment(at: Instant) -> String {
-    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 /// The range that a URL's values mean; what cannot be read is the last hour.
 pub fn read_range(range: Option<&str>, from: Option<&str>, to: Option<&str>) -> Range {
     match (from.and_then(read_moment), to.and_then(read_moment)) {
@@ -283,7 +255,7 @@ pub fn read_range(range: Option<&str>, from: Option<&str>, to: Option<&str>) -> 
 mod tests {
     use contract::history::{Chart, Range, Series, Span, Unit};
 
-    use super::{Axis, line, read_moment, read_range, round_up, say, stack, step_at, write_moment};
+    use super::{Axis, line, read_moment, read_range, round_up, stack, step_at, write_moment};
 
     fn chart(unit: Unit, stacked: bool, values: &[&[Option<f64>]]) -> Chart {
         Chart {
@@ -354,13 +326,6 @@ mod tests {
             [Some(0), Some(0), Some(1), Some(1), Some(1)]
         );
         assert_eq!(step_at(0.5, 0), None);
-    }
-
-    #[test]
-    fn a_share_is_whole_only_when_it_is() {
-        assert_eq!(say(0.99999, Unit::Share), "99.9 %");
-        assert_eq!(say(1.0, Unit::Share), "100 %");
-        assert_eq!(say(0.0345, Unit::PerSecond), "0.035/s");
     }
 
     #[test]

@@ -23,8 +23,8 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// Logs in. A plain form can send this: it answers with the cookies and leads on to `next`, or back to the log-in page,
-/// whose URL then says why. Public.
+/// Logs in. A plain form can send this: it answers with the cookies and leads on to `next` (without one to the overview of the
+/// only managed database, where there are several to all of them), or back to the log-in page, whose URL then says why. Public.
 #[server(prefix = "/rpc", endpoint = "log_in", output = Json)]
 pub async fn log_in(name: String, password: Password, next: Option<String>) -> Result<(), ApiError> {
     use crate::{address, rpc};
@@ -34,14 +34,19 @@ pub async fn log_in(name: String, password: Password, next: Option<String>) -> R
         let session = engine.session();
         let tokens = session.log_in(&name, &password.0, transport.address).await?;
         session.note_browser(&tokens, browser.as_deref()).await;
-        Ok(tokens)
+        let only = engine.targets().only_one();
+        Ok((tokens, only))
     })
     .await;
-    let next = address::safe_next(next.as_deref()).to_owned();
+    let wanted = next.filter(|next| !next.is_empty());
+    let next = address::safe_next(wanted.as_deref()).to_owned();
     match outcome {
-        Ok(tokens) => {
+        Ok((tokens, only)) => {
             super::cookie::send(super::cookie::set(&tokens, rpc::transport().secure));
-            leptos_axum::redirect(&next);
+            let home = only
+                .filter(|_| wanted.is_none())
+                .map(|only| address::link(&only, ""));
+            leptos_axum::redirect(&home.unwrap_or(next));
             Ok(())
         }
         Err(ApiError(fault)) => {

@@ -14,8 +14,8 @@ use crate::{
 /// Log in.
 #[component]
 pub fn LoginPage() -> impl IntoView {
-    let next = use_query("next");
-    let next = Memo::new(move |_| safe_next(next.get().as_deref()).to_owned());
+    let asked = use_query("next");
+    let next = Memo::new(move |_| safe_next(asked.get().as_deref()).to_owned());
     let (refused, wait, trace) = (
         use_query("refused"),
         use_typed_query::<i64>("wait"),
@@ -48,7 +48,7 @@ pub fn LoginPage() -> impl IntoView {
                         })
                 }}
                 <form class="form" method="post" action="/rpc/log_in">
-                    <input type="hidden" name="next" value=move || next.get() />
+                    <input type="hidden" name="next" value=move || asked.get().map(|_| next.get()) />
                     <div class="field">
                         <label for="name">"Name"</label>
                         <input

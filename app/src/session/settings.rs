@@ -4,7 +4,7 @@ use contract::session::Permission;
 use leptos::{either::Either, prelude::*};
 
 use super::{own::SessionsCard, password::PasswordCard, use_may, use_me, users::UsersCard};
-use crate::{frame::ThemeChoice, ui::PageHead};
+use crate::{deployment::TokensCard, frame::ThemeChoice, ui::PageHead};
 
 /// Settings.
 #[component]
@@ -12,6 +12,7 @@ pub fn SettingsPage() -> impl IntoView {
     let me = use_me();
     let must_change = me.as_ref().is_some_and(|me| me.must_change_password);
     let users = use_may(Permission::ManageUsers);
+    let tokens = use_may(Permission::ManageTokens);
     let sees_console = !must_change && use_may(Permission::ViewConsole);
     let facts = me
         .map(|me| format!("{} · {}", me.name, me.role.name()))
@@ -52,6 +53,7 @@ pub fn SettingsPage() -> impl IntoView {
             </div>
         </div>
         {if users { Either::Left(view! { <UsersCard /> }) } else { Either::Right(()) }}
+        {if tokens { Either::Left(view! { <TokensCard /> }) } else { Either::Right(()) }}
     }
     .into_any()
 }

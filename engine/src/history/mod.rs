@@ -23,6 +23,7 @@ use contract::{
 use self::metric::Metric;
 use crate::{Caller, Engine, Result, target::Target};
 
+pub(crate) use store::{DAYS as KEPT, now};
 pub(crate) use turn::keep_up;
 
 /// The stretch of a small line, of ten minutes each.

@@ -22,12 +22,12 @@ pub(super) const TENS: TimeDelta = TimeDelta::days(30);
 /// How long a table's steps of ten minutes are kept.
 pub(super) const TENS_OF_TABLES: TimeDelta = TimeDelta::days(7);
 /// How long steps of a day are kept.
-pub(super) const DAYS: TimeDelta = TimeDelta::days(730);
+pub(crate) const DAYS: TimeDelta = TimeDelta::days(730);
 /// Marks that a view holds, the newest ones.
 const MARKS: i64 = 200;
 
 /// The store's clock: the one that several consoles share.
-pub(super) async fn now(pool: &PgPool) -> Result<Instant, sqlx::Error> {
+pub(crate) async fn now(pool: &PgPool) -> Result<Instant, sqlx::Error> {
     sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
         .fetch_one(pool)
         .await
@@ -360,13 +360,13 @@ pub(super) async fn marks(
 ) -> Result<Vec<Mark>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select id as "job?", kind as "kind!", title as "label!", started_at as "at!",
-                  finished_at as until, state in ('failed', 'interrupted') as "failed!"
+                  finished_at as until, state in ('failed', 'interrupted') as "failed!", null as link
              from jobs
             where database_id = $1
               and started_at < $3
               and (finished_at is null or finished_at >= $2)
             union all
-           select null, kind, label, at, null, false
+           select null, kind, label, at, null, false, link
              from history_marks
             where database_id = $1
               and at >= $2
@@ -392,7 +392,7 @@ pub(super) async fn marks(
                 _ => MarkKind::Job,
             },
             label: row.label,
-            page: row.job.map(|id| format!("/jobs/{id}")),
+            page: row.job.map(|id| format!("/jobs/{id}")).or(row.link),
             failed: row.failed,
         })
         .collect();

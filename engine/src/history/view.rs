@@ -195,7 +195,12 @@ pub(super) async fn view(engine: &Engine, query: HistoryQuery) -> Result<History
     }
     let snapshot = turn.and_then(|turn| turn.snapshot);
     view.since = store::since(pool, database, &subject).await?;
-    view.marks = store::marks(pool, database, grid.from, grid.to).await?;
+    // What has just happened has no values beside it yet, and is told all the same.
+    let until = match query.range {
+        Range::Last(_) => grid.to.max(now),
+        Range::Between(..) => grid.to,
+    };
+    view.marks = store::marks(pool, database, grid.from, until).await?;
     let plans = match is_table {
         true => chart::of_table(),
         false => chart::of_database(),

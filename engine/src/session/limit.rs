@@ -108,7 +108,7 @@ pub(super) fn account(name: &str) -> String {
 }
 
 /// Who is counted as one: an address, or the /64 that one IPv6 client has to itself.
-pub(super) fn network(address: IpAddr) -> String {
+pub(crate) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

@@ -30,6 +30,7 @@ use uuid::Uuid;
 
 pub use first::FirstAdministrator;
 pub use keys::Keys;
+pub(crate) use limit::network;
 
 use crate::{Caller, Engine, Error, Result, audit::Refusal};
 use store::sessions;

@@ -533,6 +533,14 @@ impl Target {
 pub struct Targets<'a>(pub(crate) &'a Engine);
 
 impl Targets<'_> {
+    /// The name of the managed database where there is only one, for whoever has just logged in.
+    pub fn only_one(&self) -> Option<String> {
+        match self.0.all_targets() {
+            [only] => Some(only.name().to_owned()),
+            _ => None,
+        }
+    }
+
     /// The names of the managed databases, in the order of the configuration; known without asking any of them.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod audit;
 mod audit_chain;
 mod backup;
 mod demo;
+mod deployment;
 mod finding;
 #[cfg(feature = "test-jobs")]
 mod history;

@@ -8,7 +8,9 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 use contract::{
+    Instant,
     backup::{Compression, Part},
+    history::Span,
     retention::Retention,
     schedule::{Every, VerifyWhen},
     session::Role,
@@ -58,6 +60,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: Option<Activity>,
     },
+    /// Show what was measured over time: the numbers of the charts
+    History(History),
+    /// Tell of deployments, which charts show, and keep the tokens with which programs do
+    #[command(subcommand)]
+    Deployment(Deployment),
     /// Take, check and keep backups
     #[command(subcommand)]
     Backup(Backup),
@@ -105,6 +112,80 @@ pub(super) struct Due {
     /// Leave alone what was applied and has no file here, as when two programs share the table
     #[arg(long)]
     pub ignore_missing: bool,
+}
+
+/// What to show of history. Times are UTC.
+#[derive(clap::Args)]
+pub(super) struct History {
+    /// The managed database; the same as --target
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// A stretch of time up to now: 15m, 1h, 6h, 24h, 7d, 30d, 90d or 1y
+    #[arg(long, value_name = "SPAN", default_value = "1h", conflicts_with_all = ["from", "to"])]
+    pub range: Span,
+    /// Instead, from this moment on, such as 2026-11-30T05:00:00Z
+    #[arg(long, value_name = "TIME", requires = "to")]
+    pub from: Option<Instant>,
+    /// Up to this moment
+    #[arg(long, value_name = "TIME", requires = "from")]
+    pub to: Option<Instant>,
+    /// One chart alone, step by step, by its key, such as transactions; may be given several times
+    #[arg(long, value_name = "CHART")]
+    pub metric: Vec<String>,
+    /// One table's charts instead of the database's
+    #[arg(long, value_name = "SCHEMA.NAME")]
+    pub table: Option<Part>,
+    /// The same stretch a week before too
+    #[arg(long)]
+    pub before: bool,
+    /// Every value as CSV
+    #[arg(long)]
+    pub csv: bool,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Deployment {
+    /// Tell of a deployment: a version, a note, or both
+    Add {
+        /// What was deployed, such as "shop 1.4.2"
+        #[arg(long, value_name = "TEXT")]
+        version: Option<String>,
+        /// What is to be said of it
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+        /// A page about it elsewhere
+        #[arg(long, value_name = "URL")]
+        link: Option<String>,
+        /// When it was, such as 2026-11-30T14:05:00Z; now when it is not said
+        #[arg(long, value_name = "TIME")]
+        at: Option<Instant>,
+    },
+    /// List the newest deployments
+    List,
+    /// Take back what was told by mistake
+    Remove {
+        /// Its number: see `deployment list`
+        id: i64,
+    },
+    /// Keep the tokens with which programs tell of deployments
+    #[command(subcommand)]
+    Token(Token),
+}
+
+#[derive(Subcommand)]
+pub(super) enum Token {
+    /// Make a token, and show it this once; with --target it is for that managed database alone
+    Add {
+        /// A name to know it by, such as the pipeline's
+        name: String,
+    },
+    /// List the tokens, without what makes them one
+    List,
+    /// Revoke a token: from now on it opens nothing
+    Revoke {
+        /// Its name
+        name: String,
+    },
 }
 
 #[derive(Subcommand)]

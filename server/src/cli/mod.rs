@@ -11,7 +11,9 @@ mod backup;
 mod check;
 mod confirm;
 mod demo;
+mod deployment;
 mod failure;
+mod history;
 mod import;
 mod job;
 mod migrate;
@@ -151,6 +153,8 @@ async fn with_console(
         Command::Import(what) => import::run(session, console, what, opened).await,
         Command::Stats => stats::run(session, console).await,
         Command::Activity { what } => activity::run(session, console, what).await,
+        Command::History(what) => history::run(session, console, what).await,
+        Command::Deployment(what) => deployment::run(session, console, what).await,
         Command::Audit(what) => audit::run(session, console, what, opened).await,
         Command::User(what) => self::session::run(session, console, what).await,
         Command::Serve { .. } | Command::Routes | Command::Config(_) | Command::Target(_) => Ok(()),

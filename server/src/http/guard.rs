@@ -43,6 +43,7 @@ fn is_page(path: &str) -> bool {
         "/events",
         "/readyz",
         "/download",
+        "/hooks",
         "/import/uploads",
         "/api",
         "/metrics",

@@ -11,6 +11,7 @@ mod fault;
 mod guard;
 mod headers;
 mod health;
+mod hook;
 mod limits;
 mod origin;
 mod pages;
@@ -27,7 +28,7 @@ use axum::{
     Router,
     extract::FromRef,
     middleware,
-    routing::{any, get, put},
+    routing::{any, get, post, put},
 };
 use engine::Engine;
 use leptos::config::LeptosOptions;
@@ -108,6 +109,7 @@ pub fn router(web: Web) -> Router {
         .route("/events", get(events::handle))
         .route("/download/{target}/{id}", get(download::archive))
         .route("/download/{target}/{id}/globals", get(download::globals))
+        .route("/hooks/deployment", post(hook::deployment))
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::ready))
         .route("/readyz/detail", get(health::detail))

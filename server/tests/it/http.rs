@@ -421,6 +421,9 @@ async fn a_form_leads_only_to_our_own_pages() {
     console.log_in_as(Role::Viewer).await;
     for (next, lead) in [
         ("/jobs", "/jobs"),
+        // With one managed database, its overview.
+        ("", "/db/main/"),
+        ("/", "/"),
         ("https://evil.example/", "/"),
         ("/.//evil.example/", "/"),
         ("//evil.example", "/"),

@@ -8,6 +8,8 @@
 mod bounds;
 mod cli;
 mod events;
+mod history;
+mod hook;
 mod http;
 mod identity;
 mod import_command;

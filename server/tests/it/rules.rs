@@ -229,7 +229,12 @@ fn a_managed_database_is_looked_at_in_one_way() {
 }
 
 /// Public operations of the engine that ask nobody for a permission, and why that is right.
-const WITHOUT_PERMISSION: [(&str, &str); 10] = [
+const WITHOUT_PERMISSION: [(&str, &str); 12] = [
+    ("Deployments::prove", "makes the holder of a token"),
+    (
+        "Deployments::tell_by_token",
+        "takes the holder of a token, who may do this and nothing else",
+    ),
     ("Engine::open", "opens the engine itself"),
     (
         "Engine::open_to_adopt",
