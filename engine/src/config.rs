@@ -129,6 +129,8 @@ pub struct TargetConfig {
     pub migrations: MigrationSource,
     /// Its pool.
     pub pool: PoolConfig,
+    /// How large the disk is that it lies on, in bytes, where somebody said so: PostgreSQL tells nobody.
+    pub disk_bytes: Option<i64>,
 }
 
 /// Where a managed database's migrations come from.

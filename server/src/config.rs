@@ -33,8 +33,9 @@ pub use source::Source;
 pub use value::ConfigError;
 
 use setting::{
-    ADDR, ADMIN_PASSWORD, BACKUP_URL, CONFIG, DATA_DIR, ECHO, IMPORT_DIR, JWT_SECRET, LOG, LOG_FORMAT,
-    NETWORK_TIMEOUT, PG_BIN, QUERY_LOGGING, SITE_ROOT, SLOW_QUERY, STORE_URL, TRUSTED_PROXY, UPLOAD_LIMIT,
+    ADDR, ADMIN_PASSWORD, BACKUP_URL, CONFIG, DATA_DIR, DISK_SIZE, ECHO, IMPORT_DIR, JWT_SECRET, LOG,
+    LOG_FORMAT, NETWORK_TIMEOUT, PG_BIN, QUERY_LOGGING, SITE_ROOT, SLOW_QUERY, STORE_URL, TRUSTED_PROXY,
+    UPLOAD_LIMIT,
 };
 
 /// Connections to the store, for requests, events and the runner of one process.
@@ -74,6 +75,8 @@ pub struct Settings {
     pub targets: Vec<TargetConfig>,
     /// The migrations of the embedded PostgreSQL's database, when they are not AI-PAL's.
     pub migrations: Option<MigrationSource>,
+    /// The size of the disk below the embedded PostgreSQL or the database of `DATABASE_URL`.
+    pub disk_bytes: Option<i64>,
     /// The pool of a target that says nothing else.
     pub pool: PoolConfig,
     /// How the console's own queries are logged.
@@ -122,6 +125,7 @@ impl Settings {
         let slow = source.read(&SLOW_QUERY, |text| value::number(text, 0, u64::from(u32::MAX)))?;
         let backup_dir = source.read(&BACKUP_URL, backup_folder)?;
         Ok(Self {
+            disk_bytes: source.read(&DISK_SIZE, value::size)?,
             addr: source
                 .read(&ADDR, address)?
                 .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),

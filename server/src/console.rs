@@ -83,6 +83,7 @@ impl Console {
                     direct: None,
                     migrations: settings.migrations.clone().unwrap_or(MigrationSource::AiPal),
                     pool: settings.pool.clone(),
+                    disk_bytes: settings.disk_bytes,
                 };
                 let store = embedded.database(embedded::STORE);
                 (Some(Kept::begin(embedded)), store, vec![target])

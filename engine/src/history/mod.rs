@@ -6,6 +6,7 @@
 
 mod catalog;
 mod chart;
+mod growth;
 mod metric;
 mod step;
 mod store;

@@ -298,17 +298,27 @@ pub(super) async fn since(
     .await
 }
 
-/// By how many bytes a day a subject grew over the last week, by the straight line through its sizes, and over how many
-/// seconds they were taken.
+/// How a subject grew over the last week.
+pub(super) struct Growth {
+    /// Bytes a day, by the straight line through its sizes.
+    pub a_day: f64,
+    /// Over how many seconds they were taken.
+    pub seconds: f64,
+    /// The last one, in bytes.
+    pub size: f64,
+}
+
+/// How a subject grew over the last week; none with fewer than two sizes.
 pub(super) async fn growth(
     pool: &PgPool,
     database: i64,
     subject: &str,
     place: i32,
     now: Instant,
-) -> Result<Option<(f64, f64)>, sqlx::Error> {
+) -> Result<Option<Growth>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"select regr_slope(size, second) * 86400 as a_day, max(second) - min(second) as seconds
+        r#"select regr_slope(size, second) * 86400 as a_day, max(second) - min(second) as seconds,
+                  (array_agg(size order by second desc))[1] as size
              from (select sums[$4] / weights[$4] as size, extract(epoch from at)::float8 as second
                      from history
                     where database_id = $1
@@ -323,7 +333,8 @@ pub(super) async fn growth(
     )
     .fetch_one(pool)
     .await?;
-    Ok(row.a_day.zip(row.seconds))
+    let known = row.a_day.zip(row.seconds).zip(row.size);
+    Ok(known.map(|((a_day, seconds), size)| Growth { a_day, seconds, size }))
 }
 
 /// Writes down that something happened; once.

@@ -10,7 +10,7 @@ use contract::{
 use super::{
     catalog::{Snapshot, Statements},
     chart::{self, How, Plan},
-    database_of,
+    database_of, growth,
     metric::{Metric, TableMetric},
     step,
     store::{self, Row},
@@ -22,8 +22,6 @@ const MOST: i64 = 366;
 /// Steps that read well on an axis, in seconds; each is a multiple of those that are kept, or the other way round.
 const STEPS: [i64; 10] = [60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400];
 const WEEK: TimeDelta = TimeDelta::days(7);
-/// A growth is told after so long.
-const TELLING: f64 = 86_400.0;
 
 /// The time of a view.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -218,7 +216,12 @@ pub(super) async fn view(engine: &Engine, query: HistoryQuery) -> Result<History
             false => Metric::DatabaseBytes as usize,
         };
         if plan.lines.iter().any(|line| line.place == size) && plan.key == "size" {
-            chart.note = growth(engine, database, &subject, size, now).await?;
+            let place = i32::try_from(size + 1).unwrap_or_default();
+            let growth = store::growth(pool, database, &subject, place, now).await?;
+            // Of a table nobody can say when it fills a disk that it shares.
+            let disk = target.disk_bytes().filter(|_| !is_table);
+            chart.note = growth::words(growth.as_ref(), disk, !is_table, now);
+            chart.limit = disk.map(|bytes| ("disk".to_owned(), bytes as f64));
         }
         let keep = match (is_table, &snapshot) {
             (true, _) => {
@@ -367,30 +370,6 @@ fn most_at_once(rows: &[Row]) -> Option<i64> {
     // One row that is no single snapshot, and nothing is known for certain.
     let sums: Option<Vec<f64>> = sums.collect();
     sums?.into_iter().map(|sum| sum as i64).max()
-}
-
-/// How much a subject grows, in words.
-async fn growth(
-    engine: &Engine,
-    database: i64,
-    subject: &str,
-    place: usize,
-    now: Instant,
-) -> Result<Option<String>> {
-    let place = i32::try_from(place + 1).unwrap_or_default();
-    let Some((a_day, seconds)) = store::growth(engine.store(), database, subject, place, now).await? else {
-        return Ok(None);
-    };
-    if seconds < TELLING {
-        return Ok(None);
-    }
-    let over = format::duration((seconds * 1000.0) as i64);
-    let bytes = format::bytes(a_day.abs() as i64);
-    Ok(Some(match a_day as i64 {
-        0 => format!("Did not grow over the last {over}."),
-        grown if grown > 0 => format!("Grows by about {bytes} a day, by the last {over}."),
-        _ => format!("Shrinks by about {bytes} a day, by the last {over}."),
-    }))
 }
 
 #[cfg(test)]

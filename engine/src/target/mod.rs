@@ -106,6 +106,11 @@ impl Target {
         &self.0.config.name
     }
 
+    /// How large its disk is, in bytes, where somebody said so.
+    pub(crate) fn disk_bytes(&self) -> Option<i64> {
+        self.0.config.disk_bytes
+    }
+
     /// The same for a job: its sessions lead to this database, by its number in the store, or fail.
     pub(crate) fn bound_to(&self, database: i64) -> Self {
         Self(Arc::clone(&self.0), Some(database))

@@ -674,3 +674,53 @@ async fn history_is_there_while_the_database_is_down_and_before_there_is_any() {
     );
     later.close().await;
 }
+
+#[tokio::test]
+async fn the_day_when_the_disk_is_full_is_told_where_the_disk_is_known() {
+    const GB: f64 = 1024.0 * 1024.0 * 1024.0;
+    let database = shared().await.database("growing").await;
+    let console = support::engine(&database, false).await;
+    let viewer = support::caller(&console, Role::Viewer).await;
+    sample_at(&console, Utc::now() - TimeDelta::days(8)).await;
+    // A week from 100 GB on, with 2 GB more each day. The size is the last value of a step.
+    let made = sqlx::query(
+        "insert into history (database_id, subject, step_s, at, sums, weights, peaks)
+         select database_id, '', 600, at, array_fill(null::float8, array[33]) || $1 * (100 + 2 * day),
+                array_fill(null::real, array[33]) || 1::real, array_fill(null::real, array[34])
+           from history_turns,
+                generate_series(0, 6.9, 0.1) as day,
+                date_bin('10 minutes', now() - interval '7 days' + day * interval '1 day', 'epoch') as at",
+    )
+    .bind(GB)
+    .execute(&console.store.pool().await)
+    .await
+    .unwrap();
+    assert_eq!(made.rows_affected(), 70);
+    let size = |view: HistoryView| chart(view, "size");
+    let unknown = size(console.history().view(&viewer, query()).await.unwrap());
+    let note = unknown.note.unwrap();
+    assert!(
+        note.starts_with("Grows by about 2.00 GB a day") && note.contains("PGSTEWARD_DISK_SIZE"),
+        "{note}"
+    );
+    assert_eq!(unknown.limit, None);
+    let mut config: EngineConfig = console.config.clone();
+    config.targets[0].disk_bytes = Some(200 << 30);
+    console.close().await;
+    let console = Engine::open(config).await.unwrap();
+    let viewer = support::caller(&console, Role::Viewer).await;
+    let known = size(console.history().view(&viewer, query()).await.unwrap());
+    // From 113.8 GB on, 86.2 GB are left.
+    let day = (Utc::now() + TimeDelta::days(43)).format("%-d %B %Y").to_string();
+    let note = known.note.unwrap();
+    assert!(
+        note.contains("fills the disk of 200 GB") && note.contains("in 43 days"),
+        "{note}"
+    );
+    assert!(
+        note.contains(&day) || Utc::now().format("%H:%M").to_string() == "00:00",
+        "{day}: {note}"
+    );
+    assert_eq!(known.limit, Some(("disk".to_owned(), 200.0 * GB)));
+    console.close().await;
+}

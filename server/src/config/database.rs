@@ -11,10 +11,11 @@ use serde::Deserialize;
 
 use super::{
     setting::{
-        DATABASE_URL, DIRECT_URL, MAX_OVERFLOW, MIGRATIONS, POOL_PROFILE, POOL_RECYCLE, POOL_SIZE, Setting,
+        DATABASE_URL, DIRECT_URL, DISK_SIZE, MAX_OVERFLOW, MIGRATIONS, POOL_PROFILE, POOL_RECYCLE, POOL_SIZE,
+        Setting,
     },
     source::{Source, secret_file},
-    value::{ConfigError, as_target_name, number, target_name},
+    value::{ConfigError, as_target_name, number, size, target_name},
 };
 
 /// The most connections of one kind; PostgreSQL itself rarely bears more.
@@ -45,6 +46,7 @@ struct Entry {
     pool_size: Option<u32>,
     max_overflow: Option<u32>,
     pool_recycle: Option<u64>,
+    disk_size: Option<String>,
 }
 
 /// The pool settings of the environment; a file's entry may change them for itself.
@@ -134,6 +136,7 @@ pub(super) fn from_variable(source: &Source, pool: &PoolConfig) -> Result<Option
         direct: url_of(source, &DIRECT_URL)?,
         migrations: chosen_migrations(source)?.unwrap_or(MigrationSource::Unchosen),
         pool: pool.clone(),
+        disk_bytes: source.read(&DISK_SIZE, size)?,
     }))
 }
 
@@ -275,6 +278,8 @@ impl Entry {
         let pool = self
             .pool(pool)
             .map_err(|(field, problem)| wrong(field, problem, "pool_profile = \"high\""))?;
+        let disk = self.disk_size.as_deref().map(size).transpose();
+        let disk_bytes = disk.map_err(|problem| wrong("disk_size", problem, "disk_size = \"500GB\""))?;
         Ok(TargetConfig {
             name: self.name,
             options,
@@ -283,6 +288,7 @@ impl Entry {
             direct,
             migrations,
             pool,
+            disk_bytes,
         })
     }
 

@@ -73,6 +73,13 @@ pub const CONFIG: Setting = plain(
     "/etc/pgsteward/pgsteward.toml",
     "A file that names more managed databases.",
 );
+/// The size of the disk below the managed database.
+pub const DISK_SIZE: Setting = plain(
+    "PGSTEWARD_DISK_SIZE",
+    "none",
+    "500GB",
+    "How large the disk is that the managed database lies on, as `500GB` (1 kB is 1,024 bytes): the chart of its size then tells when it would be full.",
+);
 /// The migrations of the database of `DATABASE_URL`.
 pub const MIGRATIONS: Setting = plain(
     "PGSTEWARD_MIGRATIONS",
@@ -252,11 +259,12 @@ pub const WEBHOOK_FORM: Setting = plain(
 );
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 30] = [
+pub const SETTINGS: [Setting; 31] = [
     DATABASE_URL,
     DIRECT_URL,
     STORE_URL,
     CONFIG,
+    DISK_SIZE,
     MIGRATIONS,
     ADDR,
     DATA_DIR,

@@ -97,6 +97,8 @@ fn each_wrong_value_is_named_with_an_example() {
         ("PGSTEWARD_IMPORT_DIR", "/no/such/folder"),
         ("PGSTEWARD_UPLOAD_LIMIT", "plenty"),
         ("PGSTEWARD_UPLOAD_LIMIT", "-1"),
+        ("PGSTEWARD_DISK_SIZE", "0"),
+        ("PGSTEWARD_DISK_SIZE", "large"),
         ("PGSTEWARD_TRUSTED_PROXY", "proxy.example"),
         ("PGSTEWARD_LOG_FORMAT", "xml"),
         ("PG_BIN", "/no/such/folder"),

@@ -63,6 +63,14 @@ pub(super) fn bytes(text: &str) -> Result<i64, String> {
     number.checked_mul(factor).ok_or_else(wrong)
 }
 
+/// The size of something that is there.
+pub(super) fn size(text: &str) -> Result<i64, String> {
+    bytes(text).and_then(|size| match size {
+        0 => Err("it has no room at all".to_owned()),
+        size => Ok(size),
+    })
+}
+
 /// Yes or no in the usual spellings.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {

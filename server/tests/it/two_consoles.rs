@@ -56,6 +56,7 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
             password: None,
             link: Default::default(),
             direct: None,
+            disk_bytes: None,
             migrations: MigrationSource::None,
             pool: PoolConfig {
                 size: 2,
