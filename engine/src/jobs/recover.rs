@@ -92,23 +92,26 @@ async fn beat_once(engine: &Engine, worker: i64, holds: &watch::Sender<bool>) ->
     }
 }
 
-/// How long the server may take to notice that a process was killed a moment ago.
-const NOTICE: Duration = Duration::from_secs(2);
-
 /// Cleans up after dead processes whose jobs stand in the way on a database, for a process that takes no jobs by itself, and
-/// waits for that. False when there are none. A process counts as dead after five seconds of silence.
+/// waits for that. False when all live. Whoever lives gives a sign of it every few seconds; a process counts as dead after
+/// five seconds of silence, and one that was killed before it could begin its job after ten.
 pub(crate) async fn bury(engine: &Engine, database: i64) -> Result<bool> {
-    let asked = tokio::time::Instant::now();
-    while !store::has_orphans(engine.store(), database).await? {
-        if asked.elapsed() > NOTICE {
+    let asked = store::now(engine.store()).await?;
+    loop {
+        let owners = store::owners(engine.store(), database, asked).await?;
+        if owners.dead {
+            break;
+        }
+        if !owners.unsure {
             return Ok(false);
         }
         tokio::time::sleep(LOOK).await;
     }
+    tracing::warn!("a job is in the way whose process has died; waiting until it is cleaned up after");
     // No job has this id: the worker only looks for what the dead have left.
     let none = Some(JobId(Uuid::nil()));
     engine.spawn(runner::work(engine.clone(), engine.stopping(), none));
-    while store::has_orphans(engine.store(), database).await? {
+    while store::owners(engine.store(), database, asked).await?.dead {
         tokio::time::sleep(LOOK).await;
     }
     Ok(true)

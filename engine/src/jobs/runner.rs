@@ -18,6 +18,7 @@ use contract::{
 use futures::FutureExt;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     JobContext, kinds,
@@ -165,8 +166,10 @@ pub(crate) async fn work(engine: Engine, stop: CancellationToken, only: Option<J
 }
 
 async fn take_what_there_is(engine: &Engine, worker: i64, only: Option<JobId>, jobs: &mut JoinSet<()>) {
+    // A worker that is to take nothing only buries the dead. Any other one could take what waits.
+    let burying = only == Some(JobId(Uuid::nil()));
     loop {
-        match store::take_over(engine.store(), worker, &Mine::of(engine)).await {
+        match store::take_over(engine.store(), worker, &Mine::of(engine), burying).await {
             Ok(Some(orphan)) => {
                 let engine = engine.clone();
                 jobs.spawn(async move { recover::clean_up_after_the_dead(engine, worker, orphan).await });
@@ -185,10 +188,8 @@ async fn take_what_there_is(engine: &Engine, worker: i64, only: Option<JobId>, j
             Err(error) => return tracing::warn!(%error, "cannot look for jobs"),
         }
     }
-    // A process that has its hands full could not take what waits, and keeps no place for it.
-    if jobs.len() < AT_ONCE
-        && let Err(error) = store::stand_in_line(engine.store(), only, &Mine::of(engine)).await
-    {
+    // Also with its hands full: it will take what waits, which nobody must believe forsaken.
+    if let Err(error) = store::stand_in_line(engine.store(), only, &Mine::of(engine)).await {
         tracing::warn!(%error, "cannot stand in line for jobs");
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn start<J: Job>(engine: &Engine, caller: &Caller, job: &J, act
         None => None,
     };
     match queue(engine, caller, job, database, &act).await {
-        // A process that was killed has left a job at work, and where no console runs nobody else would ever end it.
+        // A process that was killed has left a job at work or waiting, and where no console runs nobody else would ever end it.
         Err(error)
             if error.fault().code == Code::Conflict
                 && !engine.config().works

@@ -440,11 +440,13 @@ pub(super) async fn stand_in_line(
 }
 
 /// Takes over one job of one's own databases whose worker is gone: its advisory lock is free and its heart has not beaten for five seconds, or
-/// it holds the lock but hangs for a minute.
+/// it holds the lock but hangs for a minute. With `forsaken` also one that waits and that nobody has wanted to take for ten
+/// seconds: the command that queued it was killed before it could begin.
 pub(super) async fn take_over(
     pool: &PgPool,
     worker: i64,
     mine: &Mine,
+    forsaken: bool,
 ) -> Result<Option<Claimed>, sqlx::Error> {
     let row = sqlx::query!(
         r#"with alive as (
@@ -458,9 +460,7 @@ pub(super) async fn take_over(
            ), orphan as (
                select id
                  from jobs
-                where state in ('running', 'cancelling')
-                  and worker <> $1
-                  and (target is null
+                where (target is null
                        or (target, database_id) in (select name, id from unnest($2::text[], $3::bigint[]) as own (name, id))
                        or (kind = any($4)
                            and exists (
@@ -468,9 +468,15 @@ pub(super) async fn take_over(
                                  from database_names named
                                 where named.name = any($5)
                                   and named.database_id = jobs.database_id)))
-                  and (heartbeat_at < now() - interval '60 seconds'
-                       or (heartbeat_at < now() - interval '5 seconds'
-                           and not exists (select from alive where alive.key = jobs.worker)))
+                  and ((state in ('running', 'cancelling')
+                        and worker <> $1
+                        and (heartbeat_at < now() - interval '60 seconds'
+                             or (heartbeat_at < now() - interval '5 seconds'
+                                 and not exists (select from alive where alive.key = jobs.worker))))
+                       or ($6
+                           and state = 'queued'
+                           and work <> 'aside'
+                           and heartbeat_at < now() - interval '10 seconds'))
                 order by created_at
                 limit 1
                   for update skip locked
@@ -486,6 +492,7 @@ pub(super) async fn take_over(
         &mine.databases,
         &mine.offline,
         &mine.all,
+        forsaken,
     )
     .fetch_optional(pool)
     .await?;
@@ -502,26 +509,52 @@ pub(super) async fn take_over(
     }))
 }
 
-/// Whether a job that stands in the way of others on a database belongs to a worker that is gone, or is being cleaned up after
-/// one.
-pub(super) async fn has_orphans(pool: &PgPool, database: i64) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select exists (
-                   select
-                     from jobs
-                    where database_id = $1
-                      and work <> 'aside'
-                      and state in ('running', 'cancelling')
-                      and (abandoned
-                           or not exists (
-                              select
-                                from pg_locks
-                               where locktype = 'advisory'
-                                 and objsubid = 1
-                                 and granted
-                                 and database = (select oid from pg_database where datname = current_database())
-                                 and ((classid::bigint << 32) | objid::bigint) = jobs.worker))) as "found!""#,
+/// What is known of the processes whose jobs stand in the way of others on a database.
+pub(super) struct Owners {
+    /// One is gone, or cleans up after one that is: the job's lock is free or its heart still, or nobody wants to take it any more.
+    pub dead: bool,
+    /// One has given no sign of life since.
+    pub unsure: bool,
+}
+
+/// The time by the store's clock.
+pub(super) async fn now(pool: &PgPool) -> Result<Instant, sqlx::Error> {
+    sqlx::query_scalar!(r#"select now() as "now!""#)
+        .fetch_one(pool)
+        .await
+}
+
+/// Looks at the processes whose jobs stand in the way of others on a database. Death is what [`take_over`] calls death, except
+/// that a free lock says so at once.
+pub(super) async fn owners(pool: &PgPool, database: i64, since: Instant) -> Result<Owners, sqlx::Error> {
+    sqlx::query_as!(
+        Owners,
+        r#"with alive as (
+               -- Keys of the workers that hold their lock now.
+               select (classid::bigint << 32) | objid::bigint as key
+                 from pg_locks
+                where locktype = 'advisory'
+                  and objsubid = 1
+                  and granted
+                  and database = (select oid from pg_database where datname = current_database())
+           ), owner as (
+               select heartbeat_at > $2 as has_beaten,
+                      case
+                          when state = 'queued' then heartbeat_at < now() - interval '10 seconds'
+                          else abandoned
+                               or heartbeat_at < now() - interval '60 seconds'
+                               or not exists (select from alive where alive.key = jobs.worker)
+                      end as dead
+                 from jobs
+                where database_id = $1
+                  and work <> 'aside'
+                  and state in ('queued', 'running', 'cancelling')
+           )
+           select coalesce(bool_or(dead), false) as "dead!",
+                  coalesce(bool_or(not has_beaten), false) as "unsure!"
+             from owner"#,
         database,
+        since,
     )
     .fetch_one(pool)
     .await

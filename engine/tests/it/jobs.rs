@@ -425,6 +425,57 @@ async fn a_job_that_nobody_can_take_holds_up_no_other() {
     assert_eq!(left.state, JobState::Queued);
 }
 
+#[tokio::test]
+async fn a_command_takes_the_place_of_one_that_was_killed_before_its_job_began() {
+    let world = console(false).await;
+    let command = world.beside(false).await;
+    let caller = administrator(&world);
+    let folder = tempfile::tempdir().unwrap();
+    // Queued by a command that is killed before it could take it: nobody stands in line for this job.
+    let left = begin(&world, &caller, &job(&folder, "left", 120_000, TestEnd::Succeed))
+        .await
+        .unwrap();
+    let again = job(&folder, "again", 50, TestEnd::Succeed);
+    let id = begin(&command, &caller, &again).await.unwrap();
+    command.jobs().work_on(&caller, id).await.unwrap();
+    assert_eq!(ended(&command, id).await.state, JobState::Succeeded);
+    let left = world.jobs().detail(&caller, left).await.unwrap().job;
+    assert_eq!(left.state, JobState::Interrupted);
+    assert!(left.fault.is_some(), "{left:?}");
+    assert!(!folder.path().join("left").exists(), "it never ran");
+    command.close().await;
+}
+
+#[tokio::test]
+async fn a_command_never_takes_the_place_of_one_that_lives() {
+    let world = console(false).await;
+    let command = world.beside(false).await;
+    let caller = administrator(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let first = begin(&world, &caller, &of(Work::Read, &folder, "first"))
+        .await
+        .unwrap();
+    world.jobs().work_on(&caller, first).await.unwrap();
+    running(&world, first).await;
+    // One that waits for the first, its command beside it.
+    let second = begin(&world, &caller, &of(Work::Change, &folder, "second"))
+        .await
+        .unwrap();
+    world.jobs().work_on(&caller, second).await.unwrap();
+    waiting_for(&world, second, first).await;
+    for work in [Work::Read, Work::Change] {
+        let refused = begin(&command, &caller, &of(work, &folder, "third"))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.fault().code, Code::Conflict);
+        assert!(refused.fault().message.contains("under way already"));
+    }
+    running(&world, first).await;
+    let waits = world.jobs().detail(&caller, second).await.unwrap().job;
+    assert_eq!(waits.state, JobState::Queued);
+    command.close().await;
+}
+
 /// Whether two classes may be at work together, as the documentation says.
 fn get_along(one: Work, other: Work) -> bool {
     match (one, other) {
