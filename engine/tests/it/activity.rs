@@ -14,22 +14,23 @@ use testkit::{Cluster, ClusterOptions, Database, PgBouncer, PoolMode, Version, s
 use tokio::task::JoinHandle;
 
 use crate::{
+    activity_commands,
     support::{self, Console},
     work::{PATIENCE, connect, refused},
 };
 
-struct Test {
-    console: Console,
-    viewer: Caller,
-    operator: Caller,
-    database: Database,
+pub struct Test {
+    pub console: Console,
+    pub viewer: Caller,
+    pub operator: Caller,
+    pub database: Database,
 }
 
-async fn test() -> Test {
+pub async fn test() -> Test {
     with(shared().await.database("activity").await).await
 }
 
-async fn with(database: Database) -> Test {
+pub async fn with(database: Database) -> Test {
     let console = support::engine(&database, false).await;
     Test {
         viewer: support::caller(&console, Role::Viewer).await,
@@ -47,12 +48,12 @@ fn query() -> ActivityQuery {
 }
 
 /// A session of an application, with its pid.
-struct Session {
+pub struct Session {
     connection: PgConnection,
-    pid: i32,
+    pub pid: i32,
 }
 
-async fn session(options: PgConnectOptions, application: &str) -> Session {
+pub async fn session(options: PgConnectOptions, application: &str) -> Session {
     let mut connection = connect(options.application_name(application)).await;
     let pid = sqlx::query_scalar("select pg_backend_pid()")
         .fetch_one(&mut connection)
@@ -62,7 +63,7 @@ async fn session(options: PgConnectOptions, application: &str) -> Session {
 }
 
 impl Session {
-    async fn run(&mut self, sql: &str) {
+    pub async fn run(&mut self, sql: &str) {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
             .execute(&mut self.connection)
             .await
@@ -70,7 +71,7 @@ impl Session {
     }
 
     /// Runs a statement that does not end soon.
-    fn wait_for(mut self, sql: &str) -> JoinHandle<(Session, Result<(), sqlx::Error>)> {
+    pub fn wait_for(mut self, sql: &str) -> JoinHandle<(Session, Result<(), sqlx::Error>)> {
         let sql = sql.to_owned();
         tokio::spawn(async move {
             let done = sqlx::raw_sql(AssertSqlSafe(sql))
@@ -82,14 +83,33 @@ impl Session {
 }
 
 /// Looks until something is so.
-async fn until<T>(
+pub async fn until<T>(
     engine: &Engine,
     caller: &Caller,
     what: impl Fn(&ActivityView) -> Option<T>,
 ) -> (ActivityView, T) {
+    until_of(engine, caller, query(), what).await
+}
+
+/// The same with the sessions of the whole server, also those that are in no database.
+pub async fn until_everywhere<T>(
+    engine: &Engine,
+    caller: &Caller,
+    what: impl Fn(&ActivityView) -> Option<T>,
+) -> (ActivityView, T) {
+    let all = ActivityQuery { all: true, ..query() };
+    until_of(engine, caller, all, what).await
+}
+
+async fn until_of<T>(
+    engine: &Engine,
+    caller: &Caller,
+    query: ActivityQuery,
+    what: impl Fn(&ActivityView) -> Option<T>,
+) -> (ActivityView, T) {
     let begun = Instant::now();
     loop {
-        let view = engine.activity().look(caller, query()).await.unwrap();
+        let view = engine.activity().look(caller, query.clone()).await.unwrap();
         if let Some(found) = what(&view) {
             return (view, found);
         }
@@ -102,11 +122,11 @@ fn node(view: &ActivityView, pid: i32) -> Option<&BlockNode> {
     view.tree.iter().find(|node| node.pid == pid)
 }
 
-fn stat(view: &ActivityView, pid: i32) -> Option<&SessionStat> {
+pub fn stat(view: &ActivityView, pid: i32) -> Option<&SessionStat> {
     view.sessions.iter().find(|session| session.key.pid == pid)
 }
 
-fn end(session: &SessionStat) -> EndSession {
+pub fn end(session: &SessionStat) -> EndSession {
     EndSession {
         target: "main".into(),
         pid: session.key.pid,
@@ -122,7 +142,7 @@ async fn audited(console: &Console, caller: &Caller, event: &str) -> Vec<AuditEn
     console.audit().export(caller, query).await.unwrap()
 }
 
-async fn is_alive(database: &Database, pid: i32) -> bool {
+pub async fn is_alive(database: &Database, pid: i32) -> bool {
     sqlx::query_scalar("select exists (select from pg_stat_activity where pid = $1)")
         .bind(pid)
         .fetch_one(&database.pool().await)
@@ -536,15 +556,32 @@ async fn on_version(version: Version) {
     first.run("commit").await;
     let (_builder, done) = builder.await.unwrap();
     done.unwrap();
+    activity_commands::tell_how_far_they_are(&cluster, &test).await;
+    activity_commands::base_backup(&cluster, &test).await;
 }
 
 #[tokio::test]
-async fn prepared_transactions_slots_and_index_builds_show_on_version_14() {
+async fn prepared_transactions_slots_and_commands_show_on_version_14() {
     on_version(Version::V14).await;
 }
 
 #[tokio::test]
-async fn prepared_transactions_slots_and_index_builds_show_on_version_18() {
+async fn prepared_transactions_slots_and_commands_show_on_version_15() {
+    on_version(Version::V15).await;
+}
+
+#[tokio::test]
+async fn prepared_transactions_slots_and_commands_show_on_version_16() {
+    on_version(Version::V16).await;
+}
+
+#[tokio::test]
+async fn prepared_transactions_slots_and_commands_show_on_version_17() {
+    on_version(Version::V17).await;
+}
+
+#[tokio::test]
+async fn prepared_transactions_slots_and_commands_show_on_version_18() {
     on_version(Version::V18).await;
 }
 

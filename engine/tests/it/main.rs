@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod activity;
+mod activity_commands;
 #[cfg(feature = "test-jobs")]
 mod alarm;
 mod audit;
