@@ -13,7 +13,7 @@
 //! One cluster serves all tests of a process ([`shared`]); a test that stops servers or needs other settings starts
 //! its own ([`Cluster::start`], [`ClusterOptions`]). [`shared_of`] and [`ClusterOptions::version`] run PostgreSQL 14 to 18,
 //! [`Cluster::standby`] follows a server, [`PgBouncer`] pools its connections, a certificate of [`tls`] makes it speak TLS.
-//! [`Proxy`] stands between a client and a server and can cut the line.
+//! [`Proxy`] stands between a client and a server and can cut the line; a [`Disk`] can be full.
 //! By hand: `cargo run -p testkit --bin scratch-cluster` keeps a cluster up until Ctrl-C.
 //!
 //! Functions here panic on failure, with the remedy in the message: a test fails by panicking.
@@ -23,6 +23,7 @@ mod address;
 pub mod ai_pal;
 mod cluster;
 mod database;
+mod disk;
 mod failure;
 mod options;
 mod owner;
@@ -44,6 +45,7 @@ mod watchdog;
 
 pub use cluster::{Cluster, shared, shared_of};
 pub use database::Database;
+pub use disk::Disk;
 pub use failure::Failure;
 pub use options::ClusterOptions;
 pub use pgbouncer::{PgBouncer, PgBouncerOptions, PoolMode};

@@ -489,7 +489,7 @@ async fn a_tool_that_warns_without_end_does_not_fill_the_store() {
 }
 
 /// Reaches the managed database over TCP through this proxy, and waits so long for it.
-async fn through(world: World, proxy: &testkit::Proxy, seconds: u64) -> World {
+pub async fn through(world: World, proxy: &testkit::Proxy, seconds: u64) -> World {
     let url = testkit::shared()
         .await
         .url_of("postgres", "throw-away", proxy.port(), world.database.name());

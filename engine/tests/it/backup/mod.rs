@@ -4,6 +4,7 @@ mod crash;
 mod delete;
 mod equal;
 mod failure;
+mod faults;
 mod hostile;
 mod parts;
 mod prove;

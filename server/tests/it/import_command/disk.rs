@@ -1,66 +1,12 @@
 //! The server's disk is full in the middle.
 
-use std::{
-    io::Write,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-};
-
-use nix::unistd::{Uid, User, chown};
+use nix::unistd::Uid;
+use testkit::Disk;
 
 use super::{
     sample,
     world::{World, folder},
 };
-
-/// Waits for the end of its input, which also comes when the test is killed.
-const SWEEPER: &str = r#"trap '' INT TERM HUP; read -r _; umount -l "$1""#;
-
-/// A small disk of memory.
-struct Disk {
-    path: PathBuf,
-    sweeper: Child,
-}
-
-impl Disk {
-    fn new(path: &Path, size: &str) -> Self {
-        std::fs::create_dir(path).unwrap();
-        mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], path);
-        let sweeper = Command::new("/bin/sh")
-            .args(["-c", SWEEPER, "sweeper"])
-            .arg(path)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let server = User::from_name("postgres").unwrap().unwrap();
-        chown(path, Some(server.uid), Some(server.gid)).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).unwrap();
-        Self {
-            path: path.to_owned(),
-            sweeper,
-        }
-    }
-
-    fn grow(&self, size: &str) {
-        mount(&["-o", &format!("remount,size={size}")], &self.path);
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        if let Some(mut input) = self.sweeper.stdin.take() {
-            input.write_all(b"now\n").ok();
-        }
-        self.sweeper.wait().ok();
-    }
-}
-
-fn mount(arguments: &[&str], path: &Path) {
-    let done = Command::new("mount").args(arguments).arg(path).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_named_with_the_rows_and_with_more_room_the_same_command_goes_on() {
@@ -77,7 +23,7 @@ async fn a_full_disk_is_named_with_the_rows_and_with_more_room_the_same_command_
     world
         .execute(&format!(
             "create tablespace small location '{}'",
-            disk.path.display()
+            disk.path().display()
         ))
         .await;
     world
@@ -85,7 +31,7 @@ async fn a_full_disk_is_named_with_the_rows_and_with_more_room_the_same_command_
         .await;
     let done = world.import(&file, "s", &[]);
     done.failed_with(&["readings, rows ", "rowid", "disk is full", "hint: "]);
-    disk.grow("400m");
+    disk.resize("400m");
     world.identical(&file, "s", &[]);
     let rows = "select count(*) || ' ' || count(distinct id) from s.readings";
     assert_eq!(world.texts(rows).await, ["900000 900000"]);
