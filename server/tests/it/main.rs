@@ -5,6 +5,7 @@
     reason = "a test waits for another process by sleeping, and starts itself again"
 )]
 
+mod beside;
 mod bounds;
 mod cli;
 mod events;
@@ -13,6 +14,7 @@ mod hook;
 mod http;
 mod identity;
 mod import_command;
+mod killed;
 mod log;
 mod matrix;
 mod names;

@@ -1,34 +1,15 @@
 //! Two console processes on one store: when one is killed, the other cleans up what it left.
 
-use std::{
-    os::unix::fs::PermissionsExt,
-    time::{Duration, Instant},
-};
+use std::os::unix::fs::PermissionsExt;
 
-use crate::program::Home;
-use contract::jobs::{JobId, JobState, JobView};
-use engine::{
-    Engine, EngineConfig,
-    config::{MigrationSource, PoolConfig, QueryLog, TargetConfig},
-    jobs::test_job::{TestEnd, TestJob, Work, begin},
-};
+use contract::jobs::JobState;
+use engine::jobs::test_job::{TestEnd, TestJob, Work, begin};
 use nix::sys::signal::Signal;
 
-async fn until(engine: &Engine, id: JobId, what: &str, reached: impl Fn(&JobView) -> bool) -> JobView {
-    let caller = engine.session().command_line("test");
-    let begun = Instant::now();
-    loop {
-        let job = engine.jobs().detail(&caller, id).await.unwrap().job;
-        if reached(&job) {
-            return job;
-        }
-        assert!(
-            begun.elapsed() < Duration::from_secs(120),
-            "waited in vain until {what}: {job:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
+use crate::{
+    beside::{self, until},
+    program::Home,
+};
 
 #[tokio::test]
 async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
@@ -47,41 +28,7 @@ async fn a_killed_consoles_job_is_cleaned_up_by_the_other_one() {
     // The consoles write here, perhaps as another user.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let marker = folder.path().join("at-work");
-    let engine = Engine::open(EngineConfig {
-        store: store.socket_options(),
-        store_connections: 4,
-        targets: vec![TargetConfig {
-            name: target.name().to_owned(),
-            options: target.socket_options(),
-            password: None,
-            link: Default::default(),
-            direct: None,
-            disk_bytes: None,
-            migrations: MigrationSource::None,
-            pool: PoolConfig {
-                size: 2,
-                overflow: 2,
-                recycle: Duration::from_secs(60),
-                profile: "custom".into(),
-            },
-        }],
-        data_dir: folder.path().join("data"),
-        backup_dir: folder.path().join("backups"),
-        import_dir: None,
-        upload_limit: 1 << 30,
-        pg_bin: None,
-        jwt_secret: None,
-        works: false,
-        query_log: QueryLog {
-            every: false,
-            slow: Duration::from_secs(1),
-        },
-        about: Default::default(),
-        network_timeout: Duration::from_secs(120),
-        alarms: Default::default(),
-    })
-    .await
-    .unwrap();
+    let engine = beside::engine(&one, &store, &target).await;
     let caller = engine.session().command_line("test");
     let job = TestJob {
         target: target.name().to_owned(),
