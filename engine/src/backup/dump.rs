@@ -83,7 +83,7 @@ impl Dump<'_> {
         let never = CancellationToken::new();
         let feed = |pipe| self.dump(file, pipe, meter, locked);
         let read = reader.read(ARCHIVE, &never, feed).await?;
-        match read.damage {
+        match read.damage? {
             None => Ok((read.value, read.rows)),
             Some(Damage(words)) => Err(words::unreadable(&words)),
         }

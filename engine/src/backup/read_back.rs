@@ -42,8 +42,8 @@ pub(super) struct Reader {
 pub(super) struct Read<T> {
     /// What gave the archive into the pipe ended with.
     pub value: T,
-    /// What pg_restore found wrong.
-    pub damage: Option<Damage>,
+    /// What pg_restore found wrong; a failure of the tool says nothing of the archive.
+    pub damage: Result<Option<Damage>>,
     /// The rows of each table in the archive.
     pub rows: Rows,
 }
@@ -95,7 +95,7 @@ impl Reader {
     /// Lets `feed` write an archive into the pipe, and counts the rows that come out.
     ///
     /// # Errors
-    /// `Cancelled`; what `feed` ended with; a failure of the tool, which proves nothing.
+    /// `Cancelled`; what `feed` ended with.
     pub(super) async fn read<T, F: Future<Output = Result<T>>>(
         mut self,
         name: &str,
@@ -122,21 +122,20 @@ impl Reader {
         if status.success() {
             return Ok(Read {
                 value,
-                damage: None,
+                damage: Ok(None),
                 rows,
             });
         }
         let said = complaints.text();
-        // These are failures of the tool and say nothing of the archive.
-        if said.contains("unsupported version") || status.code().is_none() {
-            return Err(complaints.error(name, Some(status)));
-        }
-        let first = said.lines().next().unwrap_or("it said nothing").to_owned();
+        let first = said.lines().next().unwrap_or("it said nothing");
         Ok(Read {
             value,
-            damage: Some(Damage(format!(
-                "pg_restore cannot read {name} to its end: {first}."
-            ))),
+            damage: match said.contains("unsupported version") || status.code().is_none() {
+                true => Err(complaints.error(name, Some(status))),
+                false => Ok(Some(Damage(format!(
+                    "pg_restore cannot read {name} to its end: {first}."
+                )))),
+            },
             rows,
         })
     }
@@ -209,8 +208,11 @@ pub(super) async fn archive(
     }
     let feed = |pipe| hash(tokio::fs::File::from_std(file), pipe, each);
     let read = Reader::start(programs)?.read(&expected.name, token, feed).await?;
-    // Of two findings the bytes are the cause.
-    Ok(match compare(read.value, expected).or(read.damage) {
+    // Of two findings the bytes are the cause. Changed ones may look like a format that is newer than the tool, or crash it.
+    if let Some(damage) = compare(read.value, expected) {
+        return Ok(Err(damage));
+    }
+    Ok(match read.damage? {
         Some(damage) => Err(damage),
         None => Ok(read.rows),
     })

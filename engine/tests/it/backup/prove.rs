@@ -69,6 +69,22 @@ async fn one_flipped_byte_anywhere_is_found_and_kept() {
 }
 
 #[tokio::test]
+async fn bytes_that_look_like_a_newer_format_are_damage_and_no_fault_of_the_tool() {
+    let world = world().await;
+    let backup = world.backup().await;
+    let path = world.stored(&backup).join("archive.dump");
+    let good = fs::read(&path).unwrap();
+    assert_eq!(&good[..5], b"PGDMP");
+    // The format's version, twice wrong: older than all, and newer than all.
+    for version in [[0, 0], [99, 0]] {
+        let mut bytes = good.clone();
+        bytes[5..7].copy_from_slice(&version);
+        fs::write(&path, &bytes).unwrap();
+        found(&world, &backup, "SHA-256").await;
+    }
+}
+
+#[tokio::test]
 async fn a_truncated_or_missing_archive_is_seen_by_the_list_and_found_by_verify() {
     let world = world().await;
     let backup = world.backup().await;
