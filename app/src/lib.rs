@@ -33,6 +33,7 @@ pub mod console;
 pub mod deployment;
 #[cfg(feature = "ssr")]
 pub mod document;
+pub mod explain;
 pub mod frame;
 pub mod history;
 pub mod import;
@@ -96,6 +97,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("db/:target/tables") view={Lazy::<parts::TablesPage>::new()} />
                     <Route path=path!("db/:target/tables/:schema/:name") view={Lazy::<parts::TablePage>::new()} />
                     <Route path=path!("db/:target/activity") view={Lazy::<parts::ActivityPage>::new()} />
+                    <Route path=path!("db/:target/explain") view={Lazy::<parts::ExplainPage>::new()} />
+                    <Route path=path!("db/:target/explain/:id") view={Lazy::<parts::PlanPage>::new()} />
                     <Route path=path!("db/:target/migrations") view={Lazy::<parts::MigrationsPage>::new()} />
                     <Route path=path!("db/:target/optimize") view={Lazy::<parts::OptimizePage>::new()} />
                     <Route path=path!("db/:target/backups") view={Lazy::<parts::BackupsPage>::new()} />

@@ -85,6 +85,7 @@ parts! {
     backup, load_backup, show_backup: 0 BackupsPage = crate::backup::BackupsPage, 1 BackupPage = crate::backup::BackupPage;
     choose, load_choose, show_choose: 0 ChoosePage = crate::backup::ChoosePage;
     console, load_console, show_console: 0 ConsolePage = crate::console::ConsolePage;
+    explain, load_explain, show_explain: 0 ExplainPage = crate::explain::ExplainPage, 1 PlanPage = crate::explain::PlanPage;
     history, load_history, show_history: 0 HistoryPage = crate::history::HistoryPage;
     import, load_import, show_import: 0 ImportPage = crate::import::ImportPage;
     imports, load_imports, show_imports: 0 ImportsPage = crate::import::ImportsPage;
@@ -114,6 +115,7 @@ impl Part {
             ["db", _, "history"] => Self::history,
             ["db", _, "tables"] | ["db", _, "tables", _, _] => Self::stats,
             ["db", _, "activity"] => Self::activity,
+            ["db", _, "explain"] | ["db", _, "explain", _] => Self::explain,
             ["db", _, "migrations"] => Self::migration,
             ["db", _, "optimize"] => Self::optimize,
             ["db", _, "backups", "new"] => Self::choose,
@@ -251,6 +253,8 @@ mod tests {
             "/db/a/tables",
             "/db/a/tables/public/users",
             "/db/a/activity",
+            "/db/a/explain",
+            "/db/a/explain/0190",
             "/db/a/migrations",
             "/db/a/optimize",
             "/db/a/backups",

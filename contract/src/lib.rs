@@ -12,6 +12,7 @@ pub mod audit;
 pub mod backup;
 pub mod console;
 pub mod deployment;
+pub mod explain;
 pub mod fault;
 pub mod finding;
 pub mod format;

@@ -63,6 +63,8 @@ pub enum Permission {
     CancelJob,
     /// Cancel a statement of a session on a managed server, or end the session.
     EndSession,
+    /// Run a statement for its plan, in a transaction that is rolled back.
+    RunExplainAnalyze,
     /// Apply migrations.
     Migrate,
     /// Create constraints and indexes, analyze.
@@ -95,13 +97,14 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission, in the order of the role matrix.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ViewTarget,
         Self::ViewJobs,
         Self::ViewAudit,
         Self::OwnAccount,
         Self::CancelJob,
         Self::EndSession,
+        Self::RunExplainAnalyze,
         Self::Migrate,
         Self::Optimize,
         Self::BackUp,
@@ -124,6 +127,7 @@ impl Permission {
             Self::ViewTarget | Self::ViewJobs | Self::ViewAudit | Self::OwnAccount => Role::Viewer,
             Self::CancelJob
             | Self::EndSession
+            | Self::RunExplainAnalyze
             | Self::Migrate
             | Self::Optimize
             | Self::BackUp
@@ -150,6 +154,7 @@ impl Permission {
             Self::OwnAccount => "own_account",
             Self::CancelJob => "cancel_job",
             Self::EndSession => "end_session",
+            Self::RunExplainAnalyze => "run_explain_analyze",
             Self::Migrate => "migrate",
             Self::Optimize => "optimize",
             Self::BackUp => "back_up",

@@ -37,6 +37,8 @@ export const PAGES: Shown[] = [
   page('tables', `${db}/tables`, 'Tables', 'ari_snapshots', '20.0 k', '10 tables'),
   page('table', `${db}/tables/public/ari_snapshots`, 'ari_snapshots', 'idx_ari_score', 'decision_quality', 'ari_snapshots_user_id_fkey'),
   page('activity', `${db}/activity`, 'Activity', 'Sessions', 'in this database', 'What keeps dead rows'),
+  page('explain', `${db}/explain`, 'Explain', 'One statement that reads or changes rows', 'What EXPLAIN printed', 'Kept plans'),
+  missing('plan that is none', `${db}/explain/00000000-0000-0000-0000-000000000000`, 'There is no such plan', 'below Explain'),
   page('migrations', `${db}/migrations`, 'Migrations', 'Up to date', 'audit logs', 'by admin'),
   page('optimize', `${db}/optimize`, 'Optimize', 'All there', 'idx_ari_score', 'audit_logs_severity_check'),
   page('backups', `${db}/backups`, 'Backups', 'Read back whole', 'admin'),

@@ -26,6 +26,7 @@ pub mod deployment;
 pub mod embedded;
 pub mod error;
 pub mod events;
+pub mod explain;
 mod finding;
 pub mod history;
 pub mod import;

@@ -46,7 +46,7 @@ pub struct Area {
 }
 
 /// Every area, in the order of the navigation.
-pub static AREAS: [Area; 11] = [
+pub static AREAS: [Area; 12] = [
     Area {
         name: "Overview",
         group: Group::Observe,
@@ -74,6 +74,13 @@ pub static AREAS: [Area; 11] = [
         page: "activity",
         key: "y",
         icon: icons::Activity,
+    },
+    Area {
+        name: "Explain",
+        group: Group::Observe,
+        page: "explain",
+        key: "e",
+        icon: icons::Explain,
     },
     Area {
         name: "Migrations",

@@ -9,10 +9,11 @@ pub mod icons {
         LuBell as Toast, LuChartLine as Charts, LuCheck as Done, LuChevronsUpDown as Switch,
         LuCircleX as Failed, LuDatabase as Database, LuDownload as Download, LuEllipsis as More,
         LuHouse as Fleet, LuKeyboard as Keys, LuLayoutDashboard as Overview, LuList as Jobs,
-        LuLogOut as LogOut, LuMenu as Menu, LuMinus as Skipped, LuMonitor as SystemTheme, LuMoon as Dark,
-        LuPin as Pin, LuPlus as Add, LuRefreshCw as Again, LuScrollText as Audit, LuSearch as Search,
-        LuSettings as Settings, LuShield as Backups, LuSun as Light, LuTable as Tables,
-        LuTerminal as Command, LuTriangleAlert as Warning, LuUser as User, LuX as Close, LuZap as Optimize,
+        LuListTree as Explain, LuLogOut as LogOut, LuMenu as Menu, LuMinus as Skipped,
+        LuMonitor as SystemTheme, LuMoon as Dark, LuPin as Pin, LuPlus as Add, LuRefreshCw as Again,
+        LuScrollText as Audit, LuSearch as Search, LuSettings as Settings, LuShield as Backups,
+        LuSun as Light, LuTable as Tables, LuTerminal as Command, LuTriangleAlert as Warning, LuUser as User,
+        LuX as Close, LuZap as Optimize,
     };
 }
 

@@ -10,6 +10,7 @@ mod audit_chain;
 mod backup;
 mod demo;
 mod deployment;
+mod explain;
 mod finding;
 #[cfg(feature = "test-jobs")]
 mod history;

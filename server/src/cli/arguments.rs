@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
+    io::Read as _,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -65,6 +66,8 @@ pub(super) enum Command {
     /// Tell of deployments, which charts show, and keep the tokens with which programs do
     #[command(subcommand)]
     Deployment(Deployment),
+    /// Show the plan of a statement, what is said about it, and keep it
+    Explain(Explain),
     /// Take, check and keep backups
     #[command(subcommand)]
     Backup(Backup),
@@ -200,6 +203,32 @@ pub(super) enum Activity {
         /// The server's process: see `activity`
         pid: i32,
     },
+}
+
+/// A statement whose plan is asked for.
+#[derive(clap::Args)]
+pub(super) struct Explain {
+    /// The file with the statement; `-` reads standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub file: PathBuf,
+    /// Run it, and roll back: the plan has times and buffers then
+    #[arg(long, conflicts_with_all = ["generic", "pasted"])]
+    pub analyze: bool,
+    /// Plan a statement with parameters ($1) without values; PostgreSQL 16 and newer do so by themselves
+    #[arg(long, conflicts_with_all = ["value", "sampled", "pasted"])]
+    pub generic: bool,
+    /// Plan with values from statistics for its parameters
+    #[arg(long, conflicts_with = "pasted")]
+    pub sampled: bool,
+    /// A value for a parameter, such as '$1 = 42'; may be given several times
+    #[arg(long, value_name = "$N = TEXT", conflicts_with = "pasted")]
+    pub value: Vec<String>,
+    /// How long it may run, in seconds
+    #[arg(long, value_name = "SECONDS", requires = "analyze")]
+    pub seconds: Option<u32>,
+    /// The file is no statement but a plan, as EXPLAIN printed it, as text or JSON
+    #[arg(long)]
+    pub pasted: bool,
 }
 
 #[derive(Subcommand)]
@@ -784,6 +813,7 @@ impl Command {
                     files.out = Some(new_file(path)?);
                 }
             }
+            Self::Explain(explain) => files.text = Some(read(&explain.file)?),
             _ => {}
         }
         Ok(files)
@@ -797,6 +827,24 @@ pub(super) struct Files {
     pub out: Option<File>,
     /// What is in a mapping.
     pub mapping: Option<contract::import::Mapping>,
+    /// A statement or a plan.
+    pub text: Option<String>,
+}
+
+/// A text of a file or of standard input.
+fn read(path: &Path) -> Result<String, Failure> {
+    let most = contract::explain::MOST_BYTES as u64 + 1;
+    let mut text = String::new();
+    let read = match path == Path::new("-") {
+        true => std::io::stdin().take(most).read_to_string(&mut text),
+        false => File::open(path).and_then(|file| file.take(most).read_to_string(&mut text)),
+    };
+    read.map(|_| text).map_err(|error| {
+        Failure::with_hint(
+            format!("{} cannot be read: {error}", path.display()),
+            "name a file with one statement, or pipe it in",
+        )
+    })
 }
 
 fn new_file(path: &Path) -> Result<File, Failure> {

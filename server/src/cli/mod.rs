@@ -12,6 +12,7 @@ mod check;
 mod confirm;
 mod demo;
 mod deployment;
+mod explain;
 mod failure;
 mod history;
 mod import;
@@ -155,6 +156,7 @@ async fn with_console(
         Command::Activity { what } => activity::run(session, console, what).await,
         Command::History(what) => history::run(session, console, what).await,
         Command::Deployment(what) => deployment::run(session, console, what).await,
+        Command::Explain(what) => explain::run(session, console, what, opened.text).await,
         Command::Audit(what) => audit::run(session, console, what, opened).await,
         Command::User(what) => self::session::run(session, console, what).await,
         Command::Serve { .. } | Command::Routes | Command::Config(_) | Command::Target(_) => Ok(()),

@@ -98,6 +98,37 @@ async fn the_guides_steps_are_commands() {
         words.out
     );
 
+    // A statement's plan; one that changes rows is run only with --yes.
+    let files = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let reads = file("reads.sql", "select * from ari_snapshots where snapshot_id = 'x'");
+    let plan = home.run(&["explain", &reads]);
+    assert!(
+        plan.code == 0
+            && plan
+                .out
+                .contains("Index Scan using ari_snapshots_pkey on ari_snapshots"),
+        "{} {}",
+        plan.out,
+        plan.err
+    );
+    let ran = home.json(&["explain", "--analyze", &reads]);
+    assert_eq!(ran["mode"], "analyze", "{ran}");
+    let changes = file("changes.sql", "delete from ari_snapshots");
+    let refused = home.run(&["explain", "--analyze", &changes]);
+    assert!(
+        refused.code == 1 && refused.err.contains("changes rows") && refused.err.contains("--yes"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(home.run(&["explain", "--analyze", "--yes", &changes]).code, 0);
+    let pasted = file("plan.txt", "Result  (cost=0.00..0.01 rows=1 width=4)");
+    assert!(home.run(&["explain", "--pasted", &pasted]).out.contains("Result"));
+
     // A session of an application is seen and ended; a pid that is none is an error.
     let client = target.pool().await;
     let pid: i32 = sqlx::query_scalar("select pg_backend_pid()")

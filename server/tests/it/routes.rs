@@ -42,6 +42,13 @@ fn well_formed(path: &str) -> Request<Body> {
         "cancel_session" | "terminate_session" => {
             json!({ "request": { "target": "main", "pid": 1, "started": "2000-01-01T00:00:00Z" } })
         }
+        "plan_statement" | "analyze_statement" => {
+            return form(path, &[("target", "main"), ("statement", "no statement")]);
+        }
+        "paste_plan" => return form(path, &[("target", "main"), ("plan", "no plan")]),
+        "list_plans" => target,
+        "view_plan" => json!({ "target": "main", "id": NO_ID }),
+        "compare_plans" => json!({ "target": "main", "one": NO_ID, "other": NO_ID }),
         "list_jobs" => json!({ "query": { "target": null, "kind": null, "state": null, "before": null } }),
         "view_job" | "cancel_job" | "end_session" => job,
         "list_audit" | "export_audit" => json!({ "query": audit }),
