@@ -47,13 +47,18 @@ pub(super) fn plan(raw: &str) -> Result<Plan> {
     if raw.contains('\0') {
         return Err(refused("It has a NUL character, which no plan has.".to_owned()));
     }
-    let lines = undecorated(raw);
-    let whole = lines.join("\n");
-    let begins = whole.find(|c: char| !c.is_whitespace());
-    let is_json = begins.is_some_and(|at| matches!(whole.as_bytes()[at], b'[' | b'{'));
-    let read = match is_json {
-        true => json::read(&whole),
-        false => text::read(&lines),
+    let is_json = |text: &str| text.trim_start().starts_with(['[', '{']);
+    let bare = is_json(raw).then(|| json::read(raw)).and_then(Result::ok);
+    let read = match bare {
+        Some(plan) => Ok(plan),
+        None => {
+            let lines = undecorated(raw);
+            let whole = lines.join("\n");
+            match is_json(&whole) {
+                true => json::read(&whole),
+                false => text::read(&lines),
+            }
+        }
     };
     let mut plan = read.map_err(|Wrong(message)| refused(message))?;
     shape::reckon(&mut plan);
@@ -79,7 +84,9 @@ fn undecorated(raw: &str) -> Vec<String> {
                 .and_then(|inner| inner.strip_suffix('"'))
             {
                 // A file of comma-separated values.
-                Some(inner) if trimmed.len() > 1 => inner.replace("\"\"", "\""),
+                Some(inner) if trimmed.len() > 1 && !inner.replace("\"\"", "").contains('"') => {
+                    inner.replace("\"\"", "\"")
+                }
                 _ => line.to_owned(),
             }
         })
@@ -207,6 +214,11 @@ mod tests {
         assert_eq!(plan(&logged).unwrap(), whole);
         let json = "                 QUERY PLAN\n-----\n [                     +\n   {\"Plan\": {\"Node Type\": \"Result\"}} +\n ]\n(1 row)";
         assert_eq!(plan(json).unwrap().nodes[0].kind, "Result");
+        let json = "[\n  {\n    \"Plan\": {\n      \"Node Type\": \"Sort\",\n      \"Sort Key\": [\n        \"a\"\n      ],\n      \"Alias\": \"x\"\n    }\n  }\n]";
+        assert_eq!(plan(json).unwrap().nodes[0].alias.as_deref(), Some("x"));
+        let drawn = json.replace("\n        \"a\"\n      ", "\"a\"");
+        let drawn = format!("QUERY PLAN\n----\n {}\n(1 row)", drawn.replace('\n', " +\n "));
+        assert_eq!(plan(&drawn).unwrap().nodes[0].alias.as_deref(), Some("x"));
     }
 
     proptest! {

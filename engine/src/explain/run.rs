@@ -85,7 +85,7 @@ impl Session {
     }
 
     /// Back to what a look trusts.
-    pub async fn close_path(&mut self) -> Result<(), sqlx::Error> {
+    pub(super) async fn close_path(&mut self) -> Result<(), sqlx::Error> {
         sqlx::raw_sql("set local search_path = pg_catalog, pg_temp")
             .execute(&mut *self.connection)
             .await?;
@@ -101,7 +101,7 @@ impl Session {
     ///
     /// # Errors
     /// The server's refusal, fit for who asks.
-    pub async fn plan(
+    pub(super) async fn plan(
         &mut self,
         target: &Target,
         statement: &Statement,
@@ -150,7 +150,7 @@ impl Session {
     ///
     /// # Errors
     /// The server's refusal; whatever came of it, it is rolled back.
-    pub async fn analyze(
+    pub(super) async fn analyze(
         mut self,
         target: &Target,
         statement: &Statement,

@@ -56,7 +56,7 @@ async fn sqlite(
         return Ok(());
     }
     let target = session.target(console).await?;
-    let Files { mut out, mapping } = files;
+    let Files { mut out, mapping, .. } = files;
     let mapping = decisions(what, mapping);
     let earlier = import
         .unfinished(&caller, &target, &what.file, &mapping.schema)
