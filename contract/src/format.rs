@@ -76,6 +76,19 @@ pub fn duration(ms: i64) -> String {
     }
 }
 
+/// A time that may be short: `0.42 ms`, `12 ms`, `1.5 s`, `3 min 20 s`.
+pub fn milliseconds(ms: f64) -> String {
+    match ms {
+        _ if ms >= 60_000.0 => duration(ms as i64),
+        _ if ms >= 9_995.0 => format!("{:.1} s", ms / 1000.0),
+        _ if ms >= 999.5 => format!("{:.2} s", ms / 1000.0),
+        _ if ms >= 9.995 => format!("{ms:.0} ms"),
+        _ if ms >= 0.9995 => format!("{ms:.1} ms"),
+        _ if ms > 0.0 => format!("{ms:.2} ms"),
+        _ => "0 ms".to_owned(),
+    }
+}
+
 /// How long ago, in words: `just now`, `40 s ago`, `6 h ago`, `in 5 s`.
 pub fn ago(then: Instant, now: Instant) -> String {
     let seconds = (now - then).num_seconds();

@@ -21,6 +21,7 @@ pub mod import;
 pub mod jobs;
 pub mod migration;
 pub mod optimize;
+pub mod query;
 pub mod restore;
 pub mod retention;
 pub mod schedule;

@@ -36,6 +36,7 @@ pub mod migration;
 mod open;
 pub mod optimize;
 pub mod programs;
+pub mod query;
 pub mod schedule;
 pub mod session;
 pub mod stats;

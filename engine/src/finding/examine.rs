@@ -7,7 +7,9 @@ use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
 use super::Part;
-use crate::{Engine, Error, Result, activity, backup, migration, optimize, schedule, target, target::Target};
+use crate::{
+    Engine, Error, Result, activity, backup, migration, optimize, query, schedule, target, target::Target,
+};
 
 /// Between two examinations where nothing is known to have happened.
 const EVERY: Duration = Duration::from_secs(60);
@@ -79,6 +81,7 @@ async fn look(engine: &Engine, target: &Target, part: Part) -> Result<Vec<Findin
         Part::Optimize => optimize::findings::look(target).await,
         Part::Access => target::findings::access(target).await,
         Part::Activity => activity::findings::look(engine, target).await,
+        Part::Queries => query::findings::look(engine, target).await,
     }
 }
 

@@ -23,17 +23,20 @@ pub(crate) enum Part {
     Optimize,
     /// What the console's role may do.
     Access,
+    /// Statements that are slow.
+    Queries,
 }
 
 impl Part {
     /// Every part, in the order in which they are looked at.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Activity,
         Self::Backups,
         Self::Schedule,
         Self::Migrations,
         Self::Optimize,
         Self::Access,
+        Self::Queries,
     ];
 
     /// What it is about.
@@ -45,6 +48,7 @@ impl Part {
             Self::Optimize => "indexes, constraints and statistics",
             Self::Access => "rights of the console's role",
             Self::Activity => "sessions and their transactions",
+            Self::Queries => "statements",
         }
     }
 
@@ -57,6 +61,7 @@ impl Part {
             Self::Optimize => Some("optimize"),
             Self::Access => None,
             Self::Activity => Some("activity"),
+            Self::Queries => Some("queries"),
         }
     }
 

@@ -108,9 +108,10 @@ impl History<'_> {
         let of_tables = store::TENS_OF_TABLES.num_minutes() / 10 + store::DAYS.num_days();
         let each = steps * STEP_BYTES + TABLES * of_tables * TABLE_STEP_BYTES;
         let databases = i64::try_from(self.0.all_targets().len()).unwrap_or(i64::MAX);
+        let statements = crate::query::size(self.0, databases).await?;
         Ok(HistorySize {
-            bytes: store::bytes(self.0.store()).await?,
-            most_bytes: databases.saturating_mul(each),
+            bytes: store::bytes(self.0.store()).await? + statements.0,
+            most_bytes: databases.saturating_mul(each).saturating_add(statements.1),
         })
     }
 }

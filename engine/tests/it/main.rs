@@ -23,6 +23,8 @@ mod look;
 mod migration;
 mod optimize;
 #[cfg(feature = "test-jobs")]
+mod query;
+#[cfg(feature = "test-jobs")]
 mod schedule;
 mod session;
 mod stats;

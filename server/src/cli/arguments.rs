@@ -12,6 +12,7 @@ use contract::{
     Instant,
     backup::{Compression, Part},
     history::Span,
+    query::{MOST_QUERIES, QuerySort},
     retention::Retention,
     schedule::{Every, VerifyWhen},
     session::Role,
@@ -68,6 +69,8 @@ pub(super) enum Command {
     Deployment(Deployment),
     /// Show the plan of a statement, what is said about it, and keep it
     Explain(Explain),
+    /// Show what statements cost, from pg_stat_statements
+    Queries(Queries),
     /// Take, check and keep backups
     #[command(subcommand)]
     Backup(Backup),
@@ -189,6 +192,34 @@ pub(super) enum Token {
         /// Its name
         name: String,
     },
+}
+
+#[derive(clap::Args)]
+pub(super) struct Queries {
+    /// One statement whole, by its number
+    #[arg(allow_negative_numbers = true)]
+    pub id: Option<String>,
+    /// The time up to now: 15m, 1h, 6h, 24h, 7d, 30d, 90d or 1y
+    #[arg(long, value_name = "SPAN", default_value = "1h")]
+    pub range: Span,
+    /// The order, most first: total, mean, calls, rows, io, wal or temp
+    #[arg(long, value_name = "MEASURE", default_value = "total")]
+    pub by: QuerySort,
+    /// How many statements, at most 200
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=MOST_QUERIES))]
+    pub limit: i64,
+    /// Only those with these words in their text
+    #[arg(long, value_name = "WORDS")]
+    pub search: Option<String>,
+    /// Only what this role ran
+    #[arg(long, value_name = "NAME")]
+    pub role: Option<String>,
+    /// Only those with this tag in a comment, as in controller=orders
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub tag: Option<String>,
+    /// Only those that take so long in the mean
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(i64).range(0..))]
+    pub min_mean: Option<i64>,
 }
 
 #[derive(Subcommand)]

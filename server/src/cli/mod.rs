@@ -22,6 +22,7 @@ mod optimize;
 mod out;
 mod password;
 mod plain;
+mod queries;
 mod restore;
 mod routes;
 mod schedule;
@@ -157,6 +158,7 @@ async fn with_console(
         Command::History(what) => history::run(session, console, what).await,
         Command::Deployment(what) => deployment::run(session, console, what).await,
         Command::Explain(what) => explain::run(session, console, what, opened.text).await,
+        Command::Queries(what) => queries::run(session, console, what).await,
         Command::Audit(what) => audit::run(session, console, what, opened).await,
         Command::User(what) => self::session::run(session, console, what).await,
         Command::Serve { .. } | Command::Routes | Command::Config(_) | Command::Target(_) => Ok(()),

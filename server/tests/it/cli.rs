@@ -129,8 +129,73 @@ async fn the_guides_steps_are_commands() {
     let pasted = file("plan.txt", "Result  (cost=0.00..0.01 rows=1 width=4)");
     assert!(home.run(&["explain", "--pasted", &pasted]).out.contains("Result"));
 
-    // A session of an application is seen and ended; a pid that is none is an error.
+    // What statements cost, and what to do where nothing counts them.
+    let early = home.run(&["queries"]);
+    assert!(
+        early.code == 0 && early.out.contains("create extension pg_stat_statements"),
+        "{} {}",
+        early.out,
+        early.err
+    );
     let client = target.pool().await;
+    sqlx::query("create extension pg_stat_statements")
+        .execute(&client)
+        .await
+        .unwrap();
+    sqlx::query("select count(*) from ari_snapshots where id > 0 and 'seen' = 'seen'")
+        .execute(&client)
+        .await
+        .unwrap();
+    let found = |view: &serde_json::Value| -> Option<String> {
+        let all = view["statements"].as_array().unwrap();
+        let text = |it: &&serde_json::Value| {
+            it["text"]
+                .as_str()
+                .is_some_and(|it| it.starts_with("select count(*) from ari_snapshots where id >"))
+        };
+        all.iter()
+            .find(text)
+            .map(|it| it["queryid"].as_str().unwrap().to_owned())
+    };
+    let mut id = None;
+    wait_until("the statement is listed", || {
+        // A look is half a minute old at most.
+        id = found(&home.json(&[
+            "queries",
+            "--by",
+            "calls",
+            "--range",
+            "24h",
+            "--limit",
+            "200",
+            "--search",
+            "ari_snapshots",
+        ]));
+        id.is_some()
+    });
+    let whole = home.run(&["queries", &id.unwrap()]);
+    assert!(
+        whole.code == 0
+            && whole.out.contains("from ari_snapshots where id > $1")
+            && whole.out.contains("1 calls took"),
+        "{} {}",
+        whole.out,
+        whole.err
+    );
+    let wrong = home.run(&["queries", "--by", "speed"]);
+    assert!(
+        wrong.code == 2 && wrong.err.contains("there are total, mean, calls"),
+        "{}",
+        wrong.err
+    );
+    let none = home.run(&["queries", "-4711"]);
+    assert!(
+        none.code == 1 && none.err.contains("no statement -4711"),
+        "{}",
+        none.err
+    );
+
+    // A session of an application is seen and ended; a pid that is none is an error.
     let pid: i32 = sqlx::query_scalar("select pg_backend_pid()")
         .fetch_one(&client)
         .await

@@ -39,6 +39,13 @@ fn well_formed(path: &str) -> Request<Body> {
         "list_tables" | "export_tables" => json!({ "query": tables }),
         "view_table" => json!({ "target": "main", "schema": "public", "name": "no_such_table" }),
         "view_activity" | "export_activity" => json!({ "query": target }),
+        "list_queries" => json!({ "query": {
+            "target": "main", "range": { "last": "hour" }, "sort": "total", "ascending": false, "search": null, "role": null,
+            "tag": null, "min_mean_ms": null, "limit": 20,
+        } }),
+        "view_query" | "view_query_history" => json!({
+            "query": { "target": "main", "queryid": "1", "range": { "last": "hour" } }, "before": false,
+        }),
         "cancel_session" | "terminate_session" => {
             json!({ "request": { "target": "main", "pid": 1, "started": "2000-01-01T00:00:00Z" } })
         }

@@ -1,0 +1,256 @@
+//! One statement as a page shows it: its numbers in a range, over time, by role, and how much its calls differ.
+
+use chrono::TimeDelta;
+use contract::{
+    history::{Chart, HistoryView, Range, Series, Unit},
+    query::{QueryDetail, QueryQuery, QuerySince, RoleSums, Sums},
+};
+
+use super::{
+    no_such,
+    page::{Stretch, fresh, numbers, statements, threshold, whole},
+    store::{self, Measured},
+};
+use crate::{Engine, Result, target::Target};
+
+pub(super) async fn view(
+    engine: &Engine,
+    target: &Target,
+    id: i64,
+    query: QueryQuery,
+) -> Result<QueryDetail> {
+    let pool = engine.store();
+    let database = fresh(engine, target).await?;
+    let stretch = Stretch::new(query.range, store::now(pool).await?)?;
+    // All statements, for its share of them.
+    let mut numbers = numbers(engine, database, stretch, matches!(query.range, Range::Last(_))).await?;
+    let whole = whole(&numbers.deltas);
+    numbers.deltas.retain(|delta| delta.queryid == id);
+    let statement = statements(engine, database, &numbers, None, &whole)
+        .await?
+        .pop()
+        .ok_or_else(|| no_such(&query.queryid))?;
+    let mut by_role: Vec<RoleSums> = numbers
+        .deltas
+        .iter()
+        .map(|delta| RoleSums {
+            role: delta.role.clone(),
+            nested: delta.nested,
+            sums: delta.sums,
+        })
+        .collect();
+    by_role.sort_by(|a, b| b.sums.total_ms.total_cmp(&a.sums.total_ms));
+    let last = store::last(pool, database).await?;
+    let counters = last.iter().flat_map(|last| &last.counters);
+    let since = counters
+        .filter(|counter| counter.queryid == id)
+        .map(|counter| QuerySince {
+            role: counter.role.clone(),
+            since: counter.since.or(last.as_ref().and_then(|last| last.reset_at)),
+            calls: counter.sums.calls,
+            mean_ms: Sums::from(&counter.sums).mean_ms().unwrap_or_default(),
+            min_ms: counter.min_ms,
+            max_ms: counter.max_ms,
+            stddev_ms: counter.stddev_ms,
+        })
+        .collect();
+    Ok(QueryDetail {
+        target: target.name().to_owned(),
+        database: target.database().to_owned(),
+        statement,
+        coverage: numbers.coverage,
+        by_role,
+        since,
+        first_seen_at: store::texts(pool, database, &[id])
+            .await?
+            .first()
+            .map(|text| text.first_seen_at),
+        threshold_ms: threshold(engine),
+    })
+}
+
+pub(super) async fn history(
+    engine: &Engine,
+    target: &Target,
+    id: i64,
+    range: Range,
+    before: bool,
+) -> Result<HistoryView> {
+    let pool = engine.store();
+    let database = fresh(engine, target).await?;
+    let stretch = Stretch::new(range, store::now(pool).await?)?;
+    let measured = store::steps(pool, database, stretch, id).await?;
+    let week = match before {
+        true => {
+            let week = Stretch {
+                from: stretch.from - TimeDelta::weeks(1),
+                to: stretch.to - TimeDelta::weeks(1),
+                ..stretch
+            };
+            Some((week, store::steps(pool, database, week, id).await?))
+        }
+        false => None,
+    };
+    let (looked_at, trouble) = store::last_turn(pool, database).await?;
+    Ok(HistoryView {
+        target: target.name().to_owned(),
+        from: stretch.from,
+        to: stretch.to,
+        step_s: stretch.step.into(),
+        charts: charts(stretch, &measured, week.as_ref()),
+        marks: Vec::new(),
+        sampled_at: looked_at,
+        trouble,
+        since: None,
+    })
+}
+
+/// A line: its key and label, and its value by the sums and the seconds of a step.
+type Line = (&'static str, &'static str, fn(&Sums, f64) -> Option<f64>);
+
+fn charts(stretch: Stretch, measured: &[Measured], week: Option<&(Stretch, Vec<Measured>)>) -> Vec<Chart> {
+    let plans: [(&str, &str, Unit, &[Line]); 6] = [
+        (
+            "calls",
+            "Calls a second",
+            Unit::PerSecond,
+            &[("calls", "Calls", |sums, seconds| {
+                Some(sums.calls as f64 / seconds)
+            })],
+        ),
+        (
+            "mean",
+            "Mean time of a call",
+            Unit::Milliseconds,
+            &[("mean", "Mean", |sums, _| sums.mean_ms())],
+        ),
+        (
+            "time",
+            "Time in each second",
+            Unit::Milliseconds,
+            &[("time", "Time", |sums, seconds| Some(sums.total_ms / seconds))],
+        ),
+        (
+            "rows",
+            "Rows a second",
+            Unit::PerSecond,
+            &[("rows", "Rows", |sums, seconds| Some(sums.rows as f64 / seconds))],
+        ),
+        (
+            "blocks",
+            "Blocks a second",
+            Unit::PerSecond,
+            &[
+                ("read", "Read", |sums, seconds| Some(sums.read as f64 / seconds)),
+                ("written", "Written", |sums, seconds| {
+                    Some(sums.written as f64 / seconds)
+                }),
+                ("temp", "Temporary", |sums, seconds| {
+                    Some(sums.temp as f64 / seconds)
+                }),
+            ],
+        ),
+        (
+            "wal",
+            "Write-ahead log",
+            Unit::BytesPerSecond,
+            &[("wal", "WAL", |sums, seconds| {
+                Some(sums.wal_bytes as f64 / seconds)
+            })],
+        ),
+    ];
+    plans
+        .into_iter()
+        .map(|(key, title, unit, lines)| {
+            let series = lines.iter().map(|(key, label, of)| Series {
+                key: (*key).to_owned(),
+                label: (*label).to_owned(),
+                values: values(stretch, measured, *of),
+                before: week.map(|(stretch, measured)| values(*stretch, measured, *of)),
+            });
+            Chart {
+                key: key.to_owned(),
+                title: title.to_owned(),
+                unit,
+                stacked: false,
+                series: series.collect(),
+                limit: None,
+                note: None,
+                missing: None,
+            }
+        })
+        .collect()
+}
+
+/// A line's values by step. What was measured over several steps, because nobody looked meanwhile, is the same in each; where
+/// the statement was not among those that are kept, it did nothing only when all are.
+fn values(stretch: Stretch, measured: &[Measured], of: fn(&Sums, f64) -> Option<f64>) -> Vec<Option<f64>> {
+    let step = TimeDelta::seconds(stretch.step.into());
+    let count = (stretch.to - stretch.from).num_seconds() / i64::from(stretch.step).max(1);
+    let mut values = vec![None; usize::try_from(count).unwrap_or_default()];
+    for measured in measured.iter().filter(|measured| measured.seconds > 0.0) {
+        let value = match (&measured.sums, measured.others) {
+            (Some(sums), _) => of(sums, measured.seconds),
+            (None, false) => of(&Sums::default(), measured.seconds),
+            (None, true) => None,
+        };
+        let mut at = measured.at;
+        loop {
+            let place = (at - stretch.from).num_seconds().div_euclid(stretch.step.into());
+            if let Some(slot) = usize::try_from(place)
+                .ok()
+                .and_then(|place| values.get_mut(place))
+            {
+                // What was measured of a step by itself stands before what reaches into it.
+                if at == measured.at || slot.is_none() {
+                    *slot = value;
+                }
+            }
+            at -= step;
+            // Whole steps only: one that was measured in part has a value of its own.
+            if at < measured.since || at < stretch.from {
+                break;
+            }
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_nothing_only_where_every_statement_is_known() {
+        let minute = |minute: i64| DateTime::UNIX_EPOCH + TimeDelta::minutes(minute);
+        let measured = |at, since, until, calls: Option<i64>, others| Measured {
+            at: minute(at),
+            since: minute(since),
+            seconds: ((until - since) * 60) as f64,
+            sums: calls.map(|calls| Sums {
+                calls,
+                ..Sums::default()
+            }),
+            others,
+        };
+        let stretch = Stretch {
+            from: minute(0),
+            to: minute(35),
+            step: 300,
+        };
+        let measured = [
+            measured(0, 0, 5, Some(300), true),
+            measured(5, 5, 10, None, false),
+            measured(10, 10, 15, None, true),
+            // Nobody looked between minute 15 and 30.
+            measured(25, 15, 30, Some(900), true),
+        ];
+        let calls = values(stretch, &measured, |sums, seconds| {
+            Some(sums.calls as f64 / seconds)
+        });
+        let one = Some(1.0);
+        assert_eq!(calls, [one, Some(0.0), None, one, one, one, None]);
+    }
+}
