@@ -42,6 +42,7 @@ pub mod live;
 pub mod migration;
 pub mod optimize;
 pub mod parts;
+pub mod query;
 pub mod rpc;
 pub mod schedule;
 pub mod session;
@@ -99,6 +100,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("db/:target/activity") view={Lazy::<parts::ActivityPage>::new()} />
                     <Route path=path!("db/:target/explain") view={Lazy::<parts::ExplainPage>::new()} />
                     <Route path=path!("db/:target/explain/:id") view={Lazy::<parts::PlanPage>::new()} />
+                    <Route path=path!("db/:target/queries") view={Lazy::<parts::QueriesPage>::new()} />
+                    <Route path=path!("db/:target/queries/:queryid") view={Lazy::<parts::QueryPage>::new()} />
                     <Route path=path!("db/:target/migrations") view={Lazy::<parts::MigrationsPage>::new()} />
                     <Route path=path!("db/:target/optimize") view={Lazy::<parts::OptimizePage>::new()} />
                     <Route path=path!("db/:target/backups") view={Lazy::<parts::BackupsPage>::new()} />

@@ -94,6 +94,7 @@ parts! {
     migration, load_migration, show_migration: 0 MigrationsPage = crate::migration::MigrationsPage;
     optimize, load_optimize, show_optimize: 0 OptimizePage = crate::optimize::OptimizePage;
     schedule, load_schedule, show_schedule: 0 SchedulePage = crate::schedule::SchedulePage;
+    query, load_query, show_query: 0 QueriesPage = crate::query::QueriesPage, 1 QueryPage = crate::query::QueryPage;
     restore, load_restore, show_restore: 0 RestorePage = crate::backup::RestorePage;
     settings, load_settings, show_settings: 0 SettingsPage = crate::session::SettingsPage;
     stats, load_stats, show_stats: 0 TablesPage = crate::stats::TablesPage, 1 TablePage = crate::stats::TablePage;
@@ -116,6 +117,7 @@ impl Part {
             ["db", _, "tables"] | ["db", _, "tables", _, _] => Self::stats,
             ["db", _, "activity"] => Self::activity,
             ["db", _, "explain"] | ["db", _, "explain", _] => Self::explain,
+            ["db", _, "queries"] | ["db", _, "queries", _] => Self::query,
             ["db", _, "migrations"] => Self::migration,
             ["db", _, "optimize"] => Self::optimize,
             ["db", _, "backups", "new"] => Self::choose,
@@ -255,6 +257,8 @@ mod tests {
             "/db/a/activity",
             "/db/a/explain",
             "/db/a/explain/0190",
+            "/db/a/queries",
+            "/db/a/queries/-4711",
             "/db/a/migrations",
             "/db/a/optimize",
             "/db/a/backups",

@@ -49,7 +49,7 @@ test('Ctrl-K goes to a page, a database or a job by a few letters', async ({ pag
 test('keys go to each area, to the search and to their own list, and not while one types', async ({ page }) => {
   await open(page, '/');
   for (const [key, path] of [
-    ['o', `/db/${target}/`], ['t', `/db/${target}/tables`], ['y', `/db/${target}/activity`], ['e', `/db/${target}/explain`], ['m', `/db/${target}/migrations`], ['p', `/db/${target}/optimize`],
+    ['o', `/db/${target}/`], ['t', `/db/${target}/tables`], ['q', `/db/${target}/queries`], ['y', `/db/${target}/activity`], ['e', `/db/${target}/explain`], ['m', `/db/${target}/migrations`], ['p', `/db/${target}/optimize`],
     ['b', `/db/${target}/backups`], ['a', '/audit'], ['j', '/jobs'], ['s', '/settings'], ['h', '/'], ['t', `/db/${target}/tables`],
   ] as const) {
     // The letter has to come soon after the g, for which a busy machine may be too slow the first time.

@@ -36,6 +36,7 @@ export const PAGES: Shown[] = [
   page('charts', `${db}/history`, 'Charts', 'Transactions', 'Connections', 'Values'),
   page('tables', `${db}/tables`, 'Tables', 'ari_snapshots', '20.0 k', '10 tables'),
   page('table', `${db}/tables/public/ari_snapshots`, 'ari_snapshots', 'idx_ari_score', 'decision_quality', 'ari_snapshots_user_id_fkey'),
+  page('queries', `${db}/queries`, 'Queries', 'statements', 'Share', 'ari_snapshots'),
   page('activity', `${db}/activity`, 'Activity', 'Sessions', 'in this database', 'What keeps dead rows'),
   page('explain', `${db}/explain`, 'Explain', 'One statement that reads or changes rows', 'What EXPLAIN printed', 'Kept plans'),
   missing('plan that is none', `${db}/explain/00000000-0000-0000-0000-000000000000`, 'There is no such plan', 'below Explain'),

@@ -12,7 +12,7 @@ const assets = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../targe
 /** The navigation's links, with the area whose part they need. */
 const LINKS = [
   ['Overview', 'overview', `/db/${target}/`], ['Charts', 'history', `/db/${target}/history`], ['Tables', 'stats', `/db/${target}/tables`],
-  ['Activity', 'activity', `/db/${target}/activity`], ['Explain', 'explain', `/db/${target}/explain`], ['Migrations', 'migration', `/db/${target}/migrations`], ['Optimize', 'optimize', `/db/${target}/optimize`],
+  ['Queries', 'query', `/db/${target}/queries`], ['Activity', 'activity', `/db/${target}/activity`], ['Explain', 'explain', `/db/${target}/explain`], ['Migrations', 'migration', `/db/${target}/migrations`], ['Optimize', 'optimize', `/db/${target}/optimize`],
   ['Import', 'imports', `/db/${target}/import`], ['Backups', 'backup', `/db/${target}/backups`], ['Audit', 'audit', '/audit'],
   ['Jobs', 'jobs', '/jobs'], ['Settings', 'settings', '/settings'],
 ] as const;

@@ -66,7 +66,7 @@ test('a viewer sees all and is offered no act, and is refused the acts all the s
   await open(page, '/settings');
   await expect(page.getByRole('heading', { name: 'Users' })).toHaveCount(0);
   const all: [string, string | RegExp][] = [
-    ['', WELL], ['migrations', 'Up to date'], ['optimize', 'All there'], ['backups', 'Read back whole'], ['tables', 'ari_snapshots'],
+    ['', WELL], ['migrations', 'Up to date'], ['optimize', 'All there'], ['backups', 'Read back whole'], ['tables', 'ari_snapshots'], ['queries', 'ari_snapshots'],
   ];
   for (const [path, shows] of all) {
     await open(page, `/db/${target}/${path}`);

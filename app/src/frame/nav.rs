@@ -69,6 +69,13 @@ pub static AREAS: [Area; 12] = [
         icon: icons::Tables,
     },
     Area {
+        name: "Queries",
+        group: Group::Observe,
+        page: "queries",
+        key: "q",
+        icon: icons::Queries,
+    },
+    Area {
         name: "Activity",
         group: Group::Observe,
         page: "activity",

@@ -9,6 +9,8 @@ mod range;
 mod scale;
 mod spark;
 
+pub use charts::ChartsProps;
 pub use known::{HistoryCharts, use_history};
-pub use page::HistoryPage;
+pub use page::{HistoryPage, Values};
+pub use range::{RangeBar, use_range};
 pub use spark::Sparkline;

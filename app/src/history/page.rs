@@ -62,7 +62,12 @@ pub fn HistoryPage() -> impl IntoView {
 
 /// A chart's values, newest first.
 #[component]
-fn Values(view: HistoryView, only: String) -> impl IntoView {
+pub fn Values(
+    /// The charts.
+    view: HistoryView,
+    /// The key of the chart.
+    only: String,
+) -> impl IntoView {
     let Some(chart) = view.charts.iter().find(|chart| chart.key == only) else {
         return view! { <EmptyState title="There is no such chart" hint="Go back to all charts and choose one." /> }.into_any();
     };

@@ -30,6 +30,9 @@ pub fn RangeBar(
     range: Memo<Range>,
     /// Whether the week before is drawn too.
     before: Memo<bool>,
+    /// Whether the week before can be drawn too.
+    #[prop(default = true)]
+    week: bool,
 ) -> impl IntoView {
     let here = use_here();
     let clock = use_clock();
@@ -91,10 +94,15 @@ pub fn RangeBar(
             Some(format!("{} to {} UTC", from.format(form), to.format(form)))
         }
     };
-    let week = {
+    let week = week.then(|| {
         let here = here.clone();
-        move || here.with(&[("before", (!before.get()).then(|| "1".to_owned()))])
-    };
+        let link = move || here.with(&[("before", (!before.get()).then(|| "1".to_owned()))]);
+        view! {
+            <a class="chip" href=link aria-current=move || before.get().then_some("true")>
+                "Week before"
+            </a>
+        }
+    });
     view! {
         <nav class="ranges" aria-label="Range">
             {spans}
@@ -106,9 +114,7 @@ pub fn RangeBar(
             <a class="chip" href=later hidden=move || matches!(range.get(), Range::Last(_))>
                 "Later"
             </a>
-            <a class="chip" href=week aria-current=move || before.get().then_some("true")>
-                "Week before"
-            </a>
+            {week}
         </nav>
     }
 }

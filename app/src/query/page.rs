@@ -1,0 +1,166 @@
+//! The statements of a managed database, what costs most first.
+
+use contract::{
+    format::{self, milliseconds},
+    query::{MOST_QUERIES, QueriesQuery, QueriesView, QuerySort},
+};
+use leptos::prelude::*;
+
+use super::{
+    api::list_queries,
+    cover::{Covers, Hints, missing},
+    rows::{COLUMNS, Statements, csv_row},
+};
+use crate::{
+    address::{use_query, use_target, use_typed_query},
+    history::{RangeBar, use_range},
+    ui::{
+        CopyCommand, CsvButton, FilterSelect, Icon, Keep, Menu, PageHead, SearchBox, Sort, at_hand, command,
+        icons, use_sort,
+    },
+};
+
+/// The statements by what they cost; range, order and filters are in the URL.
+#[component]
+pub fn QueriesPage() -> impl IntoView {
+    let target = use_target();
+    let (range, before) = use_range();
+    let (search, role, tag) = (use_query("q"), use_query("role"), use_query("tag"));
+    let least = use_typed_query::<i64>("min");
+    let sort = use_sort(QuerySort::default().name(), true);
+    let query = Memo::new(move |_| QueriesQuery {
+        target: target.get(),
+        range: range.get(),
+        sort: sort.with(|sort| sort.key.parse().unwrap_or_default()),
+        ascending: sort.with(|sort| !sort.descending),
+        search: search.get(),
+        role: role.get(),
+        tag: tag.get(),
+        min_mean_ms: least.get(),
+        limit: MOST_QUERIES,
+    });
+    let queries = Resource::new(move || query.get(), list_queries);
+    let rows = Callback::new(move |()| match at_hand(queries) {
+        Some(Ok(view)) => view.statements.iter().map(csv_row).collect(),
+        _ => Vec::new(),
+    });
+    let as_command = Signal::derive(move || {
+        let query = query.get();
+        let mut words = vec![
+            "queries".to_owned(),
+            "--by".to_owned(),
+            query.sort.name().to_owned(),
+        ];
+        if let contract::history::Range::Last(span) = query.range {
+            words.extend(["--range".to_owned(), span.name().to_owned()]);
+        }
+        for (flag, value) in [
+            ("--search", &query.search),
+            ("--role", &query.role),
+            ("--tag", &query.tag),
+        ] {
+            words.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
+        }
+        words.extend(
+            query
+                .min_mean_ms
+                .into_iter()
+                .flat_map(|least| ["--min-mean".to_owned(), least.to_string()]),
+        );
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        command(&words, &query.target)
+    });
+    let facts = move || {
+        view! {
+            <Transition fallback=|| "What the statements cost.">
+                {move || {
+                    queries
+                        .get()
+                        .and_then(Result::ok)
+                        .map(|view| {
+                            view! {
+                                <Covers coverage=view.coverage />
+                                " · "
+                                {format::exact(view.whole.calls)}
+                                " calls took "
+                                {milliseconds(view.whole.total_ms)}
+                            }
+                        })
+                }}
+            </Transition>
+        }
+    };
+    view! {
+        <PageHead title="Queries" tab=Signal::derive(move || format!("Queries of {}", target.get())) facts>
+            <CsvButton file=Signal::derive(move || format!("queries-{}.csv", target.get())) columns=&COLUMNS rows />
+            <Menu id="queries-menu" label="More acts" button=|| view! { <Icon icon=icons::More /> }>
+                <CopyCommand command=as_command />
+            </Menu>
+        </PageHead>
+        <RangeBar range before week=false />
+        <Keep resource=queries main=true let:view>
+            <Found view sort />
+        </Keep>
+    }
+    .into_any()
+}
+
+#[component]
+fn Found(view: Signal<QueriesView>, sort: Memo<Sort>) -> impl IntoView {
+    let choices = |names: &[String]| -> Vec<(String, String)> {
+        names.iter().map(|name| (name.clone(), name.clone())).collect()
+    };
+    let roles = Signal::derive(move || view.with(|view| choices(&view.roles)));
+    let tags = Signal::derive(move || view.with(|view| choices(&view.tags)));
+    let times = Signal::derive(move || {
+        let threshold = view.with(|view| view.threshold_ms);
+        vec![
+            (
+                threshold.to_string(),
+                format!("{} ms, the threshold", format::exact(threshold)),
+            ),
+            ("100".to_owned(), "100 ms".to_owned()),
+            ("10".to_owned(), "10 ms".to_owned()),
+        ]
+    });
+    let hints = move || {
+        let (hints, trouble) = view.with(|view| (view.hints.clone(), view.trouble.clone()));
+        view! { <Hints hints trouble /> }
+    };
+    view! {
+        {hints}
+        <section class="card">
+            <SearchBox placeholder="Filter statements…" own=&["role", "tag", "min"]>
+                <FilterSelect key="min" label="Mean at least" choices=times />
+                <FilterSelect key="role" label="Role" choices=roles />
+                <FilterSelect key="tag" label="Tag" choices=tags />
+            </SearchBox>
+            <p class="cb muted small">{move || view.with(note)}</p>
+            {move || view! { <Statements view=view.get() sort /> }}
+        </section>
+    }
+    .into_any()
+}
+
+/// How many there are, and what is not in them.
+fn note(view: &QueriesView) -> String {
+    let shown = i64::try_from(view.statements.len()).unwrap_or(i64::MAX);
+    let (matching, all) = (format::exact(view.matching), format::exact(view.all));
+    let mut words = vec![match (shown == view.matching, view.matching == view.all) {
+        (true, true) => format!("{all} statements."),
+        (true, false) => format!("{matching} of {all} statements."),
+        (false, _) => format!("The first {} of {matching} statements.", format::exact(shown)),
+    }];
+    words.extend(missing(&view.coverage));
+    if view.others.calls > 0 {
+        words.push(format!(
+            "{} calls of {} were of statements too small to be kept one by one.",
+            format::exact(view.others.calls),
+            milliseconds(view.others.total_ms)
+        ));
+    }
+    if !view.tags.is_empty() {
+        words.push("Tags are those of the call with which the server began to count.".to_owned());
+    }
+    words.join(" ")
+}
