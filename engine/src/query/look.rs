@@ -16,6 +16,8 @@ use crate::{Engine, Result, target::Target};
 const AT_ONCE: usize = 8;
 /// How many statements of one look are kept by time; by the other measures a quarter of it each.
 pub(super) const GREATEST: usize = 100;
+/// The same of what the server had counted before the console measured anything.
+pub(super) const AT_FIRST: usize = 800;
 /// Between two looks that nobody asked for. The sampler comes once a minute.
 const EVERY: i32 = 290;
 /// Between two looks while somebody reads the page.
@@ -86,15 +88,14 @@ async fn look(engine: &Engine, target: &Target, database: i64, taken_at: Instant
     let before =
         before.filter(|before| before.taken_at < taken_at && difference::are_comparable(before, &now));
     let difference = before.map(|before| (before.taken_at, difference::between(&before, &now)));
-    let (since, mut deltas) = match difference {
+    let (since, deltas) = match difference {
         Some((since, difference)) => (
             Some((since, difference.evictions, difference.incomplete)),
-            difference.deltas,
+            difference::greatest(difference.deltas, GREATEST),
         ),
         // Nothing to compare with yet: the page shows what was counted until now, with these texts.
-        None => (None, now.deltas()),
+        None => (None, difference::greatest(now.deltas(), AT_FIRST)),
     };
-    deltas = difference::greatest(deltas, GREATEST);
     let ids: Vec<i64> = deltas.iter().map(|delta| delta.queryid).collect();
     let unknown = store::without_text(pool, database, &ids).await?;
     let texts = texts(target, &setup, &unknown).await?;

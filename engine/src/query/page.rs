@@ -128,7 +128,7 @@ pub(super) async fn measured(engine: &Engine, database: i64, stretch: Stretch) -
 
 async fn until_now(engine: &Engine, database: i64, mut numbers: Numbers) -> Result<Numbers> {
     if let Some(last) = store::last(engine.store(), database).await? {
-        numbers.deltas = difference::greatest(last.deltas(), look::GREATEST);
+        numbers.deltas = difference::greatest(last.deltas(), look::AT_FIRST);
         numbers.coverage = Coverage {
             from: last.reset_at,
             to: Some(last.taken_at),
