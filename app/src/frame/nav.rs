@@ -46,7 +46,7 @@ pub struct Area {
 }
 
 /// Every area, in the order of the navigation.
-pub static AREAS: [Area; 12] = [
+pub static AREAS: [Area; 13] = [
     Area {
         name: "Overview",
         group: Group::Observe,

@@ -75,41 +75,6 @@ impl Queries<'_> {
     }
 }
 
-/// A statement as it is kept.
-#[expect(dead_code, reason = "who explains a statement asks for it")]
-pub(crate) struct Statement {
-    /// Its number in pg_stat_statements.
-    pub queryid: i64,
-    /// Its text with `$1` for values; `…` where the server had left a value in it.
-    pub text: String,
-    /// Whether that is all of the text.
-    pub whole: bool,
-    /// The name of the database that it runs in.
-    pub database: String,
-}
-
-/// The text of a statement of a managed database, from the store.
-///
-/// # Errors
-/// `NotFound` for a statement whose text is not kept; the store's failures.
-#[expect(dead_code, reason = "who explains a statement asks for it")]
-pub(crate) async fn statement(
-    engine: &Engine,
-    target: &crate::target::Target,
-    queryid: &str,
-) -> Result<Statement> {
-    let id = number(queryid)?;
-    let database = target.database_id(true).await?;
-    let kept = store::texts(engine.store(), database, &[id]).await?.pop();
-    let kept = kept.ok_or_else(|| no_such(queryid))?;
-    Ok(Statement {
-        queryid: id,
-        text: kept.text,
-        whole: kept.whole,
-        database: target.database().to_owned(),
-    })
-}
-
 /// The room that statements take in the store, and the most that it comes to for so many databases; an estimate.
 ///
 /// # Errors
