@@ -70,6 +70,24 @@ fn block(name: &str) -> Vec<String> {
         .collect()
 }
 
+#[test]
+fn the_composed_store_is_made_by_the_statements_of_the_document() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../compose.yaml");
+    let compose = std::fs::read_to_string(path).unwrap();
+    let script = compose.split("<<'SQL'\n").nth(1).unwrap();
+    let script = script.split("\n      SQL\n").next().unwrap();
+    let made: Vec<String> = script
+        .split(';')
+        .map(str::trim)
+        .filter(|statement| !statement.is_empty())
+        .map(|statement| statement.replace(":'password'", "'another long sentence'"))
+        .collect();
+    assert_eq!(made, block("store"));
+    // The console logs in to its store as that role, and to the managed database as another.
+    assert!(compose.contains("PGSTEWARD_STORE_URL: postgresql://steward_store:"));
+    assert!(!compose.contains("DATABASE_URL: postgresql://steward_store:"));
+}
+
 struct Walk {
     names: Names,
     cluster: &'static Cluster,

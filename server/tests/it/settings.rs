@@ -20,7 +20,7 @@ fn the_example_file_names_every_setting_and_no_other() {
     let known: Vec<&str> = SETTINGS
         .iter()
         .map(|setting| setting.name)
-        .chain(["POSTGRES_PASSWORD"])
+        .chain(["POSTGRES_PASSWORD", "STORE_PASSWORD"])
         .collect();
     assert_eq!(
         named, known,
