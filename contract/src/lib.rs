@@ -10,6 +10,7 @@ pub mod activity;
 pub mod alarm;
 pub mod audit;
 pub mod backup;
+pub mod command;
 pub mod console;
 pub mod deployment;
 pub mod explain;

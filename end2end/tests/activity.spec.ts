@@ -40,3 +40,53 @@ test('the first cause of a wait is seen, ended by click, and seen gone', async (
   await expect(entries.first()).toContainText(`pid ${held.pid}`);
   await expect(entries.first()).toContainText('The session is ended');
 });
+
+test('a refresh that fails leaves what is known, with its age and the reason, and a hidden tab asks for nothing', async ({ page, listener }) => {
+  let asked = 0;
+  let away = false;
+  await page.route('**/rpc/view_activity', async (route) => {
+    asked += 1;
+    if (away) await route.abort('connectionfailed');
+    else await route.continue();
+  });
+  listener.expect(/view_activity|ERR_CONNECTION/);
+  await open(page, `/db/${target}/activity`);
+  const sessions = page.getByRole('region', { name: 'Sessions' });
+  await expect(sessions.locator('tbody tr').first()).toBeVisible();
+  await expect.poll(() => asked).toBeGreaterThan(0);
+  const shown = await sessions.locator('tbody tr').count();
+
+  away = true;
+  const strip = page.getByRole('main').getByRole('status').filter({ hasText: 'Not up to date' });
+  await expect(strip).toContainText('What is shown came');
+  await expect(strip).toContainText('The console cannot be reached.');
+  expect(await sessions.locator('tbody tr').count()).toBe(shown);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Activity');
+  // Another question has no answer yet: the old one would be none to it.
+  await page.getByRole('link', { name: 'All databases' }).click();
+  await expect(sessions).toBeHidden();
+  await expect(page.getByRole('main').getByRole('alert')).toContainText('The console cannot be reached.');
+
+  away = false;
+  await expect(sessions.locator('tbody tr').first()).toBeVisible();
+  await expect(strip).toBeHidden();
+
+  await page.evaluate(() => Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true }));
+  await page.waitForTimeout(2_500);
+  const before = asked;
+  await page.waitForTimeout(5_000);
+  expect(asked).toBe(before);
+  await page.evaluate(() => Reflect.deleteProperty(document, 'visibilityState'));
+  await expect.poll(() => asked).toBeGreaterThan(before);
+});
+
+test('an act is copied as the command that does it', async ({ page }) => {
+  const held = await Holder.begin('select 1');
+  await open(page, `/db/${target}/activity?q=end2end`);
+  const row = page.getByRole('region', { name: 'Sessions' }).getByRole('row').filter({ hasText: String(held.pid) });
+  await row.getByRole('button', { name: `Terminate… pid ${held.pid}` }).click();
+  const copy = page.getByRole('dialog').getByRole('button', { name: 'Copy as command' });
+  await expect(copy).toHaveAttribute('title', `pgsteward activity terminate ${held.pid} --target ${target}`);
+  await page.getByRole('dialog').getByRole('button', { name: 'Let it be' }).click();
+  await held.release();
+});

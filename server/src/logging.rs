@@ -210,6 +210,36 @@ mod tests {
     }
 
     #[test]
+    fn a_name_in_a_field_or_a_span_makes_no_line_of_its_own() {
+        for name in [
+            "a\nb",
+            "a\r\nb",
+            "\u{1b}[31mred\u{1b}]0;title\u{7}",
+            "\u{9b}2J",
+            "\u{85}next",
+            "\u{202e}gpj.exe",
+            "\u{2028}x",
+            "\u{2067}x",
+            "x\ty",
+            "\0",
+        ] {
+            let log = logged("info", || {
+                let span = tracing::info_span!("job", target = name, table = %name, debug = ?name);
+                span.in_scope(|| tracing::error!(table = %name, user = name, "{name} failed"));
+            });
+            let obeyed = |c: char| {
+                (c.is_control() && c != '\n')
+                    || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            };
+            assert!(
+                log.lines().count() == 1 && !log.contains(obeyed),
+                "{name:?}: {log:?}"
+            );
+            assert_eq!(log.matches('\n').count(), 1, "{log:?}");
+        }
+    }
+
+    #[test]
     fn notices_of_a_server_are_never_written() {
         for filter in ["info", "trace", "sqlx=trace", "sqlx::postgres::notice=trace"] {
             let log = logged(filter, || {

@@ -2,6 +2,7 @@
 
 use contract::{
     activity::{EndSession, EndedSession, SessionAct, SessionKey, SessionStat},
+    command::Act,
     session::Permission,
 };
 use leptos::prelude::*;
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     rpc::ApiError,
     session::use_may,
-    ui::{ConfirmDialog, needs_script, use_toasts},
+    ui::{ConfirmDialog, CopyCommand, needs_script, use_toasts},
 };
 
 /// What is asked about: the act and the session as it was shown then.
@@ -145,6 +146,15 @@ pub fn EndDialog(
         }
         .to_owned()
     });
+    let command = Signal::derive(move || {
+        let asked = about.with(|about| about.as_ref().map(|(act, session)| (*act, session.key.pid)));
+        asked
+            .map(|(act, pid)| {
+                let target = &target.get();
+                Act::End { target, act, pid }.line()
+            })
+            .unwrap_or_default()
+    });
     view! {
         <ConfirmDialog
             open
@@ -163,6 +173,9 @@ pub fn EndDialog(
         >
             {move || about.get().map(|(_, session)| view! { <Facts session /> })}
             <p>{move || consequence.get()}</p>
+            <div class="row">
+                <CopyCommand class="btn sm" command />
+            </div>
         </ConfirmDialog>
     }
     .into_any()

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     address::{use_query, use_target, use_typed_query},
-    ui::{At, CsvLoadButton, CsvRows, Keep, PageHead, needs_script, use_sort},
+    ui::{At, CsvLoadButton, CsvRows, Keep, PageHead, load_by, needs_script, use_sort},
 };
 
 /// How often the page looks again while it is seen.
@@ -43,7 +43,7 @@ pub fn ActivityPage() -> impl IntoView {
         descending: sort.with(|sort| sort.descending),
         page: page.get().unwrap_or(1),
     });
-    let activity = Resource::new(move || query.get(), view_activity);
+    let activity = load_by(query, view_activity);
     let paused = RwSignal::new(false);
     let asked = Asked::new();
     Effect::new(move || {
@@ -76,7 +76,7 @@ pub fn ActivityPage() -> impl IntoView {
             <Pause paused />
             <CsvLoadButton file=Signal::derive(move || format!("sessions-{}.csv", target.get())) columns=&COLUMNS load />
         </PageHead>
-        <Keep resource=activity main=true let:now>
+        <Keep resource=activity main=true of=Signal::derive(move || query.with(|query| format!("{query:?}"))) let:now>
             <div class="stack">
                 <Headline now asked />
                 <Tree now asked />

@@ -19,7 +19,7 @@ use crate::{
     clock::use_clock,
     frame::use_current_target,
     rpc::ApiError,
-    ui::{CsvLoadButton, EmptyState, Load, PageHead, Tab, Tabs},
+    ui::{CsvLoadButton, EmptyState, Load, PageHead, Tab, Tabs, load_by},
 };
 
 /// The columns of the file.
@@ -51,13 +51,10 @@ pub fn AuditPage() -> impl IntoView {
     let now = move |asked: Result<(AuditQuery, Option<i64>), Fault>| {
         asked.map(|(query, seconds)| query::since(query, seconds, clock.now_untracked()))
     };
-    let page = Resource::new(
-        move || asked.get(),
-        move |asked| {
-            let query = now(asked);
-            async move { list_audit(query.map_err(ApiError)?).await }
-        },
-    );
+    let page = load_by(asked, move |asked| {
+        let query = now(asked);
+        async move { list_audit(query.map_err(ApiError)?).await }
+    });
     let of_target = Memo::new(move |_| url.with(|url| url.get("source").as_deref() == Some("target")));
     let export = Callback::new(move |()| {
         let query = now(asked.get_untracked());

@@ -2,6 +2,7 @@
 
 use contract::{
     backup::{BackupList, BackupView, Proof, VerifySpec},
+    command::Act,
     format,
     retention::{Mark, MarkBackup},
     session::Permission,
@@ -15,7 +16,7 @@ use crate::{
     rpc::ApiError,
     schedule::api::mark_backup,
     session::use_may,
-    ui::{CopyCommand, Icon, Menu, command, icons, needs_script, use_toasts},
+    ui::{CopyCommand, Icon, Menu, icons, needs_script, use_toasts},
 };
 
 /// Download, verify, pin, delete, in a menu; what the role may not do is left out.
@@ -80,7 +81,10 @@ pub fn Acts(
     let may_verify = use_may(Permission::BackUp);
     let verify = may_verify.then(|| {
         needs_script("Verify");
-        let command = Signal::derive(move || command(&["backup", "verify", &id.to_string()], &target.get()));
+        let command = Signal::derive(move || {
+            let (target, level) = (&target.get(), Proof::ReadBack);
+            Act::Verify { target, id, level }.line()
+        });
         view! {
             <button
                 class="menu-item"

@@ -2,6 +2,7 @@
 
 use contract::{
     backup::{BackupSpec, Compression, Part},
+    command::Act,
     session::Permission,
     stats::{TABLES_PER_PAGE, TablePage, TableQuery, TableSort, TableStat},
 };
@@ -15,8 +16,8 @@ use crate::{
     session::use_may,
     stats::api::list_tables,
     ui::{
-        Bytes, CopyCommand, EmptyState, FaultView, Icon, Load, Menu, PageHead, Pager, SearchBox, command,
-        icons, needs_script,
+        Bytes, CopyCommand, EmptyState, FaultView, Icon, Load, Menu, PageHead, Pager, SearchBox, icons,
+        load_by, needs_script,
     },
 };
 
@@ -39,7 +40,7 @@ pub fn ChoosePage() -> impl IntoView {
         all: true,
         look: None,
     });
-    let tables = Resource::new(move || query.get(), list_tables);
+    let tables = load_by(query, list_tables);
     view! {
         <PageHead
             title="Back up parts"
@@ -81,7 +82,7 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
         compression: compression.get(),
     };
     let nothing = Memo::new(move |_| chosen.with(Vec::is_empty));
-    let as_command = Signal::derive(move || as_command(&spec()));
+    let as_command = Signal::derive(move || Act::BackUp(&spec()).line());
     let parts = move || {
         let parts = chosen.get();
         parts
@@ -252,21 +253,6 @@ fn choose(chosen: &mut Vec<Part>, part: Part, takes: bool) {
     }
 }
 
-fn as_command(spec: &BackupSpec) -> String {
-    let mut words = vec!["backup".to_owned(), "create".to_owned()];
-    for part in &spec.only {
-        match part.table {
-            Some(_) => words.extend(["--table".to_owned(), part.argument()]),
-            None => words.extend(["--schema".to_owned(), part.schema.clone()]),
-        }
-    }
-    if spec.compression != Compression::default() {
-        words.extend(["--compression".to_owned(), spec.compression.name().to_owned()]);
-    }
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    command(&words, &spec.target)
-}
-
 fn words(compression: Compression) -> &'static str {
     match compression {
         Compression::Usual => "As pg_dump does unasked",
@@ -299,18 +285,5 @@ mod tests {
         assert_eq!(chosen, [part("b", Some("t"))]);
         choose(&mut chosen, part("c", None), true);
         assert_eq!(chosen, [part("c", None)]);
-    }
-
-    #[test]
-    fn the_command_takes_the_same() {
-        let spec = BackupSpec {
-            only: vec![part("sales", Some("orders")), part("a.b", Some("C\"d"))],
-            compression: Compression::Zstd,
-            ..BackupSpec::whole("main")
-        };
-        assert_eq!(
-            as_command(&spec),
-            "pgsteward backup create --table sales.orders --table '\"a.b\".\"C\"\"d\"' --compression zstd --target main"
-        );
     }
 }

@@ -3,6 +3,7 @@
 use contract::{
     Instant,
     backup::{BackupList, BackupSpec},
+    command::Act,
     format,
     jobs::{JobKind, JobView},
     session::Permission,
@@ -23,7 +24,7 @@ use crate::{
     rpc::ApiError,
     session::use_may,
     ui::{
-        Ago, Bytes, CopyCommand, Duration, EmptyState, Icon, Keep, Menu, PageHead, command, icons, in_part,
+        Ago, Bytes, CopyCommand, Duration, EmptyState, Icon, Keep, Menu, PageHead, icons, in_part, load_by,
         needs_script, use_toasts,
     },
 };
@@ -32,9 +33,9 @@ use crate::{
 #[component]
 pub fn BackupsPage() -> impl IntoView {
     let target = use_target();
-    let list = Resource::new(move || target.get(), list_backups);
+    let list = load_by(target, list_backups);
     let work = Work::default();
-    let spare = Resource::new(move || target.get(), list_spares);
+    let spare = load_by(target, list_spares);
     let changed = Callback::new(move |()| {
         list.refetch();
         spare.refetch();
@@ -51,7 +52,7 @@ pub fn BackupsPage() -> impl IntoView {
         <PageHead title="Backups" tab=Signal::derive(move || format!("Backups of {}", target.get())) facts>
             {may
                 .then(|| {
-                    let command = Signal::derive(move || command(&["backup", "create"], &target.get()));
+                    let command = Signal::derive(move || Act::BackUp(&BackupSpec::whole(target.get())).line());
                     view! {
                         <BackUpButton target work />
                         <Menu id="acts" label="More" class="btn icon" button=|| view! { <Icon icon=icons::More /> }>

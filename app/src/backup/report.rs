@@ -3,6 +3,7 @@
 use contract::{
     Code, Fault,
     backup::{BackupReport, BackupView, Proof, TableProof, TrialReport, VerifySpec},
+    command::Act,
     format,
     jobs::JobKind,
     session::Permission,
@@ -19,8 +20,8 @@ use crate::{
     rpc::ApiError,
     session::use_may,
     ui::{
-        Ago, At, Badge, CopyCommand, Count, Duration, EmptyState, Icon, Keep, Menu, PageHead, Tone, command,
-        icons, needs_script, use_toasts,
+        Ago, At, Badge, CopyCommand, Count, Duration, EmptyState, Icon, Keep, Menu, PageHead, Tone, icons,
+        load_by, needs_script, use_toasts,
     },
 };
 
@@ -32,8 +33,8 @@ const SHOWN: usize = 200;
 pub fn BackupPage() -> impl IntoView {
     let target = use_target();
     let id = use_name("id");
-    let report = Resource::new(
-        move || (target.get(), id.get()),
+    let report = load_by(
+        Memo::new(move |_| (target.get(), id.get())),
         |(target, id)| async move {
             match id.parse() {
                 Ok(id) => view_backup(target, id).await,
@@ -153,12 +154,9 @@ fn VerifyButtons(
         None => {}
     });
     needs_script("Verify");
-    let level = furthest.level().to_string();
     let command = Signal::derive(move || {
-        command(
-            &["backup", "verify", &id.to_string(), "--level", &level],
-            &target.get(),
-        )
+        let (target, level) = (&target.get(), furthest);
+        Act::Verify { target, id, level }.line()
     });
     let text = match furthest {
         Proof::Equal => "Restore and compare",

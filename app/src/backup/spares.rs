@@ -2,6 +2,7 @@
 
 use contract::{
     Fault,
+    command::Act,
     jobs::JobId,
     session::Permission,
     swap::{DropSpec, Origin, SpareDatabase, SpareList},
@@ -14,10 +15,7 @@ use crate::{
     jobs::Work,
     rpc::ApiError,
     session::use_may,
-    ui::{
-        Ago, Badge, Bytes, ConfirmDialog, CopyCommand, FaultView, Icon, Menu, Tone, command, icons,
-        needs_script,
-    },
+    ui::{Ago, Badge, Bytes, ConfirmDialog, CopyCommand, FaultView, Icon, Menu, Tone, icons, needs_script},
 };
 
 /// One database a row, newest first, with what can be done with it.
@@ -93,9 +91,14 @@ fn Row(spare: SpareDatabase, list: Signal<SpareList>, work: Work) -> impl IntoVi
         let words = if is_back { "Go back…" } else { "Swap…" };
         needs_script(words);
         let words_of_command = match is_back {
-            true => command(&["backup", "swap-back"], &target),
-            false => command(&["backup", "swap", &name, "--confirm", &live], &target),
-        };
+            true => Act::SwapBack(&target),
+            false => Act::Swap {
+                target: &target,
+                database: &name,
+                live: &live,
+            },
+        }
+        .line();
         view! {
             <button class="menu-item" type="button" on:click=move |_| swapping.set(true)>
                 <Icon icon=icons::Again />

@@ -11,7 +11,7 @@ use crate::{
     address::{escape, link},
     clock::use_clock,
     rpc::ApiError,
-    ui::in_part,
+    ui::{in_part, load_by},
 };
 
 /// What a page of charts asked for, and what it got. Made by the page itself, and not by what shows it.
@@ -38,7 +38,7 @@ pub fn use_history(
         range: range.get(),
         before: before.get(),
     });
-    let history = Resource::new(move || query.get(), view_history);
+    let history = load_by(query, view_history);
     let clock = use_clock();
     // A few seconds into the minute, when the last one's values are there. What was chosen by hand does not move.
     let turn = Memo::new(move |_| match range.get() {

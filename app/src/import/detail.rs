@@ -31,7 +31,7 @@ use crate::{
     live::use_live,
     rpc::ApiError,
     session::use_may,
-    ui::{Ago, Badge, Load, PageHead, in_part},
+    ui::{Ago, Badge, Load, PageHead, in_part, load_by},
 };
 
 /// One import, in the order of its chain; the verdict comes first once there is one.
@@ -41,8 +41,8 @@ pub fn ImportPage() -> impl IntoView {
     let query = use_pairs();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let look = Memo::new(move |_| query.with(look));
-    let sheet = Resource::new(
-        move || (id.get(), look.get()),
+    let sheet = load_by(
+        Memo::new(move |_| (id.get(), look.get())),
         |(id, look)| async move {
             match id.parse::<ImportId>() {
                 Ok(id) => view_import(id, look).await,

@@ -34,6 +34,7 @@ pub fn text(detail: &ImportDetail, what: Export) -> Result<String, Fault> {
     match what {
         Export::Plan => json(plan()?),
         Export::Sql => Ok(sql(plan()?)),
+        Export::Mapping => json(&detail.mapping),
         Export::Inspection => json(inspection()?),
         Export::Tables => Ok(tables(inspection()?)),
         Export::Findings => Ok(findings(&inspection()?.findings)),

@@ -13,7 +13,7 @@ use crate::{
     jobs::api::list_jobs,
     rpc::ApiError,
     session::use_may,
-    ui::{EmptyState, Load, PageHead},
+    ui::{EmptyState, Load, PageHead, load_by},
 };
 
 /// What imports there were; choosing a file for a new one.
@@ -21,15 +21,12 @@ use crate::{
 pub fn ImportsPage() -> impl IntoView {
     let target = use_target();
     let may = use_may(Permission::Import);
-    let list = Resource::new(
-        move || target.get(),
-        move |target| async move {
-            match may {
-                true => both(target).await.map(Some),
-                false => Ok(None),
-            }
-        },
-    );
+    let list = load_by(target, move |target| async move {
+        match may {
+            true => both(target).await.map(Some),
+            false => Ok(None),
+        }
+    });
     view! {
         <PageHead
             title="Import"

@@ -1,6 +1,6 @@
 //! Saving a part of an import as a file.
 
-use contract::import::ImportId;
+use contract::{command::MAPPING_FILE, import::ImportId};
 use leptos::prelude::*;
 
 use super::{api::export_import, sheet::Export};
@@ -53,6 +53,7 @@ fn parts(what: Export) -> (&'static str, &'static str, &'static str, &'static st
         Export::Tables => ("CSV", "CSV of the tables", "import-tables.csv", CSV),
         Export::Findings => ("CSV", "CSV of the findings", "findings.csv", CSV),
         Export::Plan => ("JSON", "JSON of the rehearsal", "import-plan.json", JSON),
+        Export::Mapping => ("Mapping", "Mapping for the command", MAPPING_FILE, JSON),
         Export::Sql => ("SQL", "All statements as SQL", "import.sql", "application/sql"),
         Export::Report => ("JSON", "JSON of the report", "import-report.json", JSON),
         Export::Markdown => (

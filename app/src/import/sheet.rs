@@ -262,6 +262,8 @@ pub enum Export {
     Plan,
     /// Every statement of what was rehearsed.
     Sql,
+    /// What is decided, as the command line takes it.
+    Mapping,
     /// The report, as JSON.
     Report,
     /// The report, as Markdown.

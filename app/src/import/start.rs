@@ -1,6 +1,7 @@
 //! Starting an import, going on with one, bringing over what changed since.
 
 use contract::{
+    command::{Act, is_said_by_arguments},
     import::{Destination, ImportId, ImportView, Mapping, OnCancel, OnConflict},
     jobs::JobId,
 };
@@ -11,11 +12,12 @@ use super::{
     api::{inspect_again, start_import},
     choices::Choices,
     counts::{plural, rows_words},
-    sheet::PlanSheet,
+    save::SaveButton,
+    sheet::{Export, PlanSheet},
 };
 use crate::{
     rpc::ApiError,
-    ui::{ConfirmDialog, FaultNote, needs_script},
+    ui::{ConfirmDialog, CopyCommand, FaultNote, needs_script},
 };
 
 type Start = Action<Ask, Result<JobId, ApiError>>;
@@ -96,6 +98,13 @@ pub fn StartPlanned(
     let mapping = choices.now();
     let overwrites = mapping.into == Destination::Existing && mapping.on_conflict == OnConflict::Upsert;
     let effects = effects(&plan, &mapping);
+    let (id, needs_file) = (import.id, !is_said_by_arguments(&mapping));
+    let command = Act::Import {
+        target: &import.target,
+        file: &import.file,
+        mapping: &mapping,
+    }
+    .line();
     let name = if overwrites { plan.target } else { String::new() };
     let fault = Signal::derive(move || match start.value().get() {
         Some(Err(ApiError(fault))) => Some(fault),
@@ -131,6 +140,10 @@ pub fn StartPlanned(
             })
         >
             {effects.clone().into_iter().map(|text| view! { <p>{text}</p> }).collect_view()}
+            <div class="row">
+                <CopyCommand class="btn sm" command=Signal::stored(command.clone()) />
+                {needs_file.then(|| view! { <SaveButton id what=Export::Mapping /> })}
+            </div>
         </ConfirmDialog>
     }
     .into_any()

@@ -12,7 +12,7 @@ use crate::{
     live::use_live,
     rpc::ApiError,
     session::use_may,
-    ui::{FaultView, JobBrief, retry_on_reconnect},
+    ui::{FaultView, JobBrief, load_by, retry_on_reconnect},
 };
 
 /// What a page and the job on it tell each other.
@@ -61,8 +61,8 @@ pub fn CurrentJob(
     /// Called when a job ended while the page was open.
     ended: Callback<()>,
 ) -> impl IntoView {
-    let page = Resource::new(
-        move || (target.get(), work.started.get()),
+    let page = load_by(
+        Memo::new(move |_| (target.get(), work.started.get())),
         |(target, _)| {
             list_jobs(JobQuery {
                 target: Some(target),

@@ -14,7 +14,7 @@ use crate::{
     live::use_live,
     rpc::ApiError,
     session::use_may,
-    ui::{Ago, At, Duration, JobBadge, JobProgress, Load, PageHead},
+    ui::{Ago, At, Duration, JobBadge, JobProgress, Load, PageHead, load_by},
 };
 
 /// One job: how far, its steps, its log, how it ended.
@@ -23,18 +23,15 @@ pub fn JobPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let live = use_live();
-    let detail = Resource::new(
-        move || id.get(),
-        |id| async move {
-            match id.parse::<JobId>() {
-                Ok(id) => view_job(id).await,
-                Err(_) => Err(ApiError(
-                    Fault::new(Code::NotFound, format!("There is no job \"{id}\"."))
-                        .hint("Look for it on the Jobs page."),
-                )),
-            }
-        },
-    );
+    let detail = load_by(id, |id| async move {
+        match id.parse::<JobId>() {
+            Ok(id) => view_job(id).await,
+            Err(_) => Err(ApiError(
+                Fault::new(Code::NotFound, format!("There is no job \"{id}\"."))
+                    .hint("Look for it on the Jobs page."),
+            )),
+        }
+    });
     // After a gap in the stream lines may be missing: load them again. The first snapshot ends no gap.
     Effect::new(move |before: Option<u32>| {
         let snapshots = live.snapshots();

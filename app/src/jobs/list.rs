@@ -11,7 +11,7 @@ use crate::{
     address::{use_here, use_query, use_typed_query},
     frame::use_target_names,
     live::use_live,
-    ui::{CsvButton, EmptyState, FilterSelect, Load, PageHead, SearchBox, at_hand},
+    ui::{CsvButton, EmptyState, FilterSelect, Load, PageHead, SearchBox, at_hand, load_by},
 };
 
 /// All jobs, newest first, live; the filters are in the URL.
@@ -29,7 +29,7 @@ pub fn JobsPage() -> impl IntoView {
         state: state.get(),
         before: before.get(),
     });
-    let page = Resource::new(move || query.get(), list_jobs);
+    let page = load_by(query, list_jobs);
     let filtered = Memo::new(move |_| query.with(|query| *query != JobQuery::default()));
     let rows = Callback::new(move |()| match at_hand(page) {
         Some(Ok(page)) => page.jobs.iter().map(csv_row).collect(),

@@ -17,21 +17,21 @@ use crate::{
     address::{use_target, use_typed_query},
     jobs::{CurrentJob, Work},
     session::use_may,
-    ui::{EmptyState, FaultView, Load, PageHead, at_hand, needs_script},
+    ui::{EmptyState, FaultView, Load, PageHead, at_hand, load_by, needs_script},
 };
 
 /// Every migration with its state and SQL; applying the pending ones; the run as it happens.
 #[component]
 pub fn MigrationsPage() -> impl IntoView {
     let target = use_target();
-    let status = Resource::new(move || target.get(), view_migrations);
+    let status = load_by(target, view_migrations);
     let work = Work::default();
     let may = use_may(Permission::Migrate);
     // `None` closes the question.
     let asked = RwSignal::new(None::<Asked>);
     let version = use_typed_query::<i64>(SHOWN);
-    let text = Resource::new(
-        move || (target.get(), version.get()),
+    let text = load_by(
+        Memo::new(move |_| (target.get(), version.get())),
         |(target, version)| async move {
             match version {
                 Some(version) => read_migration(target, version).await.map(Some),

@@ -1,6 +1,9 @@
 //! The question before migrations are applied.
 
-use contract::migration::{MigrateSpec, MigrationState, MigrationStatus};
+use contract::{
+    command::Act,
+    migration::{MigrateSpec, MigrationState, MigrationStatus},
+};
 use leptos::prelude::*;
 
 use super::{
@@ -10,7 +13,7 @@ use super::{
 };
 use crate::{
     jobs::Work,
-    ui::{Dialog, FaultNote, Load},
+    ui::{CopyCommand, Dialog, FaultNote, Load, load_by},
 };
 
 /// Lists what a run would apply as of now, and starts it.
@@ -63,7 +66,7 @@ fn Question(
         up_to: asked.up_to,
         ..MigrateSpec::default()
     });
-    let plan = Resource::new(move || spec.get(), plan_migrations);
+    let plan = load_by(Memo::new(move |_| spec.get()), plan_migrations);
     let late = (!asked.late.is_empty()).then(|| {
         let choose = Callback::new(move |chosen| spec.update(|spec| spec.allow_late = chosen));
         view! {
@@ -100,6 +103,7 @@ fn Question(
             </Load>
             <FaultNote outcome=start.value() />
             <div class="act">
+                <CopyCommand class="btn" command=Signal::derive(move || spec.with(|spec| Act::Migrate(spec).line())) />
                 <button class="btn" type="button" on:click=move |_| open.set(false)>
                     "Not now"
                 </button>

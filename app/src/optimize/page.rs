@@ -13,14 +13,14 @@ use crate::{
     address::{link, use_target},
     jobs::{CurrentJob, Work},
     session::use_may,
-    ui::{EmptyState, Load, PageHead, needs_script},
+    ui::{EmptyState, Load, PageHead, load_by, needs_script},
 };
 
 /// The plan: constraints, indexes and statistics, each with its state and SQL; the acts; the run as it happens.
 #[component]
 pub fn OptimizePage() -> impl IntoView {
     let target = use_target();
-    let plan = Resource::new(move || target.get(), plan_optimization);
+    let plan = load_by(target, plan_optimization);
     let work = Work::default();
     let asked = RwSignal::new(None::<OptimizeSpec>);
     let may = use_may(Permission::Optimize);

@@ -1,6 +1,7 @@
 //! The question before a run.
 
 use contract::{
+    command::Act,
     format,
     jobs::JobId,
     optimize::{ItemKind, OptimizePlan, OptimizeSpec},
@@ -11,7 +12,7 @@ use super::{api::start_optimization, chosen};
 use crate::{
     jobs::Work,
     rpc::ApiError,
-    ui::{Dialog, FaultNote, Load},
+    ui::{CopyCommand, Dialog, FaultNote, Load},
 };
 
 /// Says what a run would do, and starts it.
@@ -107,6 +108,7 @@ fn Question(
         (false, true) => "Create indexes",
         (false, false) => "Analyze",
     };
+    let command = Act::Optimize(&spec).line();
     let spec = StoredValue::new(spec);
     view! {
         <form on:submit=move |event| {
@@ -135,6 +137,7 @@ fn Question(
             </div>
             <FaultNote outcome=start.value() />
             <div class="act">
+                <CopyCommand class="btn" command=Signal::stored(command) />
                 <button class="btn" type="button" on:click=move |_| open.set(false)>
                     "Not now"
                 </button>

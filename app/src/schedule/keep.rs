@@ -1,6 +1,7 @@
 //! Which backups are kept: the rules, and what they would do now, before they are saved and before each run.
 
 use contract::{
+    command::Act,
     format,
     retention::{PrunePlan, Retention, RetentionSpec, RetentionView},
     session::Permission,
@@ -15,7 +16,9 @@ use crate::{
     jobs::Work,
     rpc::ApiError,
     session::use_may,
-    ui::{At, Badge, Bytes, ConfirmDialog, EmptyState, FaultView, Tone, needs_script, use_toasts},
+    ui::{
+        At, Badge, Bytes, ConfirmDialog, CopyCommand, EmptyState, FaultView, Tone, needs_script, use_toasts,
+    },
 };
 
 /// The rules as they are with what they would do now, and the form to set them.
@@ -174,6 +177,7 @@ fn Rules(
             </div>
             <div class="act">
                 {prune_button}
+                <CopyCommand class="btn" command=Signal::derive(move || spec.with(|spec| Act::Retain(spec).line())) />
                 <button
                     class="btn pri"
                     type="button"
@@ -226,6 +230,9 @@ fn Rules(
                 }}
             </p>
             <p>"This cannot be undone."</p>
+            <div class="row">
+                <CopyCommand class="btn sm" command=Signal::derive(move || target.with(|target| Act::Prune(target).line())) />
+            </div>
         </ConfirmDialog>
     }
     .into_any()

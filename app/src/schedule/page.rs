@@ -12,16 +12,16 @@ use super::{
 use crate::{
     address::{link, use_target},
     jobs::{CurrentJob, Work},
-    ui::{Keep, PageHead},
+    ui::{Keep, PageHead, load_by},
 };
 
 /// When backups are taken by themselves, what became of the last runs, and which backups are kept.
 #[component]
 pub fn SchedulePage() -> impl IntoView {
     let target = use_target();
-    let schedule = Resource::new(move || target.get(), view_schedule);
-    let retention = Resource::new(move || target.get(), view_retention);
-    let alarms = Resource::new(move || target.get(), view_alarms);
+    let schedule = load_by(target, view_schedule);
+    let retention = load_by(target, view_retention);
+    let alarms = load_by(target, view_alarms);
     let work = Work::default();
     let changed = Callback::new(move |()| {
         schedule.refetch();

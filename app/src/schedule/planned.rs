@@ -2,6 +2,7 @@
 
 use contract::{
     backup::Proof,
+    command::Act,
     format,
     schedule::{
         ALARM_HOURS, DAYS, DueTime, Every, RunState, RunView, ScheduleSpec, ScheduleView, VerifyWhen,
@@ -20,7 +21,10 @@ use crate::{
     jobs::Work,
     rpc::ApiError,
     session::use_may,
-    ui::{Ago, At, Badge, ConfirmDialog, FaultView, Tone, needs_script, use_toasts},
+    ui::{
+        Ago, At, Badge, ConfirmDialog, CopyCommand, FaultView, Icon, Menu, Tone, icons, needs_script,
+        use_toasts,
+    },
 };
 
 /// The schedule as it is, and the form to set it.
@@ -176,6 +180,7 @@ fn Acts(
         _ => None,
     });
     let there = Memo::new(move |_| schedule.with(Option::is_some));
+    let command = move |line: fn(&str) -> String| Signal::derive(move || target.with(|target| line(target)));
     let paused =
         Memo::new(move |_| schedule.with(|view| view.as_ref().is_some_and(|view| view.paused.is_some())));
     view! {
@@ -213,6 +218,21 @@ fn Acts(
                             <button class="btn" type="button" on:click=move |_| removing.set(true)>
                                 "Remove schedule…"
                             </button>
+                            <Menu id="commands" label="As commands" class="btn icon" button=|| view! { <Icon icon=icons::Command /> }>
+                                <CopyCommand what="Copy “Run now”" command=command(|target| Act::RunSchedule(target).line()) />
+                                <CopyCommand
+                                    what="Copy “Pause”"
+                                    command=command(|target| Act::PauseSchedule(target).line())
+                                />
+                                <CopyCommand
+                                    what="Copy “Resume”"
+                                    command=command(|target| Act::ResumeSchedule(target).line())
+                                />
+                                <CopyCommand
+                                    what="Copy “Remove schedule”"
+                                    command=command(|target| Act::RemoveSchedule(target).line())
+                                />
+                            </Menu>
                         </div>
                     }
                 })
@@ -312,7 +332,21 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
         None => {}
     });
     let is = move |name: &'static str| every.with(|every| every == name);
-    let number = |text: RwSignal<String>| text.get_untracked().trim().parse::<i32>().unwrap_or(-1);
+    let number = |text: RwSignal<String>| text.get().trim().parse::<i32>().unwrap_or(-1);
+    let asked = Memo::new(move |_| ScheduleSpec {
+        target: target.get(),
+        cron: chosen.get(),
+        zone: zone.get(),
+        jitter_s: number(jitter).saturating_mul(60),
+        verify: verify.get().parse().unwrap_or_default(),
+        verify_level: level
+            .get()
+            .parse()
+            .ok()
+            .and_then(Proof::of_level)
+            .unwrap_or(Proof::ReadBack),
+        alarm_hours: number(hours),
+    });
     view! {
         <div class="form">
             <div class="field-row">
@@ -445,26 +479,14 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
                         })
             }}
             <div class="act">
+                <CopyCommand class="btn" command=Signal::derive(move || asked.with(|spec| Act::SetSchedule(spec).line())) />
                 <button
                     class="btn pri"
                     type="button"
                     aria-disabled=move || save.pending().get().then_some("true")
                     aria-busy=move || save.pending().get().to_string()
                     on:click=move |_| {
-                        save.dispatch(ScheduleSpec {
-                            target: target.get_untracked(),
-                            cron: chosen.get_untracked(),
-                            zone: zone.get_untracked(),
-                            jitter_s: number(jitter).saturating_mul(60),
-                            verify: verify.get_untracked().parse().unwrap_or_default(),
-                            verify_level: level
-                                .get_untracked()
-                                .parse()
-                                .ok()
-                                .and_then(Proof::of_level)
-                                .unwrap_or(Proof::ReadBack),
-                            alarm_hours: number(hours),
-                        });
+                        save.dispatch(asked.get_untracked());
                     }
                 >
                     "Save schedule"

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     address::{link, use_name, use_target},
     history::{HistoryCharts, use_history},
-    ui::{Badge, Count, EmptyState, Load, PageHead, SizeBar, Tone},
+    ui::{Badge, Count, EmptyState, Load, PageHead, SizeBar, Tone, load_by},
 };
 
 /// One table: its sizes and activity, columns, indexes and constraints.
@@ -24,10 +24,7 @@ pub fn TablePage() -> impl IntoView {
     let target = use_target();
     let (schema, name) = (use_name("schema"), use_name("name"));
     let named = Memo::new(move |_| (target.get(), schema.get(), name.get()));
-    let detail = Resource::new(
-        move || named.get(),
-        |(target, schema, name)| view_table(target, schema, name),
-    );
+    let detail = load_by(named, |(target, schema, name)| view_table(target, schema, name));
     view! {
         <Load resource=detail main=true let:detail>
             <Detail target=target.get_untracked() detail />

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     address::{link, use_here, use_query, use_target, use_typed_query},
     rpc::ApiError,
-    ui::{Ago, CsvLoadButton, CsvRows, EmptyState, Load, PageHead, Pager, SearchBox, use_sort},
+    ui::{Ago, CsvLoadButton, CsvRows, EmptyState, Load, PageHead, Pager, SearchBox, load_by, use_sort},
 };
 
 /// The columns of the file; bytes and counts in full.
@@ -59,7 +59,7 @@ pub fn TablesPage() -> impl IntoView {
         all: all.with(Option::is_some),
         look: look.get_untracked(),
     });
-    let tables = Resource::new(move || query.get(), list_tables);
+    let tables = load_by(query, list_tables);
     let load = Callback::new(move |()| -> CsvRows {
         let asked = query.get_untracked();
         Box::pin(async move {

@@ -22,7 +22,7 @@ use crate::{
     jobs::api::list_jobs,
     live::use_live,
     session::use_may,
-    ui::{Ago, Load, PageHead},
+    ui::{Ago, Load, PageHead, load_by},
 };
 
 /// The charts on the overview, in the order of the page of all of them.
@@ -32,7 +32,7 @@ const FIRST: [&str; 4] = ["transactions", "latency", "connections", "cache"];
 #[component]
 pub fn OverviewPage() -> impl IntoView {
     let target = use_target();
-    let view = Resource::new(move || target.get(), view_target);
+    let view = load_by(target, view_target);
     view! {
         <Load resource=view main=true let:loaded>
             <Overview loaded />

@@ -1,6 +1,6 @@
 //! A resource in its states.
 
-use contract::{Code, Fault};
+use contract::{Code, Fault, Instant};
 use leptos::{
     either::Either,
     prelude::*,
@@ -8,8 +8,42 @@ use leptos::{
 };
 use leptos_meta::Title;
 
-use super::FaultView;
-use crate::rpc::ApiError;
+use super::{Ago, FaultView};
+use crate::{clock::use_clock, rpc::ApiError};
+
+/// A resource that is asked for by what `source` holds. That may change while an answer is on its way, as by two quick clicks
+/// on the heads of a table. leptos then keeps the older answer where the page reads the source as well; here no answer is given
+/// before it is to what is asked by then.
+pub fn load_by<S, T, Fut>(
+    source: Memo<S>,
+    ask: impl Fn(S) -> Fut + Clone + Send + Sync + 'static,
+) -> Resource<Result<T, ApiError>>
+where
+    S: Clone + PartialEq + Send + Sync + 'static,
+    T: Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
+    Fut: Future<Output = Result<T, ApiError>> + Send + 'static,
+{
+    Resource::new(
+        move || source.get(),
+        move |mut asked| {
+            let ask = ask.clone();
+            let mut answer = ask(asked.clone());
+            async move {
+                loop {
+                    let given = answer.await;
+                    // Of a page that was left nothing is there any more.
+                    match source.try_get_untracked() {
+                        Some(now) if now != asked => {
+                            answer = ask(now.clone());
+                            asked = now;
+                        }
+                        _ => return given,
+                    }
+                }
+            }
+        },
+    )
+}
 
 /// Waits for a resource: a skeleton while it loads for the first time, the fault with a way to try again when it fails,
 /// else what `children` makes of the value (which also writes the empty state). When it loads again, the old value stays
@@ -67,6 +101,10 @@ pub fn Keep<T, F, V>(
     /// As with [`Load`].
     #[prop(optional)]
     main: bool,
+    /// What the value is of, for a page that loads again by itself: while that stays the same, a fault takes nothing away, and
+    /// is told above what is known, with its age.
+    #[prop(optional)]
+    of: Option<Signal<String>>,
     /// Makes a view, once.
     children: F,
 ) -> impl IntoView
@@ -77,6 +115,11 @@ where
 {
     let owner = Owner::current().unwrap_or_default();
     let known = StoredValue::new(None::<RwSignal<T>>);
+    let clock = use_clock();
+    // What the known value is of, and when it came.
+    let came = StoredValue::new(None::<(String, Instant)>);
+    let late = owner.with(|| RwSignal::new(None::<(Fault, Instant)>));
+    let what = move || of.map(|of| of.get_untracked());
     view! {
         <Transition fallback=Skeleton>
             {move || {
@@ -84,6 +127,8 @@ where
                 Suspend::new(async move {
                     match resource.await {
                         Ok(value) => {
+                            came.set_value(what().map(|of| (of, clock.now_untracked())));
+                            late.set(None);
                             let signal = match known.get_value() {
                                 Some(signal) => {
                                     signal.set(value);
@@ -95,13 +140,49 @@ where
                                     signal
                                 }
                             };
-                            Either::Left(once(owner, move || children(signal.into()).into_any()))
+                            Either::Left(once(owner, move || kept(late, children(signal.into()).into_any())))
                         }
-                        Err(ApiError(fault)) => Either::Right(view! { <Failed fault main resource /> }),
+                        Err(ApiError(fault)) => {
+                            let still = came.get_value().filter(|(of, _)| outlives(fault.code) && what().as_ref() == Some(of));
+                            match (still, known.get_value()) {
+                                (Some((_, at)), Some(signal)) => {
+                                    late.set(Some((fault, at)));
+                                    Either::Left(once(owner, move || kept(late, children(signal.into()).into_any())))
+                                }
+                                _ => Either::Right(view! { <Failed fault main resource /> }),
+                            }
+                        }
                     }
                 })
             }}
         </Transition>
+    }
+    .into_any()
+}
+
+/// Whether a fault leaves what was known as it was: whom the console has let go, or refuses, sees nothing more.
+const fn outlives(code: Code) -> bool {
+    !matches!(code, Code::Unauthenticated | Code::Forbidden | Code::NotFound)
+}
+
+/// What is known, below what kept it from being loaded again.
+fn kept(late: RwSignal<Option<(Fault, Instant)>>, known: AnyView) -> AnyView {
+    let strip = move || {
+        late.get().map(|(fault, at)| {
+            view! {
+                <div class="banner warn" role="status">
+                    <span class="dot warn"></span>
+                    "Not up to date"
+                    <span>
+                        "What is shown came " <Ago at /> ". Since then: " {fault.message} " " {fault.hint}
+                    </span>
+                </div>
+            }
+        })
+    };
+    view! {
+        {strip}
+        {known}
     }
     .into_any()
 }

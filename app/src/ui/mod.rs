@@ -32,7 +32,7 @@ mod value;
 pub use acts::{KEEP, WITHOUT_SCRIPT};
 pub use acts::{NeedsScript, needs_script, provide_acts, tell_ready};
 pub use badge::{Badge, JobBadge, Tone};
-pub use command::{CopyCommand, command};
+pub use command::CopyCommand;
 pub use confirm::ConfirmDialog;
 pub use copy::{CopyButton, copy_text};
 pub use csv::{CsvButton, CsvLoadButton, Rows as CsvRows, csv_text, save_file};
@@ -43,7 +43,7 @@ pub use field::Field;
 pub use head::PageHead;
 pub use icon::{Icon, icons};
 pub use job::{JobBrief, JobLine, JobProgress, StepLine};
-pub use load::{Keep, Load, Skeleton, at_hand, retry_on_reconnect};
+pub use load::{Keep, Load, Skeleton, at_hand, load_by, retry_on_reconnect};
 #[cfg(feature = "ssr")]
 pub use menu::MENUS;
 pub use menu::Menu;

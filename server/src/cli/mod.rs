@@ -10,6 +10,8 @@ mod audit;
 mod backup;
 mod check;
 mod confirm;
+#[cfg(test)]
+mod copied;
 mod demo;
 mod deployment;
 mod explain;

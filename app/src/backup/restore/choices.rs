@@ -1,7 +1,7 @@
 //! What is chosen for a restore, as a form whose values are in the URL: so it works without JavaScript.
 
 use contract::{
-    backup::Part,
+    command::Act,
     restore::{RestorePlan, RestoreSpec},
     session::Permission,
 };
@@ -12,7 +12,7 @@ use crate::{
     address::Query,
     jobs::Work,
     session::use_may,
-    ui::{CopyCommand, FaultNote, Icon, Menu, command, icons, needs_script},
+    ui::{CopyCommand, FaultNote, Icon, Menu, icons, needs_script},
 };
 
 /// The choices that the URL holds.
@@ -53,7 +53,7 @@ pub fn Choices(
     });
     needs_script("Restore");
     let may_begin = plan.may_begin();
-    let words = command_of(&spec);
+    let words = Act::Restore(&spec).line();
     let into = plan.into.clone();
     // The name that is shown is the name that it gets.
     let asked = StoredValue::new(RestoreSpec {
@@ -136,38 +136,6 @@ fn Check(name: &'static str, checked: bool, words: &'static str) -> impl IntoVie
     }
 }
 
-fn command_of(spec: &RestoreSpec) -> String {
-    let (id, jobs) = (
-        spec.backup.to_string(),
-        spec.parallel.map(|jobs| jobs.to_string()),
-    );
-    let mut words = vec!["backup", "restore", id.as_str()];
-    for (flag, value) in [
-        ("--to", &spec.to),
-        ("--into", &spec.into),
-        ("--jobs", &jobs),
-        ("--owner", &spec.owner),
-    ] {
-        if let Some(value) = value {
-            words.extend([flag, value]);
-        }
-    }
-    let only: Vec<String> = spec.only.iter().map(Part::argument).collect();
-    for part in &only {
-        words.extend(["--only", part]);
-    }
-    for (flag, set) in [
-        ("--create-roles", spec.create_roles),
-        ("--no-tablespaces", spec.no_tablespaces),
-        ("--as-superuser", spec.as_superuser),
-    ] {
-        if set {
-            words.push(flag);
-        }
-    }
-    command(&words, &spec.target)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +148,7 @@ mod tests {
             ..chosen(&query)
         };
         assert_eq!(
-            command_of(&spec),
+            Act::Restore(&spec).line(),
             format!(
                 "pgsteward backup restore {} --into 'new one' --jobs 3 --only a.b --only a.c --create-roles --target shop",
                 uuid::Uuid::nil()

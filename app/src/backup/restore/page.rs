@@ -16,7 +16,7 @@ use super::{
 use crate::{
     address::{link, use_name, use_pairs, use_target},
     jobs::{CurrentJob, Work},
-    ui::{At, Bytes, Count, Load, PageHead},
+    ui::{At, Bytes, Count, Load, PageHead, load_by},
 };
 
 /// What a restore of one backup would find and do. The choices are in the URL, and nothing is written before the start.
@@ -29,7 +29,7 @@ pub fn RestorePage() -> impl IntoView {
         backup: id.with(|id| id.parse().unwrap_or(Uuid::nil())),
         ..query.with(chosen)
     });
-    let plan = Resource::new(move || spec.get(), plan_restore);
+    let plan = load_by(spec, plan_restore);
     let work = Work::default();
     let facts = move || {
         view! {

@@ -218,7 +218,7 @@ fn show(session: &Session<'_>, report: &ImportReport) {
 }
 
 /// The mapping of the file, or the default one, with what the arguments say on top.
-fn decisions(what: &Sqlite, mapping: Option<Mapping>) -> Mapping {
+pub(super) fn decisions(what: &Sqlite, mapping: Option<Mapping>) -> Mapping {
     let mut mapping = mapping.unwrap_or_default();
     if let Some(schema) = &what.schema {
         mapping.schema.clone_from(schema);
