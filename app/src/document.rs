@@ -38,9 +38,11 @@ impl Assets {
     }
 }
 
-/// Runs before the first paint, so that a chosen theme does not flash.
-const THEME: &str =
-    "try{const t=localStorage.getItem('theme');if(t)document.documentElement.dataset.theme=t}catch{}";
+/// Runs before the first paint, so that a chosen theme does not flash. A browser whose times are shown in its own zone, and which has
+/// travelled, says so with its next request.
+const THEME: &str = "try{const t=localStorage.getItem('theme');if(t)document.documentElement.dataset.theme=t}catch{}\
+     try{const c=/(?:^|; )zone=browser:([^;]*)/.exec(document.cookie),z=Intl.DateTimeFormat().resolvedOptions().timeZone;\
+     if(c&&z&&c[1]!==z)document.cookie='zone=browser:'+z+'; path=/; max-age=31536000; samesite=lax'}catch{}";
 
 /// The mark, as a picture in the page's own text: one request less, and none before the log-in.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Crect width='24' \

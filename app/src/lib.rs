@@ -49,6 +49,7 @@ pub mod session;
 pub mod stats;
 pub mod target;
 pub mod ui;
+pub mod zone;
 
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -85,6 +86,7 @@ fn tab_title(page: String) -> String {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     clock::provide();
+    zone::provide();
     ui::tell_ready();
     view! {
         <Title formatter=tab_title />

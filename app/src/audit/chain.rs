@@ -92,7 +92,7 @@ fn verdict(check: &AuditCheck) -> impl IntoView + use<> {
         format!(
             " {} entries are from before the chain began ({}); they are counted, and not proven.",
             format::exact(check.before),
-            format::absolute(begun)
+            crate::zone::absolute(begun)
         )
     });
     let checked = format::exact(check.checked);

@@ -3,7 +3,6 @@
 use contract::{
     backup::{BackupList, BackupView, Proof, VerifySpec},
     command::Act,
-    format,
     retention::{Mark, MarkBackup},
     session::Permission,
 };
@@ -110,7 +109,7 @@ pub fn Acts(
         }
     });
     let may_delete = use_may(Permission::DeleteBackup);
-    let label = format!("Delete the backup of {}", format::absolute(taken_at));
+    let label = format!("Delete the backup of {}", crate::zone::absolute(taken_at));
     let delete = may_delete.then(|| {
         needs_script("Delete…");
         let label = label.clone();
@@ -143,7 +142,7 @@ pub fn Acts(
         view! {
             <Menu
                 id=format!("acts-{id}")
-                label=format!("Actions for the backup of {}", format::absolute(taken_at))
+                label=format!("Actions for the backup of {}", crate::zone::absolute(taken_at))
                 button=|| view! { <Icon icon=icons::More /> }
             >
                 {report}

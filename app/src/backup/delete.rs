@@ -44,7 +44,7 @@ pub fn DeleteBackup(
         }
     });
     let title = backup
-        .with_untracked(|backup| format!("Delete the backup of {}?", format::absolute(backup.taken_at)));
+        .with_untracked(|backup| format!("Delete the backup of {}?", crate::zone::absolute(backup.taken_at)));
     let name = backup.with_untracked(|backup| backup.database.clone());
     view! {
         <ConfirmDialog
@@ -86,7 +86,7 @@ fn consequence(backup: &BackupView, all: &[BackupView]) -> String {
     };
     let others = good.count() + 1;
     if newest.taken_at < backup.taken_at {
-        let taken = format::absolute(newest.taken_at);
+        let taken = crate::zone::absolute(newest.taken_at);
         return format!("{what} It is the newest good one: afterwards the newest is of {taken}.");
     }
     let others = if others == 1 {

@@ -15,6 +15,7 @@ use crate::{
     address::{Here, use_here},
     rpc::ApiError,
     ui::{Ago, Badge, Keep, Tone},
+    zone,
 };
 
 /// Marks that are listed below the charts.
@@ -307,9 +308,14 @@ fn when(view: &HistoryView, step: Option<usize>) -> String {
         Some(step) => {
             let (from, to) = (view.at(step), view.at(step + 1));
             if view.step_s >= 86_400 {
-                from.format("%-d %b %Y").to_string()
+                zone::local(from, "%-d %b %Y")
             } else {
-                format!("{}–{} UTC", from.format("%-d %b %H:%M"), to.format("%H:%M"))
+                format!(
+                    "{}–{} {}",
+                    zone::local(from, "%-d %b %H:%M"),
+                    zone::local(to, "%H:%M"),
+                    zone::mark(from)
+                )
             }
         }
         None => "Last".to_owned(),
@@ -556,7 +562,7 @@ fn row(mark: &Mark) -> impl IntoView + use<> {
     view! {
         <tr>
             <td>
-                <time datetime=write_moment(mark.at)>{format::absolute(mark.at)}</time>
+                <time datetime=write_moment(mark.at)>{zone::absolute(mark.at)}</time>
             </td>
             <td class="wrap">
                 {match mark.page.clone() {

@@ -35,7 +35,7 @@ pub fn HistoryPage() -> impl IntoView {
     let facts = move || {
         let all = here.with(&[("chart", None)]);
         view! {
-            "Measured once a minute; times are UTC"
+            {format!("Measured once a minute; times are {}", crate::zone::here().name)}
             {table.get().map(|table| view! { " · the table " <span class="mono">{format!("{}.{}", table.schema, table.name)}</span> })}
             {only.with(Option::is_some).then(|| view! { " · " <a class="link" href=all>"all charts"</a> })}
         }
@@ -109,7 +109,7 @@ pub fn Values(
             view! {
                 <tr>
                     <td class="nowrap">
-                        <time datetime=write_moment(at)>{at.format("%Y-%m-%d %H:%M").to_string()}</time>
+                        <time datetime=write_moment(at)>{crate::zone::local(at, "%Y-%m-%d %H:%M")}</time>
                     </td>
                     {cells}
                 </tr>
@@ -125,7 +125,7 @@ pub fn Values(
             <table class="table">
                 <thead>
                     <tr>
-                        <th scope="col">"From (UTC)"</th>
+                        <th scope="col">{format!("From ({})", crate::zone::mark(view.at(0)))}</th>
                         {heads}
                     </tr>
                 </thead>

@@ -8,6 +8,7 @@ use super::scale::{read_range, write_moment};
 use crate::{
     address::{use_here, use_query},
     clock::use_clock,
+    zone,
 };
 
 /// The range that the page's URL names, and whether it asks for the week before.
@@ -91,7 +92,12 @@ pub fn RangeBar(
             } else {
                 "%-d %b %Y"
             };
-            Some(format!("{} to {} UTC", from.format(form), to.format(form)))
+            Some(format!(
+                "{} to {} {}",
+                zone::local(from, form),
+                zone::local(to, form),
+                zone::mark(to)
+            ))
         }
     };
     let week = week.then(|| {

@@ -227,7 +227,7 @@ pub fn moment(at: Instant, length: chrono::TimeDelta) -> String {
     } else {
         "%-d %b"
     };
-    at.format(form).to_string()
+    crate::zone::local(at, form)
 }
 
 /// The moments of a URL: `2026-11-30T05:00`, with or without seconds and `Z`; all are UTC.

@@ -52,7 +52,10 @@ pub fn FollowUpload(
     let offered: Vec<(Uuid, String)> = uploads
         .iter()
         .map(|view| {
-            let (size, when) = (format::bytes(total(view)), format::absolute(view.received_at));
+            let (size, when) = (
+                format::bytes(total(view)),
+                crate::zone::absolute(view.received_at),
+            );
             (view.id, format!("{}, {size}, uploaded {when}", view.name))
         })
         .collect();

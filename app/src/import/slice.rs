@@ -429,7 +429,7 @@ fn proof(report: &ImportReport, look: &Look) -> Proof {
             ("Looked at in".to_owned(), format::duration(report.inspect_ms)),
             ("Loaded in".to_owned(), format::duration(report.load_ms)),
             ("Verified in".to_owned(), format::duration(report.verify_ms)),
-            ("Ended".to_owned(), format::absolute(report.ended_at)),
+            ("Ended".to_owned(), crate::zone::absolute(report.ended_at)),
         ],
         tables: Paged {
             rows: shown.iter().map(|table| proof_row(table)).collect(),

@@ -6,7 +6,10 @@ use contract::{
 };
 use leptos::{either::Either, html, prelude::*};
 
-use crate::ui::{CsvButton, EmptyState};
+use crate::{
+    ui::{CsvButton, EmptyState},
+    zone,
+};
 
 /// The log, following its end while one reads there.
 #[component]
@@ -53,7 +56,7 @@ pub fn LogCard(
             <ol class="log" tabindex="0" aria-label="Log" node_ref=list on:scroll=scrolled hidden=move || lines.with(Vec::is_empty)>
                 <For each=move || lines.get() key=|line| line.number let:line>
                     <li class=line_class(line.level)>
-                        <time title=format::absolute(line.at)>{time(&line)}</time>
+                        <time title=zone::absolute(line.at)>{zone::local(line.at, "%H:%M:%S")}</time>
                         <span>{line.text}</span>
                     </li>
                 </For>
@@ -69,14 +72,6 @@ fn line_class(level: LogLevel) -> &'static str {
         LogLevel::Warn => "log-line warn",
         LogLevel::Error => "log-line bad",
     }
-}
-
-/// The time of day, in UTC as everywhere.
-fn time(line: &LogLine) -> String {
-    format::absolute(line.at)
-        .get(11..19)
-        .unwrap_or_default()
-        .to_owned()
 }
 
 fn csv_row(line: &LogLine) -> Vec<String> {

@@ -2,7 +2,6 @@
 
 use contract::{
     command::Act,
-    format,
     retention::{PrunePlan, Retention, RetentionSpec, RetentionView},
     session::Permission,
 };
@@ -63,7 +62,7 @@ pub fn Kept(
 fn headline(view: &RetentionView) -> String {
     let ran = view
         .ran_at
-        .map(|at| format!(" Last run {}.", format::absolute(at)))
+        .map(|at| format!(" Last run {}.", crate::zone::absolute(at)))
         .unwrap_or_default();
     match &view.set {
         None => "Every backup is kept: nobody has set a rule yet.".to_owned(),

@@ -116,7 +116,7 @@ fn Now(view: ScheduleView) -> impl IntoView {
             {format!(
                 "Set by {} on {}. Someone is told when there is no good backup for {} h.",
                 view.set_by,
-                format::absolute(view.set_at),
+                crate::zone::absolute(view.set_at),
                 view.spec.alarm_hours,
             )}
         </p>

@@ -11,6 +11,7 @@ mod own;
 mod password;
 mod role;
 mod settings;
+mod times;
 mod user_add;
 mod user_row;
 mod users;

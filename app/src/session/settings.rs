@@ -3,7 +3,7 @@
 use contract::session::Permission;
 use leptos::{either::Either, prelude::*};
 
-use super::{own::SessionsCard, password::PasswordCard, use_may, use_me, users::UsersCard};
+use super::{own::SessionsCard, password::PasswordCard, times::TimesCard, use_may, use_me, users::UsersCard};
 use crate::{deployment::TokensCard, frame::ThemeChoice, ui::PageHead};
 
 /// Settings.
@@ -42,6 +42,7 @@ pub fn SettingsPage() -> impl IntoView {
             <PasswordCard />
             <div class="stack">
                 <SessionsCard />
+                <TimesCard />
                 <section class="card">
                     <div class="ch">
                         <h2>"Appearance"</h2>

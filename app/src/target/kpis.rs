@@ -80,7 +80,7 @@ fn Uptime(server: Memo<Option<ServerView>>) -> impl IntoView {
     });
     let exact = Signal::derive(move || {
         started()
-            .map(|at| format!("started {}", format::absolute(at)))
+            .map(|at| format!("started {}", crate::zone::absolute(at)))
             .unwrap_or_default()
     });
     view! { <Kpi label="Uptime" value exact /> }

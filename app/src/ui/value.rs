@@ -3,7 +3,7 @@
 use contract::{Instant, format};
 use leptos::prelude::*;
 
-use crate::clock::use_clock;
+use crate::{clock::use_clock, zone};
 
 /// A size: `28.4 GB`, on hover `30,494,081,024 bytes`.
 #[component]
@@ -60,8 +60,9 @@ pub fn Ago(
         (at, now) if at > now && (at - now).num_seconds() < 5 => "just now".to_owned(),
         (at, now) => format::ago(at, now),
     });
+    let zone = zone::here();
     view! {
-        <time class="nowrap" datetime=move || iso(at.get()) title=move || format::absolute(at.get())>
+        <time class="nowrap" datetime=move || iso(at.get()) title=move || zone.absolute(at.get())>
             {move || text.get()}
         </time>
     }
@@ -75,9 +76,10 @@ pub fn At(
     at: Signal<Instant>,
 ) -> impl IntoView {
     let clock = use_clock();
+    let zone = zone::here();
     view! {
         <time class="nowrap" datetime=move || iso(at.get()) title=move || format::ago(at.get(), clock.now())>
-            {move || format::absolute(at.get())}
+            {move || zone.absolute(at.get())}
         </time>
     }
 }
