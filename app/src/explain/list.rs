@@ -107,7 +107,7 @@ pub fn CompareWith(
             };
             let words = format!(
                 "{same}{} · {} · {}",
-                plan.made_at.format("%Y-%m-%d %H:%M:%S"),
+                crate::zone::absolute(plan.made_at),
                 plan.execution_ms
                     .map_or_else(|| plan.mode.words().to_owned(), span),
                 cut(&plan.title).chars().take(60).collect::<String>()

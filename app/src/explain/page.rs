@@ -20,7 +20,7 @@ use super::{
 use crate::{
     address::{link, use_name, use_query, use_target},
     rpc::ApiError,
-    ui::{At, CopyButton, Load, PageHead},
+    ui::{At, CopyButton, Load, PageHead, load_by},
 };
 
 /// Asks for a plan, and lists those that are kept.
@@ -28,7 +28,7 @@ use crate::{
 pub fn ExplainPage() -> impl IntoView {
     let target = use_target();
     let refused = use_query("refused");
-    let plans = Resource::new(move || target.get(), list_plans);
+    let plans = load_by(target, list_plans);
     view! {
         <PageHead
             title="Explain"
@@ -81,7 +81,7 @@ pub fn PlanPage() -> impl IntoView {
             Ok::<Shown, ApiError>((view, pair))
         },
     );
-    let plans = Resource::new(move || target.get(), list_plans);
+    let plans = load_by(target, list_plans);
     view! {
         <div class="stack">
             <Load resource=plan main=true let:shown>
