@@ -72,7 +72,7 @@ test('without JavaScript a plan is had as well, and a refusal says why', async (
   await page.goto(page_);
   await statement(page).fill('select 1; select 2');
   await page.getByRole('button', { name: 'Explain', exact: true }).click();
-  await expect(page.getByRole('status')).toContainText('It is not one statement');
+  await expect(page.getByRole('main').getByRole('status')).toContainText('It is not one statement');
   await statement(page).fill(QUERY);
   await page.getByRole('button', { name: 'Run and explain' }).click();
   await expect(plan(page)).toContainText('idx_ari_user_timestamp');
