@@ -8,9 +8,11 @@ use uuid::Uuid;
 use crate::{
     activity::SessionAct,
     backup::{BackupSpec, Compression, Proof},
+    history::Range,
     import::{Destination, Mapping, NamePolicy, OnCancel, OnConflict, TextPolicy},
     migration::MigrateSpec,
     optimize::OptimizeSpec,
+    query::QueriesQuery,
     restore::RestoreSpec,
     retention::RetentionSpec,
     schedule::{ScheduleSpec, VerifyWhen},
@@ -58,6 +60,15 @@ pub enum Act<'a> {
         act: SessionAct,
         /// The server's process.
         pid: i32,
+    },
+    /// Listing what statements cost, up to now: a range that ends before that is beyond the command.
+    Queries(&'a QueriesQuery),
+    /// Showing what one statement costs.
+    Query {
+        /// The managed database.
+        target: &'a str,
+        /// The statement's number.
+        queryid: &'a str,
     },
     /// Setting the schedule of a managed database.
     SetSchedule(&'a ScheduleSpec),
@@ -121,6 +132,8 @@ impl Act<'_> {
                 };
                 Command::new(&["activity", word]).name(pid).on(target)
             }
+            Act::Queries(query) => queries(query),
+            Act::Query { target, queryid } => Command::new(&["queries"]).name(queryid).on(target),
             Act::SetSchedule(spec) => set_schedule(spec),
             Act::PauseSchedule(target) => Command::new(&["schedule", "pause"]).on(target),
             Act::ResumeSchedule(target) => Command::new(&["schedule", "resume"]).on(target),
@@ -169,6 +182,21 @@ fn restore(spec: &RestoreSpec) -> Command {
         .flag("--no-tablespaces", spec.no_tablespaces)
         .flag("--as-superuser", spec.as_superuser)
         .on(&spec.target)
+}
+
+fn queries(query: &QueriesQuery) -> Command {
+    let span = match query.range {
+        Range::Last(span) => Some(span.name()),
+        Range::Between(..) => None,
+    };
+    Command::new(&["queries"])
+        .value("--by", Some(query.sort.name()))
+        .value("--range", span)
+        .value("--search", query.search.as_ref())
+        .value("--role", query.role.as_ref())
+        .value("--tag", query.tag.as_ref())
+        .value("--min-mean", query.min_mean_ms)
+        .on(&query.target)
 }
 
 fn set_schedule(spec: &ScheduleSpec) -> Command {

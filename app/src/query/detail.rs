@@ -1,6 +1,7 @@
 //! One statement.
 
 use contract::{
+    command::Act,
     format::{self, milliseconds},
     query::{QueryDetail, QueryQuery, QuerySince, RoleSums},
 };
@@ -15,9 +16,7 @@ use super::{
 use crate::{
     address::{link, use_name, use_query, use_target},
     history::{ChartsProps, Values, parts, use_range},
-    ui::{
-        Ago, At, Badge, CopyButton, CopyCommand, Icon, Load, Menu, PageHead, Tone, command, icons, in_part,
-    },
+    ui::{Ago, At, Badge, CopyButton, CopyCommand, Icon, Load, Menu, PageHead, Tone, icons, in_part},
 };
 
 /// One statement: its text, what it costs over time, who calls it, how much its calls differ.
@@ -58,8 +57,12 @@ pub fn QueryPage() -> impl IntoView {
             </Transition>
         }
     };
-    let as_command =
-        Signal::derive(move || query.with(|query| command(&["queries", &query.queryid], &query.target)));
+    let as_command = Signal::derive(move || {
+        query.with(|query| {
+            let (target, queryid) = (query.target.as_str(), query.queryid.as_str());
+            Act::Query { target, queryid }.line()
+        })
+    });
     view! {
         <PageHead
             title="Statement"

@@ -1,7 +1,9 @@
 //! The statements of a managed database, what costs most first.
 
 use contract::{
+    command::Act,
     format::{self, milliseconds},
+    history::Range,
     query::{MOST_QUERIES, QueriesQuery, QueriesView, QuerySort},
 };
 use leptos::prelude::*;
@@ -15,8 +17,8 @@ use crate::{
     address::{use_query, use_target, use_typed_query},
     history::{RangeBar, use_range},
     ui::{
-        CopyCommand, CsvButton, FilterSelect, Icon, Keep, Menu, PageHead, SearchBox, Sort, at_hand, command,
-        icons, use_sort,
+        CopyCommand, CsvButton, FilterSelect, Icon, Keep, Menu, PageHead, SearchBox, Sort, at_hand, icons,
+        use_sort,
     },
 };
 
@@ -44,32 +46,7 @@ pub fn QueriesPage() -> impl IntoView {
         Some(Ok(view)) => view.statements.iter().map(csv_row).collect(),
         _ => Vec::new(),
     });
-    let as_command = Signal::derive(move || {
-        let query = query.get();
-        let mut words = vec![
-            "queries".to_owned(),
-            "--by".to_owned(),
-            query.sort.name().to_owned(),
-        ];
-        if let contract::history::Range::Last(span) = query.range {
-            words.extend(["--range".to_owned(), span.name().to_owned()]);
-        }
-        for (flag, value) in [
-            ("--search", &query.search),
-            ("--role", &query.role),
-            ("--tag", &query.tag),
-        ] {
-            words.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
-        }
-        words.extend(
-            query
-                .min_mean_ms
-                .into_iter()
-                .flat_map(|least| ["--min-mean".to_owned(), least.to_string()]),
-        );
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        command(&words, &query.target)
-    });
+    let as_command = Signal::derive(move || query.with(|query| Act::Queries(query).line()));
     let facts = move || {
         view! {
             <Transition fallback=|| "What the statements cost.">
@@ -93,9 +70,11 @@ pub fn QueriesPage() -> impl IntoView {
     view! {
         <PageHead title="Queries" tab=Signal::derive(move || format!("Queries of {}", target.get())) facts>
             <CsvButton file=Signal::derive(move || format!("queries-{}.csv", target.get())) columns=&COLUMNS rows />
-            <Menu id="queries-menu" label="More acts" button=|| view! { <Icon icon=icons::More /> }>
-                <CopyCommand command=as_command />
-            </Menu>
+            <div hidden=move || !range.with(|range| matches!(range, Range::Last(_)))>
+                <Menu id="queries-menu" label="More acts" button=|| view! { <Icon icon=icons::More /> }>
+                    <CopyCommand command=as_command />
+                </Menu>
+            </div>
         </PageHead>
         <RangeBar range before week=false />
         <Keep resource=queries main=true let:view>

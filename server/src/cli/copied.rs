@@ -5,9 +5,11 @@ use contract::{
     activity::SessionAct,
     backup::{BackupSpec, Compression, Part, Proof},
     command::{Act, MAPPING_FILE, is_said_by_arguments},
+    history::{Range, Span},
     import::{ColumnChoice, Destination, Mapping, NamePolicy, OnCancel, OnConflict, TableChoice, TextPolicy},
     migration::MigrateSpec,
     optimize::OptimizeSpec,
+    query::{MOST_QUERIES, QueriesQuery, QuerySort},
     restore::RestoreSpec,
     retention::{Retention, RetentionSpec},
     schedule::{ScheduleSpec, VerifyWhen},
@@ -393,5 +395,42 @@ fn a_copied_import_decides_what_was_decided() {
         // What the page saves is what the command reads, and no argument changes it.
         let saved: Mapping = serde_json::from_str(&serde_json::to_string(mapping).unwrap()).unwrap();
         assert_eq!(&decisions(&sqlite, Some(saved)), mapping);
+    }
+}
+
+#[test]
+fn copied_lists_of_statements_are_those_of_the_page() {
+    for target in NAMES {
+        let query = QueriesQuery {
+            target: target.to_owned(),
+            range: Range::Last(Span::Week),
+            sort: QuerySort::Rows,
+            ascending: false,
+            search: Some("--order by".to_owned()),
+            role: Some("o'neil".to_owned()),
+            tag: Some("controller=orders".to_owned()),
+            min_mean_ms: Some(100),
+            limit: MOST_QUERIES,
+        };
+        let arguments = read(Act::Queries(&query));
+        assert_eq!(arguments.target.as_deref(), Some(target));
+        let Command::Queries(queries) = arguments.command else {
+            panic!("another command")
+        };
+        assert_eq!(queries.id, None);
+        assert_eq!(Range::Last(queries.range), query.range);
+        assert_eq!(queries.by, query.sort);
+        assert_eq!(queries.search, query.search);
+        assert_eq!(queries.role, query.role);
+        assert_eq!(queries.tag, query.tag);
+        assert_eq!(queries.min_mean, query.min_mean_ms);
+
+        let queryid = "-8137645921836457291";
+        let arguments = read(Act::Query { target, queryid });
+        assert_eq!(arguments.target.as_deref(), Some(target));
+        let Command::Queries(queries) = arguments.command else {
+            panic!("another command")
+        };
+        assert_eq!(queries.id.as_deref(), Some(queryid));
     }
 }
