@@ -287,10 +287,8 @@ async fn one(seed: u64, kills: usize) -> Duration {
         slowest = slowest.max(ready.elapsed());
         let whole = restores && world.whole_or_none(id, &what).await;
         match job.state {
-            JobState::Interrupted => {
-                assert!(!whole, "{what}: it is called interrupted, and is there");
-                killed += 1;
-            }
+            // Also when its database was ready, and is whole: the kill came before the job could say so.
+            JobState::Interrupted => killed += 1,
             state => {
                 assert_eq!(state, JobState::Succeeded, "{what}: {:?}", job.fault);
                 assert_eq!(whole, restores, "{what}");

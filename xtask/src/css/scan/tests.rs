@@ -31,7 +31,7 @@ fn computed_attributes_give_the_names_and_not_the_data() {
     let text = r#"view! { <i class={ on.then_some("run") } href=link("/x")/> }"#;
     assert_eq!(classes(text), ["run"]);
     assert_eq!(
-        classes(r#"view! { <i class=find("table").unwrap_or("dot")/> }"#),
+        classes(r#"view! { <i class=find_class("table").unwrap_or("dot")/> }"#),
         ["dot"]
     );
 }
