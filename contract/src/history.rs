@@ -152,6 +152,7 @@ impl Unit {
             Self::PerSecond => format!("{}/s", figure(value)),
             Self::Bytes => format::bytes(value as i64),
             Self::BytesPerSecond => format!("{}/s", format::bytes(value as i64)),
+            Self::Milliseconds if value.abs() >= 999.5 => format!("{} s", figure(value / 1000.0)),
             Self::Milliseconds => format!("{} ms", figure(value)),
             // Cut off and not rounded, so that 100 % means all.
             Self::Share => format!("{} %", (value * 1000.0).floor() / 10.0),

@@ -10,7 +10,7 @@ test.use({ storageState: ADMINISTRATOR });
 
 const queries = `/db/${target}/queries`;
 /** What an application runs, with a tag of its framework. */
-const WORKLOAD = `select count(*) as of_the_application from ari_snapshots where ari_score > 0.5 /*controller='orders'*/;\n`;
+const WORKLOAD = `select count(*) as of_the_application from ari_snapshots where autonomy_retention > 0.5 /*controller='orders'*/;\n`;
 const SHOWN = 'select count(*) as of_the_application';
 
 test.beforeAll(() => {
@@ -59,7 +59,7 @@ test('a statement is found, sorted by what it costs, and opened with its history
   await own(page).getByRole('link').click();
   const main = page.getByRole('main');
   await expect(main.getByRole('heading', { level: 1, name: 'Statement' })).toBeVisible();
-  await expect(main.locator('pre').first()).toContainText('ari_score > $1');
+  await expect(main.locator('pre').first()).toContainText('autonomy_retention > $1');
   await expect(main).toContainText('controller=orders');
   await expect(page.getByRole('region', { name: 'Who calls it' })).toContainText('postgres');
   await expect(page.getByRole('region', { name: 'How much its calls differ' }).locator('tbody tr')).toHaveCount(1);
@@ -68,7 +68,7 @@ test('a statement is found, sorted by what it costs, and opened with its history
   // The range goes with the link.
   await page.getByRole('navigation', { name: 'Range' }).getByRole('link', { name: '6h' }).click();
   await expect(page).toHaveURL(/range=6h/);
-  await expect(main.locator('pre').first()).toContainText('ari_score > $1');
+  await expect(main.locator('pre').first()).toContainText('autonomy_retention > $1');
   await page.getByRole('navigation', { name: 'Way back' }).getByRole('link', { name: 'Queries' }).click();
   await expect(main.getByRole('heading', { level: 1, name: 'Queries' })).toBeVisible();
 });
@@ -117,7 +117,7 @@ test.describe('without JavaScript', () => {
     await table(page).getByRole('link', { name: 'Mean' }).click();
     await expect(page).toHaveURL(/q=of_the_application.*sort=mean/);
     await own(page).getByRole('link').click();
-    await expect(page.locator('pre').first()).toContainText('ari_score > $1');
+    await expect(page.locator('pre').first()).toContainText('autonomy_retention > $1');
     await expect(page.getByRole('region', { name: 'Who calls it' })).toContainText('postgres');
   });
 });

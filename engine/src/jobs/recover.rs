@@ -96,9 +96,9 @@ async fn beat_once(engine: &Engine, worker: i64, holds: &watch::Sender<bool>) ->
 /// waits for that. False when all live. Whoever lives gives a sign of it every few seconds; a process counts as dead after
 /// five seconds of silence, and one that was killed before it could begin its job after ten.
 pub(crate) async fn bury(engine: &Engine, database: i64) -> Result<bool> {
-    let asked = store::now(engine.store()).await?;
+    let (asked, mine) = (store::now(engine.store()).await?, store::Mine::of(engine));
     loop {
-        let owners = store::owners(engine.store(), database, asked).await?;
+        let owners = store::owners(engine.store(), &mine, database, asked).await?;
         if owners.dead {
             break;
         }
@@ -111,7 +111,7 @@ pub(crate) async fn bury(engine: &Engine, database: i64) -> Result<bool> {
     // No job has this id: the worker only looks for what the dead have left.
     let none = Some(JobId(Uuid::nil()));
     engine.spawn(runner::work(engine.clone(), engine.stopping(), none));
-    while store::owners(engine.store(), database, asked).await?.dead {
+    while store::owners(engine.store(), &mine, database, asked).await?.dead {
         tokio::time::sleep(LOOK).await;
     }
     Ok(true)

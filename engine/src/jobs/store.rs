@@ -525,8 +525,13 @@ pub(super) async fn now(pool: &PgPool) -> Result<Instant, sqlx::Error> {
 }
 
 /// Looks at the processes whose jobs stand in the way of others on a database. Death is what [`take_over`] calls death, except
-/// that a free lock says so at once.
-pub(super) async fn owners(pool: &PgPool, database: i64, since: Instant) -> Result<Owners, sqlx::Error> {
+/// that a free lock says so at once. A dead one of another console's name for the database is that console's to clean up after.
+pub(super) async fn owners(
+    pool: &PgPool,
+    mine: &Mine,
+    database: i64,
+    since: Instant,
+) -> Result<Owners, sqlx::Error> {
     sqlx::query_as!(
         Owners,
         r#"with alive as (
@@ -539,6 +544,7 @@ pub(super) async fn owners(pool: &PgPool, database: i64, since: Instant) -> Resu
                   and database = (select oid from pg_database where datname = current_database())
            ), owner as (
                select heartbeat_at > $2 as has_beaten,
+                      target is null or target = any($3) or kind = any($4) as is_mine,
                       case
                           when state = 'queued' then heartbeat_at < now() - interval '10 seconds'
                           else abandoned
@@ -550,11 +556,13 @@ pub(super) async fn owners(pool: &PgPool, database: i64, since: Instant) -> Resu
                   and work <> 'aside'
                   and state in ('queued', 'running', 'cancelling')
            )
-           select coalesce(bool_or(dead), false) as "dead!",
-                  coalesce(bool_or(not has_beaten), false) as "unsure!"
+           select coalesce(bool_or(dead and is_mine), false) as "dead!",
+                  coalesce(bool_or(not has_beaten and not dead), false) as "unsure!"
              from owner"#,
         database,
         since,
+        &mine.all,
+        &mine.offline,
     )
     .fetch_one(pool)
     .await
