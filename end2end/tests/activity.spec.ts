@@ -65,7 +65,7 @@ test('a refresh that fails leaves what is known, with its age and the reason, an
   // Another question has no answer yet: the old one would be none to it.
   await page.getByRole('link', { name: 'All databases' }).click();
   await expect(sessions).toBeHidden();
-  await expect(page.getByRole('main').getByRole('alert')).toContainText('The console cannot be reached.');
+  await expect(page.getByRole('main').getByRole('alert')).toContainText('The console cannot be reached');
 
   away = false;
   await expect(sessions.locator('tbody tr').first()).toBeVisible();
@@ -81,7 +81,7 @@ test('a refresh that fails leaves what is known, with its age and the reason, an
 });
 
 test('an act is copied as the command that does it', async ({ page }) => {
-  const held = await Holder.begin('select 1');
+  const held = await Holder.begin('select 1 from ffe_goals limit 0');
   await open(page, `/db/${target}/activity?q=end2end`);
   const row = page.getByRole('region', { name: 'Sessions' }).getByRole('row').filter({ hasText: String(held.pid) });
   await row.getByRole('button', { name: `Terminate… pid ${held.pid}` }).click();

@@ -6,7 +6,10 @@ import { ADMINISTRATOR } from './session';
 
 test.use({ storageState: ADMINISTRATOR });
 
-test('a token is shown once, tells of a deployment that charts show, and opens nothing once it is revoked', async ({ page, request }) => {
+test('a token is shown once, tells of a deployment that charts show, and opens nothing once it is revoked', async ({ page, playwright, listener }) => {
+  // A pipeline has no session.
+  const pipeline = await playwright.request.newContext({ storageState: { cookies: [], origins: [] } });
+  listener.expect(/make_deploy_token/);
   const name = `ci-${Date.now()}`;
   const version = `shop ${Date.now()}`;
   await open(page, '/settings');
@@ -29,7 +32,7 @@ test('a token is shown once, tells of a deployment that charts show, and opens n
   await expect(dialog.locator('[data-token]')).toHaveCount(0);
   await page.keyboard.press('Escape');
 
-  const tell = () => request.post(`${baseURL}/hooks/deployment`, { headers: { authorization: `Bearer ${token}`, cookie: '' }, data: { version } });
+  const tell = () => pipeline.post(`${baseURL}/hooks/deployment`, { headers: { authorization: `Bearer ${token}` }, data: { version } });
   expect((await tell()).status()).toBe(200);
   for (const path of [`/db/${target}/?range=15m`, `/db/${target}/history?range=15m`]) {
     await open(page, path);

@@ -165,7 +165,7 @@ impl Session {
             runs: true,
         };
         let asked = self.ask(OPTIONS, &filled(statement, values)).await;
-        cancels.is_over();
+        cancels.disarm();
         // Whoever gets the connection next gets it without this transaction; a connection that is gone has rolled back by itself.
         let rolled_back = sqlx::raw_sql("rollback").execute(&mut *self.connection).await;
         let text = asked.map_err(|source| {
@@ -282,7 +282,7 @@ struct CancelOnDrop {
 }
 
 impl CancelOnDrop {
-    fn is_over(mut self) {
+    fn disarm(mut self) {
         self.runs = false;
     }
 }
