@@ -131,19 +131,11 @@ pub async fn tell_how_far_they_are(cluster: &Cluster, test: &Test) {
     let mut stream = pool.copy_in_raw("copy kept from stdin").await.unwrap();
     stream.send(&b"1001\n1002\n"[..]).await.unwrap();
     let (_, told) = until(&test.console, &test.viewer, |view| {
-        let copies = view
-            .running
-            .iter()
-            .filter(|command| command.command == "COPY FROM");
-        copies
-            .filter(|command| {
-                command
-                    .counted
-                    .as_ref()
-                    .is_some_and(|counted| counted.contains("rows"))
-            })
-            .cloned()
-            .next()
+        let counted = |command: &RunningCommand| {
+            let counted = command.counted.as_ref();
+            command.command == "COPY FROM" && counted.is_some_and(|counted| counted.contains("rows"))
+        };
+        view.running.iter().find(|command| counted(command)).cloned()
     })
     .await;
     assert_eq!((told.fraction, told.left_s), (None, None), "{told:?}");

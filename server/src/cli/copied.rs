@@ -1,4 +1,5 @@
 //! Each command that a page offers to copy is read back by the parser of the command line, and means what the page would do.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use clap::{CommandFactory, Parser};
 use contract::{
