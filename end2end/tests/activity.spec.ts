@@ -50,6 +50,7 @@ test('a refresh that fails leaves what is known, with its age and the reason, an
     else await route.continue();
   });
   listener.expect(/view_activity|ERR_CONNECTION/);
+  await page.clock.install();
   await open(page, `/db/${target}/activity`);
   const sessions = page.getByRole('region', { name: 'Sessions' });
   await expect(sessions.locator('tbody tr').first()).toBeVisible();
@@ -72,12 +73,15 @@ test('a refresh that fails leaves what is known, with its age and the reason, an
   await expect(strip).toBeHidden();
 
   await page.evaluate(() => Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true }));
-  await page.waitForTimeout(2_500);
+  // What was asked before that has gone through by the time a later request has.
+  await page.evaluate(() => fetch('/healthz'));
   const before = asked;
-  await page.waitForTimeout(5_000);
+  await page.clock.runFor(60_000);
+  await page.evaluate(() => fetch('/healthz'));
   expect(asked).toBe(before);
   await page.evaluate(() => Reflect.deleteProperty(document, 'visibilityState'));
   await expect.poll(() => asked).toBeGreaterThan(before);
+  await page.unrouteAll({ behavior: 'wait' });
 });
 
 test('an act is copied as the command that does it', async ({ page }) => {
