@@ -59,7 +59,7 @@ one() {
   took "$name" "$start"
 }
 
-# results NAME EXIT-CODE FILE: books the tests of a step from a file of lines "passed N", "failed NAME", "unsteady NAME".
+# results NAME EXIT-CODE FILE: books the tests of a step from a file of lines "passed N", "failed NAME", "unsteady NAME", "unrun N".
 results() {
   local name=$1 code=$2 file=$3 word rest before=$failed
   if [ -r "$file" ]; then
@@ -68,6 +68,11 @@ results() {
         passed) passed=$((passed + rest)) ;;
         failed) fails "$rest" ;;
         unsteady) unsteady+=("$rest") ;;
+        # One line for all of them: the names of what failed are the last thing that is read.
+        unrun)
+          failed=$((failed + rest))
+          broken+=("$name: $rest never ran, because one before them failed")
+          ;;
       esac
     done <"$file"
   fi
