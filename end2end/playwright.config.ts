@@ -3,7 +3,7 @@ import { defineConfig } from '@playwright/test';
 import { baseURL, chromium, webServer } from './console';
 
 /** What starts jobs or changes users: one after the other, when nobody reads lists of jobs any more. */
-const ACTS = ['activity.spec.ts', 'cancel.spec.ts', 'deployment.spec.ts', 'explain.spec.ts', 'hands.spec.ts', 'importcourse.spec.ts', 'names.spec.ts', 'plainimport.spec.ts', 'restore.spec.ts', 'roles.spec.ts', 'schedule.spec.ts'];
+const ACTS = ['activity.spec.ts', 'archive.spec.ts', 'cancel.spec.ts', 'deployment.spec.ts', 'explain.spec.ts', 'hands.spec.ts', 'importcourse.spec.ts', 'names.spec.ts', 'plainimport.spec.ts', 'restore.spec.ts', 'roles.spec.ts', 'schedule.spec.ts'];
 const COURSES = ['chain.spec.ts', 'import.spec.ts'];
 
 export default defineConfig({

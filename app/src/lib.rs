@@ -107,6 +107,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("db/:target/migrations") view={Lazy::<parts::MigrationsPage>::new()} />
                     <Route path=path!("db/:target/optimize") view={Lazy::<parts::OptimizePage>::new()} />
                     <Route path=path!("db/:target/backups") view={Lazy::<parts::BackupsPage>::new()} />
+                    <Route path=path!("db/:target/backups/add") view={Lazy::<parts::AddPage>::new()} />
                     <Route path=path!("db/:target/backups/new") view={Lazy::<parts::ChoosePage>::new()} />
                     <Route path=path!("db/:target/backups/schedule") view={Lazy::<parts::SchedulePage>::new()} />
                     <Route path=path!("db/:target/backups/:id") view={Lazy::<parts::BackupPage>::new()} />

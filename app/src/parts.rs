@@ -82,6 +82,7 @@ macro_rules! parts {
 parts! {
     activity, load_activity, show_activity: 0 ActivityPage = crate::activity::ActivityPage;
     audit, load_audit, show_audit: 0 AuditPage = crate::audit::AuditPage;
+    added, load_added, show_added: 0 AddPage = crate::backup::AddPage;
     backup, load_backup, show_backup: 0 BackupsPage = crate::backup::BackupsPage, 1 BackupPage = crate::backup::BackupPage;
     choose, load_choose, show_choose: 0 ChoosePage = crate::backup::ChoosePage;
     console, load_console, show_console: 0 ConsolePage = crate::console::ConsolePage;
@@ -120,6 +121,7 @@ impl Part {
             ["db", _, "queries"] | ["db", _, "queries", _] => Self::query,
             ["db", _, "migrations"] => Self::migration,
             ["db", _, "optimize"] => Self::optimize,
+            ["db", _, "backups", "add"] => Self::added,
             ["db", _, "backups", "new"] => Self::choose,
             ["db", _, "backups", "schedule"] => Self::schedule,
             ["db", _, "backups"] | ["db", _, "backups", _] => Self::backup,
@@ -262,6 +264,7 @@ mod tests {
             "/db/a/migrations",
             "/db/a/optimize",
             "/db/a/backups",
+            "/db/a/backups/add",
             "/db/a/backups/new",
             "/db/a/backups/schedule",
             "/db/a/backups/0190",

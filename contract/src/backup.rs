@@ -114,6 +114,41 @@ pub struct BackupReport {
     pub no_trial: Option<String>,
 }
 
+/// How pg_dump wrote an archive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArchiveForm {
+    /// One file that can be read at any place (`-Fc`).
+    #[default]
+    Custom,
+    /// A tar that pg_dump made itself (`-Ft`).
+    Tar,
+    /// A folder with a file for each table (`-Fd`), as one tar.
+    Directory,
+}
+
+impl ArchiveForm {
+    /// The name that pg_restore has for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Custom => "custom",
+            Self::Tar => "tar",
+            Self::Directory => "directory",
+        }
+    }
+}
+
+/// Where an archive that this console did not take comes from. All but the first and the last was said by the archive itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uploaded {
+    /// What the file was called.
+    pub name: String,
+    /// When pg_dump began, by the clock of its machine, without a zone.
+    pub made: Option<String>,
+    /// How pg_dump wrote it.
+    pub form: ArchiveForm,
+}
+
 /// A stored backup.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BackupView {
@@ -154,6 +189,10 @@ pub struct BackupView {
     /// over.
     #[serde(default)]
     pub foreign: Option<String>,
+    /// Where it comes from, when it was uploaded: an archive from elsewhere can be restored, and counts as no backup of this
+    /// database, whatever it holds.
+    #[serde(default)]
+    pub uploaded: Option<Uploaded>,
     /// The server's version.
     pub server_version: String,
     /// pg_dump's version.
@@ -182,7 +221,24 @@ pub struct BackupView {
 impl BackupView {
     /// Whether the whole database could be restored from it, as far as this console knows and vouches for.
     pub fn is_sound(&self) -> bool {
-        self.damage.is_none() && self.foreign.is_none() && self.is_whole()
+        self.damage.is_none() && self.foreign.is_none() && self.uploaded.is_none() && self.is_whole()
+    }
+
+    /// Where it comes from in a sentence, when it was uploaded.
+    pub fn origin(&self) -> Option<String> {
+        let Uploaded { name, made, form } = self.uploaded.as_ref()?;
+        let when = made
+            .as_ref()
+            .map_or_else(String::new, |made| format!(" at {made} by its machine's clock"));
+        let form = match form {
+            ArchiveForm::Custom => "custom archive (-Fc)",
+            ArchiveForm::Tar => "tar archive (-Ft)",
+            ArchiveForm::Directory => "directory archive (-Fd)",
+        };
+        Some(format!(
+            "Uploaded from elsewhere as {name}: a {form}, by its own words of the database {}, made{when}. It counts as no backup of {}.",
+            self.database, self.target
+        ))
     }
 
     /// Whether it is of the whole database, and not of chosen parts.

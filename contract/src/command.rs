@@ -30,6 +30,13 @@ pub enum Act<'a> {
     Optimize(&'a OptimizeSpec),
     /// Taking a backup.
     BackUp(&'a BackupSpec),
+    /// Adding an archive from elsewhere to the backups of a managed database.
+    AddArchive {
+        /// The managed database.
+        target: &'a str,
+        /// The archive's name.
+        file: &'a str,
+    },
     /// Proving a stored backup again.
     Verify {
         /// The managed database.
@@ -124,6 +131,7 @@ impl Act<'_> {
                 .name(database)
                 .value("--confirm", Some(live))
                 .on(target),
+            Act::AddArchive { target, file } => Command::new(&["backup", "add"]).name(file).on(target),
             Act::SwapBack(target) => Command::new(&["backup", "swap-back"]).on(target),
             Act::End { target, act, pid } => {
                 let word = match act {
@@ -181,6 +189,7 @@ fn restore(spec: &RestoreSpec) -> Command {
         .flag("--create-roles", spec.create_roles)
         .flag("--no-tablespaces", spec.no_tablespaces)
         .flag("--as-superuser", spec.as_superuser)
+        .flag("--trust-archive", spec.trust)
         .on(&spec.target)
 }
 

@@ -103,6 +103,8 @@ pub enum JobKind {
     VerifyBackup,
     /// Restore a backup into a new database.
     Restore,
+    /// Check an uploaded archive, and store it beside the backups.
+    AddBackup,
     /// Remove backups that no rule keeps.
     PruneBackups,
     /// Look at a SQLite file.
@@ -123,12 +125,13 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind that the product starts.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Migrate,
         Self::Optimize,
         Self::Backup,
         Self::VerifyBackup,
         Self::Restore,
+        Self::AddBackup,
         Self::PruneBackups,
         Self::InspectFile,
         Self::RehearseImport,
@@ -147,6 +150,7 @@ impl JobKind {
             Self::Backup => "backup",
             Self::VerifyBackup => "verify_backup",
             Self::Restore => "restore",
+            Self::AddBackup => "add_backup",
             Self::PruneBackups => "prune_backups",
             Self::InspectFile => "inspect_file",
             Self::RehearseImport => "rehearse_import",

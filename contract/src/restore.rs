@@ -34,6 +34,10 @@ pub struct RestoreSpec {
     /// Give everything to this role, which must be no superuser, instead of the owners in the backup, and restore no grants.
     #[serde(default)]
     pub owner: Option<String>,
+    /// Of an archive that was uploaded from elsewhere: let what stands in it run with the rights of the console's role, where that is no
+    /// superuser and there is no other way, and make the extensions it names that only a superuser may make.
+    #[serde(default)]
+    pub trust: bool,
     /// Put everything into the server's default tablespace.
     #[serde(default)]
     pub no_tablespaces: bool,

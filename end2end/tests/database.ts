@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { dataFolder, target } from '../console';
 
-function psql(): string {
+/** A client program of PostgreSQL: that of PG_BIN, the newest that is packaged, or that of the path. */
+function program(name: string): string {
   const packaged = '/usr/lib/postgresql';
   const versions = existsSync(packaged) ? readdirSync(packaged).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [process.env.PG_BIN, ...versions.map((version) => join(packaged, version, 'bin'))];
-  const found = folders.map((folder) => folder && join(folder, 'psql')).find((path) => path && existsSync(path));
-  return found ?? 'psql';
+  const found = folders.map((folder) => folder && join(folder, name)).find((path) => path && existsSync(path));
+  return found ?? name;
 }
 
 function environment(): NodeJS.ProcessEnv {
@@ -32,7 +33,12 @@ const OPTIONS = ['--no-psqlrc', '--quiet', '--no-align', '--tuples-only', '--set
 /** Runs statements, all or none, and gives what they print. */
 export function execute(sql: string, database = target): string {
   const env = { ...environment(), PGDATABASE: database };
-  return execFileSync(psql(), [...OPTIONS, '--single-transaction', '--file=-'], { env, input: sql, encoding: 'utf8' });
+  return execFileSync(program('psql'), [...OPTIONS, '--single-transaction', '--file=-'], { env, input: sql, encoding: 'utf8' });
+}
+
+/** An archive of the managed database, as somebody else would make one. */
+export function dump(file: string, ...options: string[]): void {
+  execFileSync(program('pg_dump'), [`--file=${file}`, ...options], { env: environment() });
 }
 
 /** The console's own database. */
@@ -77,7 +83,7 @@ export class Holder {
 
   /** Begins it, and executes `statement` in it. */
   static async begin(statement: string): Promise<Holder> {
-    const session = spawn(psql(), OPTIONS, { env: environment() });
+    const session = spawn(program('psql'), OPTIONS, { env: environment() });
     let complaints = '';
     session.stderr.on('data', (text) => (complaints += text));
     session.stdin.write(`begin;\n${statement};\nselect pg_backend_pid();\n`);

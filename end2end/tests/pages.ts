@@ -44,6 +44,7 @@ export const PAGES: Shown[] = [
   page('optimize', `${db}/optimize`, 'Optimize', 'All there', 'idx_ari_score', 'audit_logs_severity_check'),
   page('backups', `${db}/backups`, 'Backups', 'Read back whole', 'admin'),
   page('choice of parts', `${db}/backups/new`, 'Back up parts', 'ari_snapshots', 'all of it', 'Nothing yet'),
+  page('archive to add', `${db}/backups/add`, 'Add an archive', 'Up to', 'Choose an archive', 'no whole archive is refused'),
   page('schedule', `${db}/backups/schedule`, 'Schedule', 'No backups are taken by themselves yet', 'Which are kept', 'the newest', 'Nobody is told by e-mail or webhook yet'),
   page('imports', `${db}/import`, 'Import', 'A file of your own', 'A file on the server', 'undecided.sqlite', 'Ready to decide', 'Identical'),
   { ...page('import that is done', `${db}/import`, 'chinook.sqlite', '5 Proof', 'all 15,607 rows', 'InvoiceLine', 'Validated'), through: 'chinook.sqlite' },

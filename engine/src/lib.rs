@@ -16,6 +16,7 @@
 
 pub mod activity;
 pub mod alarm;
+mod archive;
 pub mod audit;
 pub mod backup;
 pub mod caller;

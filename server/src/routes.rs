@@ -89,6 +89,8 @@ const FUNCTIONS: &[(&str, Option<Permission>)] = &[
     ("/rpc/start_backup", Some(Permission::BackUp)),
     ("/rpc/view_backup", Some(Permission::ViewTarget)),
     ("/rpc/verify_backup", Some(Permission::BackUp)),
+    ("/rpc/list_archives", Some(Permission::Import)),
+    ("/rpc/add_backup", Some(Permission::BackUp)),
     ("/rpc/delete_backup", Some(Permission::DeleteBackup)),
     ("/rpc/plan_restore", Some(Permission::Restore)),
     ("/rpc/start_restore", Some(Permission::Restore)),

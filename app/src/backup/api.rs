@@ -2,6 +2,7 @@
 
 use contract::{
     backup::{BackupList, BackupReport, BackupSpec, VerifySpec},
+    import::NewerUploads,
     jobs::JobId,
     restore::{RestorePlan, RestoreSpec},
     swap::{DropSpec, SpareList, SwapPreview, SwapSpec},
@@ -33,6 +34,19 @@ pub async fn view_backup(target: String, id: Uuid) -> Result<BackupReport, ApiEr
 #[server(prefix = "/rpc", endpoint = "verify_backup", protocol = Rpc)]
 pub async fn verify_backup(spec: VerifySpec) -> Result<JobId, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.backup().verify_to(&caller, spec).await }).await
+}
+
+/// Uploads of archives, newest first.
+#[server(prefix = "/rpc", endpoint = "list_archives", protocol = Rpc)]
+pub async fn list_archives() -> Result<NewerUploads, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.import().archives(&caller).await }).await
+}
+
+/// Checks an uploaded archive and stores it beside the backups, as a job.
+#[server(prefix = "/rpc", endpoint = "add_backup", protocol = Rpc)]
+pub async fn add_backup(target: String, upload: Uuid) -> Result<JobId, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.backup().add(&caller, &target, upload).await })
+        .await
 }
 
 /// Deletes a stored backup.

@@ -78,6 +78,9 @@ fn consequence(backup: &BackupView, all: &[BackupView]) -> String {
     if backup.damage.is_some() {
         return format!("{what} It is damaged, so nothing could be restored from it anyway.");
     }
+    if backup.uploaded.is_some() {
+        return format!("{what} It was uploaded from elsewhere: no backup of this database goes with it.");
+    }
     let mut good = all
         .iter()
         .filter(|other| other.is_sound() && other.id != backup.id);
@@ -122,6 +125,7 @@ mod tests {
             concern: None,
             damage: damage.map(str::to_owned),
             foreign: None,
+            uploaded: None,
             server_version: "15.19".into(),
             tool_version: "15.19".into(),
             migration: None,

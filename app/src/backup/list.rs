@@ -124,6 +124,8 @@ fn Row(
             ))
         })
     });
+    let origin = backup.get_untracked().origin();
+    let uploaded = origin.is_some();
     view! {
         <tr>
             <td class="wrap">
@@ -133,6 +135,7 @@ fn Row(
                 {move || backup.with(|backup| backup.marks.clone()).pinned.then(|| view! { " " <Badge tone=Tone::Info text="Pinned" /> })}
                 {move || backup.with(|backup| backup.marks.label.clone()).map(|label| view! { <div>{label}</div> })}
                 {move || backup.with(|backup| backup.marks.note.clone()).map(|note| view! { <div class="muted small">{note}</div> })}
+                {origin.map(|words| view! { <div class="small">{words}</div> })}
                 {move || damage.get().map(|damage| view! { <div class="bad-text small">{damage}</div> })}
                 {move || concern.get().map(|words| view! { <div class="small">{words}</div> })}
                 {move || foreign.get().map(|words| view! { <div class="muted small">{words}</div> })}
@@ -151,6 +154,7 @@ fn Row(
                             proof=proof.get()
                             damaged=damage.with(Option::is_some)
                             foreign=foreign.with(Option::is_some)
+                            uploaded
                         />
                     }
                 }}
@@ -177,8 +181,13 @@ fn Row(
 
 /// How well a backup is proven.
 #[component]
-pub(super) fn ProofBadge(proof: Proof, damaged: bool, foreign: bool) -> impl IntoView {
+pub(super) fn ProofBadge(proof: Proof, damaged: bool, foreign: bool, uploaded: bool) -> impl IntoView {
     let (tone, text, meaning) = match (damaged, foreign, proof) {
+        (false, false, _) if uploaded => (
+            Tone::Info,
+            "Uploaded from elsewhere",
+            "pg_restore read it to its end; it counts as no backup of this database",
+        ),
         (true, ..) => (
             Tone::Bad,
             "Damaged",

@@ -1,6 +1,7 @@
 //! Backups: what is stored, and what proves it.
 
 mod acts;
+mod add;
 pub mod api;
 mod choose;
 mod delete;
@@ -12,6 +13,7 @@ mod restore;
 mod spares;
 mod swap;
 
+pub use add::AddPage;
 pub use choose::ChoosePage;
 pub use page::BackupsPage;
 pub use report::BackupPage;

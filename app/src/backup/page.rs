@@ -60,6 +60,10 @@ pub fn BackupsPage() -> impl IntoView {
                                 <Icon icon=icons::Backups />
                                 "Chosen parts…"
                             </a>
+                            <a class="menu-item" href=move || link(&target.get(), "backups/add")>
+                                <Icon icon=icons::Import />
+                                "Add an archive…"
+                            </a>
                             <CopyCommand command />
                         </Menu>
                     }
@@ -81,6 +85,7 @@ const KINDS: &[JobKind] = &[
     JobKind::Backup,
     JobKind::VerifyBackup,
     JobKind::Restore,
+    JobKind::AddBackup,
     JobKind::Swap,
     JobKind::DropDatabase,
 ];

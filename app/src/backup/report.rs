@@ -77,7 +77,7 @@ fn Report(target: Memo<String>, report: Signal<BackupReport>, work: Work) -> imp
             <section class="card" aria-label="Proof">
                 <div class="ch">
                     <h2>{title}</h2>
-                    <ProofBadge proof=backup.proof damaged=backup.damage.is_some() foreign=backup.foreign.is_some() />
+                    <ProofBadge proof=backup.proof damaged=backup.damage.is_some() foreign=backup.foreign.is_some() uploaded=backup.uploaded.is_some() />
                     <span class="sp"></span>
                     {may.then(|| view! { <VerifyButtons target backup=backup.clone() no_trial=no_trial.clone() work /> })}
                 </div>
@@ -86,6 +86,7 @@ fn Report(target: Memo<String>, report: Signal<BackupReport>, work: Work) -> imp
                     <Ago at=backup.proven_at />
                     {backup.proven_ms.map(|ms| view! { ", in " <Duration ms /> })}
                     {damage.map(|words| view! { <p class="bad-text">{words}</p> })}
+                    {backup.origin().map(|words| view! { <p>{words}</p> })}
                     {backup.concern.clone().map(|words| view! { <p>{words}</p> })}
                     {backup.notes.clone().into_iter().map(|note| view! { <p class="muted small">{note}</p> }).collect_view()}
                 </div>

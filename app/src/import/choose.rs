@@ -1,6 +1,6 @@
 //! Choosing the file of a new import: one that lies on the server, or one of the reader's own machine.
 
-use contract::import::ImportFiles;
+use contract::import::{ImportFiles, UploadKind};
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
@@ -30,7 +30,7 @@ pub fn Choose(
     let then = Callback::new(move |(target, upload)| {
         create.dispatch((target, None, Some(upload)));
     });
-    let upload = Upload::new(target, "Upload and inspect", then);
+    let upload = Upload::new(UploadKind::Database, target, "Upload and inspect", then);
     let navigate = use_navigate();
     Effect::new(move || {
         if let Some(Ok(import)) = create.value().get() {

@@ -28,15 +28,15 @@ mod plan;
 mod proof;
 mod refusal;
 mod save;
-mod send;
+pub(crate) mod send;
 pub mod sheet;
 #[cfg(feature = "ssr")]
 mod slice;
 mod start;
 mod state;
 mod tables;
-mod upload;
-mod upload_card;
+pub(crate) mod upload;
+pub(crate) mod upload_card;
 mod uploads;
 #[cfg(feature = "ssr")]
 mod words;

@@ -2,7 +2,7 @@
 
 use contract::{
     format,
-    import::{ImportView, NewerUploads},
+    import::{ImportView, NewerUploads, UploadKind},
 };
 use leptos::prelude::*;
 use uuid::Uuid;
@@ -39,6 +39,7 @@ pub fn FollowUpload(
     let id = import.id;
     let target = StoredValue::new(import.target.clone());
     let sending = Upload::new(
+        UploadKind::Database,
         Memo::new(move |_| target.get_value()),
         "Upload",
         // It is the first of those that are offered then.

@@ -2,7 +2,7 @@
 
 use contract::{
     Code, Fault, format,
-    import::{NewUpload, UploadView},
+    import::{NewUpload, UploadKind, UploadView},
 };
 
 use super::send::{Handle, Picked};
@@ -72,6 +72,7 @@ pub fn sort(
         .hint("Copy it to the machine of the console, and import it there: pgsteward import sqlite FILE."));
     }
     let new = NewUpload {
+        kind: UploadKind::Database,
         name,
         bytes,
         wal_bytes,
@@ -82,6 +83,39 @@ pub fn sort(
         new,
         [database.map(|file| file.handle), wal.map(|file| file.handle)],
     ))
+}
+
+/// The one archive that was chosen.
+pub fn archive(files: Vec<Picked>, limit: i64) -> Result<(NewUpload, Handles), Fault> {
+    let refuse = |message: String, hint: &str| Err(Fault::new(Code::Invalid, message).hint(hint));
+    let mut files = files.into_iter();
+    let (Some(file), None) = (files.next(), files.next()) else {
+        return refuse(
+            "These are several files.".to_owned(),
+            "Choose one archive. Of a folder that pg_dump --format=directory made, one tar: tar -cf NAME.tar -C FOLDER .",
+        );
+    };
+    if file.bytes == 0 {
+        return refuse("The file is empty.".to_owned(), "Choose an archive of pg_dump.");
+    }
+    if file.bytes > limit {
+        return refuse(
+            format!(
+                "The file is larger than the {} that may be uploaded.",
+                format::bytes(limit)
+            ),
+            "Copy it to the machine of the console, and add it there: pgsteward backup add FILE.",
+        );
+    }
+    let new = NewUpload {
+        kind: UploadKind::Archive,
+        name: file.name,
+        bytes: file.bytes,
+        wal_bytes: None,
+        modified_ms: file.modified_ms,
+        wal_modified_ms: None,
+    };
+    Ok((new, [Some(file.handle), None]))
 }
 
 /// The files of an upload that was begun before, if these are they. One that was written to since is another file: half
@@ -169,6 +203,7 @@ mod tests {
 
     fn view(received: i64, wal: Option<(i64, i64)>) -> UploadView {
         UploadView {
+            kind: UploadKind::Database,
             id: uuid::Uuid::from_u128(1),
             name: "a.db".into(),
             bytes: 10,

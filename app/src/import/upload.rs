@@ -2,13 +2,13 @@
 
 use contract::{
     Fault,
-    import::{NewUpload, UploadView},
+    import::{NewUpload, UploadKind, UploadView},
 };
 use leptos::{html, prelude::*};
 use uuid::Uuid;
 
 use super::{
-    pick::{Handles, same_files, sort},
+    pick::{Handles, archive, same_files, sort},
     send::Picked,
 };
 use crate::ui::use_toasts;
@@ -86,6 +86,8 @@ pub struct Upload {
     turn: StoredValue<u32>,
     #[cfg(feature = "hydrate")]
     stop: StoredValue<Option<super::send::Stop>, LocalStorage>,
+    /// What is uploaded.
+    pub kind: UploadKind,
     /// What the button that begins it says.
     pub act: &'static str,
     #[cfg_attr(
@@ -98,7 +100,12 @@ pub struct Upload {
 impl Upload {
     /// Nothing chosen, for the page of a managed database. What is done with a whole upload is named on the button, and
     /// called with the database that it was begun for.
-    pub fn new(target: Memo<String>, act: &'static str, then: Callback<(String, Uuid)>) -> Self {
+    pub fn new(
+        kind: UploadKind,
+        target: Memo<String>,
+        act: &'static str,
+        then: Callback<(String, Uuid)>,
+    ) -> Self {
         let upload = Self {
             chosen: RwSignal::new(None),
             view: RwSignal::new(None),
@@ -114,6 +121,7 @@ impl Upload {
             turn: StoredValue::new(0),
             #[cfg(feature = "hydrate")]
             stop: StoredValue::new_local(None),
+            kind,
             act,
             then,
         };
@@ -121,7 +129,14 @@ impl Upload {
         on_cleanup(move || {
             if upload.going.try_get_untracked().is_some_and(Going::sends) {
                 upload.pause();
-                toasts.ok("The upload is paused: what has come stays, and the Import page goes on with it.");
+                toasts.ok(match kind {
+                    UploadKind::Database => {
+                        "The upload is paused: what has come stays, and the Import page goes on with it."
+                    }
+                    UploadKind::Archive => {
+                        "The upload is paused: what has come stays, and Add an archive goes on with it."
+                    }
+                });
             }
         });
         #[cfg(feature = "hydrate")]
@@ -146,7 +161,11 @@ impl Upload {
             return;
         }
         let known = self.chosen.get_untracked();
-        match sort(files, known.as_ref(), limit) {
+        let sorted = match self.kind {
+            UploadKind::Database => sort(files, known.as_ref(), limit),
+            UploadKind::Archive => archive(files, limit),
+        };
+        match sorted {
             Ok((new, handles)) => {
                 let [database, wal] = handles;
                 self.handles.update_value(|held| {

@@ -1,6 +1,9 @@
 //! The card of an upload: choosing by click or by dropping, progress, and uploads of other times.
 
-use contract::{format, import::UploadView};
+use contract::{
+    format,
+    import::{UploadKind, UploadView},
+};
 use leptos::prelude::*;
 
 use super::{
@@ -64,8 +67,20 @@ pub fn Sending(
     /// The upload of this tab.
     upload: Upload,
 ) -> impl IntoView {
+    let (what, label, more) = match upload.kind {
+        UploadKind::Database => (
+            "Choose a SQLite file",
+            "Choose a SQLite file, or drop it here",
+            "Is there a file of the same name that ends in -wal beside it? Choose both: the rows that were written last may be in it alone.",
+        ),
+        UploadKind::Archive => (
+            "Choose an archive",
+            "Choose an archive, or drop it here",
+            "Of pg_dump --format=custom or tar, or the folder of --format=directory as one tar. SQL text is none.",
+        ),
+    };
     if limit > 0 {
-        needs_script("Choose a SQLite file");
+        needs_script(what);
     }
     let over = RwSignal::new(false);
     let take = move |files| upload.choose(files, limit);
@@ -86,17 +101,17 @@ pub fn Sending(
                     take(dropped(&event));
                 }
             >
-                <label for="upload-file">"Choose a SQLite file, or drop it here"</label>
+                <label for="upload-file">{label}</label>
                 <input
                     id="upload-file"
                     type="file"
-                    multiple
+                    multiple={upload.kind == UploadKind::Database}
                     node_ref=upload.file_input
                     aria-describedby="upload-wal"
                     on:change=move |event| take(picked(&event))
                 />
                 <small id="upload-wal">
-                    "Is there a file of the same name that ends in -wal beside it? Choose both: the rows that were written last may be in it alone."
+                    {more}
                 </small>
             </div>
         }
@@ -118,9 +133,10 @@ pub fn Sending(
 fn Chosen(upload: Upload) -> impl IntoView {
     let words = move || {
         upload.chosen.get().map(|new| {
-            let wal = match new.wal_bytes {
-                Some(bytes) => view! { " with its -wal of " <Bytes value=bytes /> }.into_any(),
-                None => " without a -wal".into_any(),
+            let wal = match (new.wal_bytes, new.kind) {
+                (Some(bytes), _) => view! { " with its -wal of " <Bytes value=bytes /> }.into_any(),
+                (None, UploadKind::Database) => " without a -wal".into_any(),
+                (None, UploadKind::Archive) => ().into_any(),
             };
             view! { {new.name} ", " <Bytes value=new.bytes /> {wal} }
         })

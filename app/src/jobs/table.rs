@@ -111,6 +111,7 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Backup => "Back up",
         JobKind::VerifyBackup => "Verify backup",
         JobKind::Restore => "Restore",
+        JobKind::AddBackup => "Add archive",
         JobKind::PruneBackups => "Remove old backups",
         JobKind::InspectFile => "Look at file",
         JobKind::RehearseImport => "Rehearse import",

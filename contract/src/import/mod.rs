@@ -21,7 +21,7 @@ pub use self::{
     plan::{ImportPlan, Obstacle, PlannedColumn, PlannedStatement, PlannedTable, Rehearsal, Room, Stage},
     record::{
         FileEntry, ImportDetail, ImportFile, ImportFiles, ImportId, ImportState, ImportView, NewImport,
-        NewUpload, NewerUploads, UploadPart, UploadView,
+        NewUpload, NewerUploads, UploadKind, UploadPart, UploadView,
     },
     report::{Difference, ForeignKeyReport, IdentityReport, ImportReport, Side, TableReport, Verdict},
 };

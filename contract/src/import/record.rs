@@ -104,10 +104,10 @@ pub struct ImportDetail {
     pub newer: Option<NewerUploads>,
 }
 
-/// What there is of the file of an upload that is followed.
+/// Uploads of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewerUploads {
-    /// Whole uploads that may be the file as it is now, newest first.
+    /// Newest first: of a file that is followed the whole ones that may be it as it is now; of archives all of the caller's.
     pub uploads: Vec<UploadView>,
     /// The most bytes that an upload may have; 0 when uploads are switched off.
     pub upload_limit: i64,
@@ -160,9 +160,23 @@ pub struct FileEntry {
     pub modified_at: Instant,
 }
 
+/// What an upload is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadKind {
+    /// A SQLite database, to import.
+    #[default]
+    Database,
+    /// An archive of pg_dump, to be stored beside the backups.
+    Archive,
+}
+
 /// A file that is about to be uploaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewUpload {
+    /// What it is for.
+    #[serde(default)]
+    pub kind: UploadKind,
     /// Its name; folders before it are left out.
     pub name: String,
     /// Its bytes.
@@ -213,6 +227,9 @@ impl std::str::FromStr for UploadPart {
 pub struct UploadView {
     /// The upload.
     pub id: Uuid,
+    /// What it is for.
+    #[serde(default)]
+    pub kind: UploadKind,
     /// The name of the file.
     pub name: String,
     /// Bytes that the file has.

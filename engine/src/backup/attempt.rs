@@ -8,7 +8,7 @@ use std::{
 
 use chrono::Utc;
 use contract::{
-    backup::{Part, Proof},
+    backup::{ArchiveForm, Part, Proof},
     format,
     jobs::{LogLevel, Phase, StepState},
 };
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::{
     catalog,
+    contents::Found,
     dump::{self, Dump},
     folder,
     globals::{self, Globals},
@@ -206,7 +207,11 @@ impl Attempt<'_> {
             .collect();
         let mut missing = rows::missing(&tables, &in_archive);
         if missing.is_empty() {
-            let defined = read_back::defined(&programs, &partial.join(ARCHIVE), context.token()).await?;
+            let found = Found {
+                path: partial.join(ARCHIVE),
+                form: ArchiveForm::Custom,
+            };
+            let defined = read_back::defined(&programs, &found, context.token()).await?;
             let lacks = |table: &&Table| table.id.is_some_and(|id| !defined.contains(&id));
             let undefined = tables.iter().filter(lacks);
             missing.extend(undefined.map(|table| format!("{}.{} (no definition)", table.schema, table.name)));
@@ -309,6 +314,7 @@ impl Attempt<'_> {
             job: id,
             only,
             notes,
+            uploaded: None,
             source: shelf.source().cloned(),
             key: seals.key(),
             mac: unsealed(),

@@ -98,7 +98,7 @@ impl Backups<'_> {
 /// A file of a backup as its manifest has it, and what to call it.
 fn part<'a>(manifest: &'a Manifest, name: &str) -> Result<(&'a StoredFile, String)> {
     if name == ARCHIVE {
-        return Ok((&manifest.archive, format!("{}.dump", stored::base_name(manifest))));
+        return Ok((&manifest.archive, stored::file_name(manifest)));
     }
     match &manifest.globals {
         Some(globals) => Ok((globals, format!("{}-globals.sql", stored::base_name(manifest)))),

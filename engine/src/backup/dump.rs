@@ -84,7 +84,7 @@ impl Dump<'_> {
         let feed = |pipe| self.dump(file, pipe, meter, locked);
         let read = reader.read(ARCHIVE, &never, feed).await?;
         match read.damage? {
-            None => Ok((read.value, read.rows)),
+            None => Ok((read.value, read.whole.rows)),
             Some(Damage(words)) => Err(words::unreadable(&words)),
         }
     }

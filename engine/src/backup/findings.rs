@@ -51,7 +51,14 @@ pub(super) async fn from(engine: &Engine, target: &Target, found: &Found) -> Res
         Some(hours) => TimeDelta::hours(i64::from(hours)),
         None => OLDEST,
     };
-    let mut findings = of(&found.backups, &found.unreadable, &attempts, Utc::now(), oldest);
+    // What was uploaded is no backup of this database, whole or not.
+    let own: Vec<BackupView> = found
+        .backups
+        .iter()
+        .filter(|backup| backup.uploaded.is_none())
+        .cloned()
+        .collect();
+    let mut findings = of(&own, &found.unreadable, &attempts, Utc::now(), oldest);
     findings.extend(tools(engine, target).await);
     Ok(findings)
 }
@@ -230,6 +237,7 @@ mod tests {
             marks: Default::default(),
             notes: Vec::new(),
             foreign: None,
+            uploaded: None,
             server_version: "15.19".into(),
             tool_version: "15.19".into(),
             migration: None,

@@ -2,7 +2,7 @@
 
 use contract::{
     Instant,
-    backup::{Part, Proof, TrialReport},
+    backup::{ArchiveForm, Part, Proof, TrialReport, Uploaded},
     retention::Marks,
 };
 use serde::{Deserialize, Serialize};
@@ -10,8 +10,10 @@ use uuid::Uuid;
 
 use super::seal::UNSEALED;
 
-/// The format that this version writes and reads.
+/// The format of what this version took and writes down.
 pub(super) const FORMAT: u32 = 1;
+/// The format of what was uploaded. A console that does not know of that must not take it for a backup.
+pub(super) const UPLOADED_FORMAT: u32 = 2;
 
 /// Names of the files of a backup.
 pub(super) const ARCHIVE: &str = "archive.dump";
@@ -60,6 +62,9 @@ pub(super) struct Manifest {
     pub only: Vec<Part>,
     /// What a reader must know, in words.
     pub notes: Vec<String>,
+    /// Where it comes from, when it was uploaded: then all that is above was said by the archive itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploaded: Option<Uploaded>,
     /// Which database it is of, whatever that was called; none in manifests of older versions.
     #[serde(default)]
     pub source: Option<Source>,
@@ -166,6 +171,13 @@ pub(super) struct StoredFile {
 }
 
 impl Manifest {
+    /// How pg_dump wrote the archive.
+    pub(super) fn form(&self) -> ArchiveForm {
+        self.uploaded
+            .as_ref()
+            .map_or(ArchiveForm::Custom, |uploaded| uploaded.form)
+    }
+
     /// Rows over all counted tables.
     pub(super) fn rows(&self) -> i64 {
         self.tables.iter().filter_map(|table| table.rows).sum()

@@ -3,10 +3,12 @@
 //! The manifests are the truth, the store's rows a cache of them. What is listed is whole: an archive that was hashed,
 //! made durable and read back to its end before it appeared under its name.
 
+pub(crate) mod added;
 mod adopt;
 mod attempt;
 mod catalog;
 mod chosen;
+mod contents;
 mod delete;
 mod download;
 mod dump;
@@ -34,6 +36,7 @@ mod store;
 mod stored;
 pub(crate) mod swap;
 mod throw_away;
+mod toc;
 mod tool;
 mod trial;
 pub(crate) mod verify;
@@ -270,13 +273,16 @@ impl Backups<'_> {
         let VerifySpec { target, id, level } = spec;
         let target = target.as_str();
         let view = self.find(target, id).await?;
-        if level == Proof::Equal && !view.exact {
+        if level == Proof::Equal && !view.exact && view.uploaded.is_none() {
             return Err(Error::conflict(
                 "Nothing was counted and hashed in this backup's snapshot, so what is restored cannot be compared with it.",
                 "Restore it for trial: pgsteward backup verify --level 2.",
             ));
         }
         if level >= Proof::Restored {
+            if view.uploaded.is_some() {
+                return Err(words::no_trial_of_a_stranger());
+            }
             if let Some(foreign) = &view.foreign {
                 return Err(Error::conflict(
                     format!(
@@ -331,10 +337,13 @@ impl Backups<'_> {
             }
             Err(error) => return Err(error),
         };
-        let no_trial = trial::programs(self.0.config().pg_bin.as_deref(), &manifest)
-            .await
-            .err()
-            .map(|error| error.fault().message);
+        let no_trial = match backup.uploaded {
+            Some(_) => Some(words::no_trial_of_a_stranger()),
+            None => trial::programs(self.0.config().pg_bin.as_deref(), &manifest)
+                .await
+                .err(),
+        };
+        let no_trial = no_trial.map(|error| error.fault().message);
         let seals = seal::Seals::load(self.0).await?;
         let trial = looking(move || stored::trial(&path, &seals, &manifest)).await?;
         Ok(BackupReport {

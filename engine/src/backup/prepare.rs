@@ -285,6 +285,7 @@ mod tests {
             concern: None,
             damage: None,
             foreign: None,
+            uploaded: None,
             server_version: String::new(),
             tool_version: String::new(),
             migration: None,

@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use contract::format;
+use contract::{backup::ArchiveForm, format};
 use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,6 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    contents::Found,
     manifest::StoredFile,
     rows::{self, Counter, Rows},
     tool::{self, Tool},
@@ -44,8 +45,17 @@ pub(super) struct Read<T> {
     pub value: T,
     /// What pg_restore found wrong; a failure of the tool says nothing of the archive.
     pub damage: Result<Option<Damage>>,
-    /// The rows of each table in the archive.
+    /// What came out of the archive.
+    pub whole: Whole,
+}
+
+/// What came out of an archive that was read to its end.
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    /// The rows of each table.
     pub rows: Rows,
+    /// Bytes of them as text.
+    pub bytes: u64,
 }
 
 /// Where an archive goes in.
@@ -77,9 +87,14 @@ impl Reader {
     /// # Errors
     /// `Conflict` when it cannot be started.
     pub(super) fn start(programs: &Programs) -> Result<Self> {
+        Self::of(programs, ArchiveForm::Custom, None)
+    }
+
+    /// The same for an archive of any form; a folder is read where it lies.
+    fn of(programs: &Programs, form: ArchiveForm, folder: Option<&Path>) -> Result<Self> {
         let mut command = tool::command(programs, "pg_restore", None);
         command
-            .arg("--format=custom")
+            .arg(format!("--format={}", form.name()))
             // The definitions are read as well, and not needed here.
             .arg("--section=data")
             // Names each entry by its table's number.
@@ -87,6 +102,9 @@ impl Reader {
             .arg("--file=-")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
+        if let Some(folder) = folder {
+            command.arg(folder).stdin(Stdio::null());
+        }
         Ok(Self {
             tool: Tool::start(command)?,
         })
@@ -113,17 +131,17 @@ impl Reader {
                 .line(line);
         });
         let work = async {
-            let (value, (), rows) = tokio::try_join!(feed, listen, count(stdout))?;
-            Ok((value, rows))
+            let (value, (), whole) = tokio::try_join!(feed, listen, count(stdout))?;
+            Ok((value, whole))
         };
-        let ((value, rows), status) = self.tool.drive(token, work).await?;
+        let ((value, whole), status) = self.tool.drive(token, work).await?;
         let complaints = complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
         // A complaint counts in its exit code; what looks like one in its words may be a name with a line break.
         if status.success() {
             return Ok(Read {
                 value,
                 damage: Ok(None),
-                rows,
+                whole,
             });
         }
         let said = complaints.text();
@@ -136,13 +154,13 @@ impl Reader {
                     "pg_restore cannot read {name} to its end: {first}."
                 )))),
             },
-            rows,
+            whole,
         })
     }
 }
 
-async fn count(script: Option<impl tokio::io::AsyncRead + Unpin>) -> Result<Rows> {
-    let mut counter = Counter::default();
+async fn count(script: Option<impl tokio::io::AsyncRead + Unpin>) -> Result<Whole> {
+    let (mut counter, mut bytes) = (Counter::default(), 0);
     if let Some(mut script) = script {
         let mut chunk = vec![0_u8; CHUNK];
         loop {
@@ -154,9 +172,13 @@ async fn count(script: Option<impl tokio::io::AsyncRead + Unpin>) -> Result<Rows
                 break;
             }
             counter.take(&chunk[..read]);
+            bytes += read as u64;
         }
     }
-    Ok(counter.finish())
+    Ok(Whole {
+        rows: counter.finish(),
+        bytes,
+    })
 }
 
 /// The numbers of the tables whose definitions are in a stored archive.
@@ -165,14 +187,14 @@ async fn count(script: Option<impl tokio::io::AsyncRead + Unpin>) -> Result<Rows
 /// `Cancelled`; `Conflict` when pg_restore cannot list it.
 pub(super) async fn defined(
     programs: &Programs,
-    archive: &Path,
+    archive: &Found,
     token: &CancellationToken,
 ) -> Result<HashSet<i64>> {
     let mut command = tool::command(programs, "pg_restore", None);
     command
-        .arg("--format=custom")
+        .arg(format!("--format={}", archive.form.name()))
         .arg("--list")
-        .arg(archive)
+        .arg(&archive.path)
         .stdout(Stdio::piped());
     let mut tool = Tool::start(command)?;
     let (stdout, stderr) = (tool.stdout(), tool.stderr());
@@ -192,29 +214,49 @@ pub(super) async fn defined(
     Ok(found)
 }
 
-/// Reads a stored archive back: L0 and L1, with the rows of each table. What is damaged says so.
+/// Reads a stored archive back: L0 and L1, with the rows of each table. What is damaged says so. A directory is hashed as the tar that
+/// is stored, then read where it was laid out.
 ///
 /// # Errors
 /// `Cancelled`; what keeps the console from looking (a missing program, a forbidden file) and proves nothing.
 pub(super) async fn archive(
     programs: &Programs,
     file: std::fs::File,
+    found: &Found,
     expected: &StoredFile,
     token: &CancellationToken,
     each: impl FnMut(u64),
-) -> Result<std::result::Result<Rows, Damage>> {
+) -> Result<std::result::Result<Whole, Damage>> {
     if let Some(damage) = wrong_size(&file, expected)? {
         return Ok(Err(damage));
     }
-    let feed = |pipe| hash(tokio::fs::File::from_std(file), pipe, each);
-    let read = Reader::start(programs)?.read(&expected.name, token, feed).await?;
+    let file = tokio::fs::File::from_std(file);
+    let read = match found.form {
+        ArchiveForm::Directory => {
+            let hashed = tokio::select! {
+                biased;
+                () = token.cancelled() => return Err(Error::Cancelled),
+                hashed = hash(file, Pipe::none(), each) => hashed?,
+            };
+            let reader = Reader::of(programs, found.form, Some(&found.path))?;
+            reader
+                .read(&expected.name, token, |_| async { Ok(hashed) })
+                .await?
+        }
+        form => {
+            let feed = |pipe| hash(file, pipe, each);
+            Reader::of(programs, form, None)?
+                .read(&expected.name, token, feed)
+                .await?
+        }
+    };
     // Of two findings the bytes are the cause. Changed ones may look like a format that is newer than the tool, or crash it.
     if let Some(damage) = compare(read.value, expected) {
         return Ok(Err(damage));
     }
     Ok(match read.damage? {
         Some(damage) => Err(damage),
-        None => Ok(read.rows),
+        None => Ok(read.whole),
     })
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract::{
-    backup::{BackupView, TrialReport},
+    backup::{ArchiveForm, BackupView, TrialReport},
     jobs::JobId,
     retention::Marks,
 };
@@ -18,7 +18,8 @@ use super::{
     folder::{self, Folder},
     inventory::Inventory,
     manifest::{
-        ARCHIVE, FORMAT, INVENTORY, MANIFEST, MARKS, Manifest, MarksFile, PROOF, ProofFile, StoredFile,
+        ARCHIVE, INVENTORY, MANIFEST, MARKS, Manifest, MarksFile, PROOF, ProofFile, StoredFile,
+        UPLOADED_FORMAT,
     },
     seal::{Seal, Seals},
     shelf::Shelf,
@@ -68,9 +69,9 @@ pub(super) fn read(folder: &Folder, seals: &Seals, shelf: &Shelf, place: &str, i
         Ok(manifest) => manifest,
         Err(error) => return Ok(Stored::Unreadable(error.to_string())),
     };
-    if manifest.format > FORMAT {
+    if manifest.format > UPLOADED_FORMAT {
         return Ok(Stored::Unreadable(format!(
-            "format {} is newer than this version's {FORMAT}",
+            "format {} is newer than this version's {UPLOADED_FORMAT}",
             manifest.format
         )));
     }
@@ -279,7 +280,7 @@ pub(super) fn view(manifest: &Manifest) -> BackupView {
         id: manifest.id,
         target: manifest.target.clone(),
         database: manifest.database.name.clone(),
-        file: format!("{}.dump", base_name(manifest)),
+        file: file_name(manifest),
         taken_at: manifest.taken_at,
         duration_ms: manifest.duration_ms,
         bytes: manifest.archive.bytes,
@@ -292,6 +293,7 @@ pub(super) fn view(manifest: &Manifest) -> BackupView {
         concern: None,
         damage: None,
         foreign: None,
+        uploaded: manifest.uploaded.clone(),
         server_version: manifest.server.version.clone(),
         tool_version: manifest.tool_version.clone(),
         migration: manifest.migration,
@@ -303,6 +305,15 @@ pub(super) fn view(manifest: &Manifest) -> BackupView {
         created_by: manifest.created_by.clone(),
         job: Some(JobId(manifest.job)),
     }
+}
+
+/// The name of the archive's download.
+pub(super) fn file_name(manifest: &Manifest) -> String {
+    let end = match manifest.form() {
+        ArchiveForm::Custom => "dump",
+        ArchiveForm::Tar | ArchiveForm::Directory => "tar",
+    };
+    format!("{}.{end}", base_name(manifest))
 }
 
 /// The name of a download without its ending, such as `ai_pal-20261123T161500Z`. A database's name may hold anything;

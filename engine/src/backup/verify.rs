@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    NEEDED,
+    NEEDED, contents,
     folder::{self, Folder},
     inventory::{About, Aspect, Difference, Inventory},
-    manifest::{ARCHIVE, FORMAT, GLOBALS, Manifest, PROOF, ProofFile, ProofKind, unsealed},
+    manifest::{ARCHIVE, FORMAT, GLOBALS, Manifest, PROOF, ProofFile, ProofKind, Table, unsealed},
     pump::forget_pages,
     read_back::{self, Damage},
     reconcile::{self, blocking},
@@ -132,6 +132,9 @@ impl Job for VerifyBackup {
         found.damage = damage.map(|Damage(words)| words);
         let mut failure = None;
         if found.damage.is_none() && self.level >= Proof::Restored {
+            if manifest.uploaded.is_some() {
+                return Err(words::no_trial_of_a_stranger());
+            }
             if foreign {
                 return Err(Error::conflict(
                     "It is not known who wrote this backup, and what is in it would be run.",
@@ -141,6 +144,7 @@ impl Job for VerifyBackup {
             failure = self.try_it(&context, &path, &manifest, begun, &mut found).await?;
         }
         self.write_down(&context, &path, &manifest, &found).await?;
+        contents::put_away(&folder, context.id.0).await?;
         reconcile::refresh(engine, &folder, &shelf, self.backup).await?;
         if let Some(words) = &found.damage {
             return Err(damaged(words));
@@ -193,7 +197,9 @@ impl Job for VerifyBackup {
 
     async fn clean_up(self, context: JobContext) -> Result<()> {
         // pg_restore reads what this process gives it, or what the throw-away server takes, and ends when that ends.
-        let place = Place::of(&context.engine.config().data_dir, context.id.0);
+        let config = context.engine.config();
+        contents::put_away(&Folder::new(&config.backup_dir), context.id.0).await?;
+        let place = Place::of(&config.data_dir, context.id.0);
         blocking(move || place.remove()).await
     }
 }
@@ -278,12 +284,37 @@ impl VerifyBackup {
                     .await?;
                 damage.map_or(Ok(None), Err)
             }
-            _ => read_back::archive(&programs, file, &manifest.archive, context.token(), each)
-                .await?
-                .map(Some),
+            _ => {
+                let (folder, archive) = (
+                    Folder::new(&context.engine.config().backup_dir),
+                    path.join(ARCHIVE),
+                );
+                let laid_out =
+                    contents::lay_out(&folder, context.id.0, &archive, manifest.form(), context.token());
+                match laid_out.await {
+                    Ok(found) => {
+                        read_back::archive(&programs, file, &found, &manifest.archive, context.token(), each)
+                            .await?
+                            .map(|whole| Some(whole.rows))
+                    }
+                    // The bytes say why, when they are other ones.
+                    Err(error) => match context
+                        .unless_cancelled(read_back::bytes(file, &manifest.archive, each))
+                        .await?
+                    {
+                        Some(damage) => Err(damage),
+                        None => return Err(error),
+                    },
+                }
+            }
         };
         let missing = match read {
-            Ok(Some(rows)) => rows::missing(&manifest.tables, &rows),
+            Ok(Some(rows)) => {
+                // Of what was uploaded some may never have been counted.
+                let counted = |table: &&Table| manifest.uploaded.is_none() || table.rows.is_some();
+                let tables: Vec<Table> = manifest.tables.iter().filter(counted).cloned().collect();
+                rows::missing(&tables, &rows)
+            }
             Ok(None) => Vec::new(),
             Err(damage) => return Ok(Some(found(context, ARCHIVE_STEP, damage))),
         };

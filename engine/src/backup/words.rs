@@ -279,6 +279,14 @@ pub(super) fn no_such_compression(compression: Compression, version: Version) ->
     )
 }
 
+/// What is in an archive from elsewhere would be run.
+pub(super) fn no_trial_of_a_stranger() -> Error {
+    Error::conflict(
+        "This archive was uploaded from elsewhere, and a trial would run what stands in it.",
+        "Read it back (pgsteward backup verify --level 1), or restore it into a database of its own.",
+    )
+}
+
 /// The first five of a list, and how many more there are.
 pub(super) fn some(names: &[String]) -> String {
     first(names, 5)

@@ -12,7 +12,7 @@ use std::{
 
 use contract::{
     Code, Fault, Instant,
-    import::{FileEntry, ImportFile, ImportFiles},
+    import::{FileEntry, ImportFile, ImportFiles, UploadKind},
     session::Permission,
 };
 use nix::libc;
@@ -53,7 +53,7 @@ impl Import<'_> {
                 }
             };
             let mut own = Folder::new(&config.data_dir).views()?;
-            own.retain(|upload| is_of(&owner, &upload.created_by));
+            own.retain(|upload| upload.kind == UploadKind::Database && is_of(&owner, &upload.created_by));
             let folder_fault = listed.as_ref().err().cloned();
             let (server, server_cut) = listed.unwrap_or_default();
             Ok(ImportFiles {

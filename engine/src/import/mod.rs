@@ -13,14 +13,14 @@ pub(crate) mod rehearsal;
 mod show;
 mod store;
 mod sync;
-mod uploads;
+pub(crate) mod uploads;
 mod verify;
 
 use std::path::Path;
 
 use contract::{
     audit::Severity,
-    import::{ImportDetail, ImportId, ImportState, ImportView, Inspection, Mapping, NewImport},
+    import::{ImportDetail, ImportId, ImportState, ImportView, Inspection, Mapping, NewImport, UploadKind},
     jobs::{JobId, JobState, JobView},
     session::Permission,
 };
@@ -107,7 +107,15 @@ impl Import<'_> {
             contract::import::ImportFile::Server(_) => None,
         };
         if let Some(id) = upload {
-            uploads::owned(uploads::Folder::new(&self.0.config().data_dir), caller, id).await?;
+            let folder = uploads::Folder::new(&self.0.config().data_dir);
+            let upload = uploads::owned(folder, caller, id).await?;
+            if upload.expected.kind != UploadKind::Database {
+                return Err(Error::invalid(
+                    "upload",
+                    format!("{} is an archive of pg_dump.", upload.expected.name),
+                    "Add it on the Backups page; only SQLite files are imported.",
+                ));
+            }
         }
         let (path, name) = files::path_of(self.0, &new.file)?;
         self.begin(caller, &new.target, &path, &name, upload, Mapping::default())

@@ -30,7 +30,12 @@ pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
 }
 
 /// Kinds that read files alone: these jobs can be done while their database is away.
-pub(super) const OFFLINE: [JobKind; 3] = [JobKind::VerifyBackup, JobKind::InspectFile, JobKind::PruneBackups];
+pub(super) const OFFLINE: [JobKind; 4] = [
+    JobKind::VerifyBackup,
+    JobKind::AddBackup,
+    JobKind::InspectFile,
+    JobKind::PruneBackups,
+];
 
 /// Runs a job of the store. Each kind's future lies on the heap: together they would be larger than a thread's stack.
 pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Result<String> {
@@ -42,6 +47,7 @@ pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Resu
             Box::pin(read::<crate::backup::verify::VerifyBackup>(spec)?.run(context)).await
         }
         JobKind::Restore => Box::pin(read::<crate::backup::restore::run::Restore>(spec)?.run(context)).await,
+        JobKind::AddBackup => Box::pin(read::<crate::backup::added::AddBackup>(spec)?.run(context)).await,
         JobKind::PruneBackups => {
             Box::pin(read::<crate::backup::retention::PruneBackups>(spec)?.run(context)).await
         }
@@ -76,6 +82,9 @@ pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) ->
         JobKind::Restore => {
             Box::pin(read::<crate::backup::restore::run::Restore>(spec)?.clean_up(context)).await
         }
+        JobKind::AddBackup => {
+            Box::pin(read::<crate::backup::added::AddBackup>(spec)?.clean_up(context)).await
+        }
         JobKind::PruneBackups => {
             Box::pin(read::<crate::backup::retention::PruneBackups>(spec)?.clean_up(context)).await
         }
@@ -105,7 +114,12 @@ pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) ->
 pub(super) fn needs_target(kind: JobKind) -> bool {
     !matches!(
         kind,
-        JobKind::VerifyBackup | JobKind::PruneBackups | JobKind::InspectFile | JobKind::Swap | JobKind::Test
+        JobKind::VerifyBackup
+            | JobKind::AddBackup
+            | JobKind::PruneBackups
+            | JobKind::InspectFile
+            | JobKind::Swap
+            | JobKind::Test
     )
 }
 
@@ -117,6 +131,7 @@ pub(super) fn event_type(kind: JobKind) -> &'static str {
         JobKind::Backup => crate::backup::run::TakeBackup::EVENT_TYPE,
         JobKind::VerifyBackup => crate::backup::verify::VerifyBackup::EVENT_TYPE,
         JobKind::Restore => crate::backup::restore::run::Restore::EVENT_TYPE,
+        JobKind::AddBackup => crate::backup::added::AddBackup::EVENT_TYPE,
         JobKind::PruneBackups => crate::backup::retention::PruneBackups::EVENT_TYPE,
         JobKind::InspectFile => crate::import::job::InspectFile::EVENT_TYPE,
         JobKind::RehearseImport => crate::import::rehearsal::RehearseImport::EVENT_TYPE,

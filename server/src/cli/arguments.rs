@@ -295,6 +295,11 @@ pub(super) enum Backup {
     },
     /// List stored backups, newest first
     List,
+    /// Add an archive of pg_dump from elsewhere: checked, read to its end, and stored beside the backups, as none of them
+    Add {
+        /// The archive: of --format=custom or tar, or the folder of --format=directory as one tar
+        file: PathBuf,
+    },
     /// Prove a stored backup again: by its bytes, by reading it back, by restoring it for trial, by comparing that row for row
     Verify {
         #[command(flatten)]
@@ -602,6 +607,10 @@ pub(super) struct Restore {
     /// Load as the console's own superuser: functions in the backup run with all its rights
     #[arg(long)]
     pub as_superuser: bool,
+    /// Of an archive from elsewhere: let what stands in it run with the rights of the console's role, and make the extensions that
+    /// only a superuser may make, because you know who made it
+    #[arg(long)]
+    pub trust_archive: bool,
     /// Show what would be restored and what was checked; nothing is made
     #[arg(long)]
     pub plan: bool,
@@ -824,6 +833,15 @@ impl Command {
         match self {
             Self::Backup(Backup::Download { output, .. })
             | Self::Audit(Audit::Export { output: Some(output) }) => files.out = Some(new_file(output)?),
+            Self::Backup(Backup::Add { file }) => {
+                let opened = File::open(file).map_err(|error| {
+                    Failure::with_hint(
+                        format!("{} cannot be read: {error}", file.display()),
+                        "name an archive that pg_dump has written",
+                    )
+                })?;
+                files.archive = Some(opened);
+            }
             Self::Import(Import::Sqlite(sqlite)) => {
                 if let Some(path) = &sqlite.mapping {
                     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -856,6 +874,8 @@ impl Command {
 pub(super) struct Files {
     /// A new one to write to.
     pub out: Option<File>,
+    /// An archive to read.
+    pub archive: Option<File>,
     /// What is in a mapping.
     pub mapping: Option<contract::import::Mapping>,
     /// A statement or a plan.

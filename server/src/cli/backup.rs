@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Session,
-    arguments::{Backup, Which},
+    arguments::{Backup, Files, Which},
     confirm,
     failure::Failure,
     job, restore, swap, table,
@@ -30,7 +30,7 @@ pub(super) async fn run(
     session: &Session<'_>,
     console: &Console,
     what: Backup,
-    file: Option<std::fs::File>,
+    files: Files,
 ) -> Result<(), Failure> {
     let target = session.target(console).await?;
     let caller = session.caller(console);
@@ -49,6 +49,30 @@ pub(super) async fn run(
                 compression,
             };
             let id = backups.start_as(&caller, spec, !inexact).await?;
+            job::wait(session, console, id).await?;
+        }
+        Backup::Add { file } => {
+            let opened = files
+                .archive
+                .ok_or_else(|| Failure::message("the archive was not opened"))?;
+            let seen = opened
+                .metadata()
+                .map_err(|error| Failure::message(format!("{} cannot be read: {error}", file.display())))?;
+            if !seen.is_file() {
+                return Err(Failure::with_hint(
+                    format!("{} is no ordinary file", file.display()),
+                    "pack the folder of pg_dump --format=directory as one tar: tar -cf NAME.tar -C FOLDER .",
+                ));
+            }
+            let name = file
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let bytes = i64::try_from(seen.len()).unwrap_or(i64::MAX);
+            let data =
+                tokio_util::io::ReaderStream::with_capacity(tokio::fs::File::from_std(opened), 256 * 1024);
+            let id = backups.add_file(&caller, &target, &name, bytes, data).await?;
             job::wait(session, console, id).await?;
         }
         Backup::List => {
@@ -148,7 +172,9 @@ pub(super) async fn run(
                 true => backups.open_globals(&caller, &target, id).await?,
                 false => backups.open(&caller, &target, id).await?,
             };
-            let file = file.ok_or_else(|| Failure::message("the file to write was not opened"))?;
+            let file = files
+                .out
+                .ok_or_else(|| Failure::message("the file to write was not opened"))?;
             let mut from = download.file;
             let mut to = tokio::fs::File::from_std(file);
             let copied = async {
@@ -185,7 +211,9 @@ pub(super) async fn run(
 }
 
 fn chosen(which: &Which, list: &BackupList) -> Result<Uuid, Failure> {
-    match (which.id, list.backups.first()) {
+    // What was uploaded from elsewhere is no backup of this database: only its id means it.
+    let newest = list.backups.iter().find(|backup| backup.uploaded.is_none());
+    match (which.id, newest) {
         (Some(id), _) => Ok(id),
         (None, Some(newest)) => Ok(newest.id),
         (None, None) => Err(Failure::with_hint(
@@ -257,6 +285,9 @@ fn words(list: &BackupList) -> String {
         }
     };
     for backup in &list.backups {
+        if let Some(origin) = backup.origin() {
+            text.push_str(&format!("\n{}: {origin}", backup.id));
+        }
         let marks = marks_words(&backup.marks);
         if !marks.is_empty() {
             text.push_str(&format!("\n{}: {marks}", backup.id));
@@ -307,6 +338,7 @@ fn row(backup: &BackupView) -> Vec<String> {
         match (&backup.damage, &backup.foreign) {
             (Some(damage), _) => format!("damaged: {damage}"),
             (None, Some(foreign)) => format!("foreign: {foreign}"),
+            (None, None) if backup.uploaded.is_some() => "uploaded from elsewhere".to_owned(),
             (None, None) if backup.is_whole() => backup.proof.label().to_owned(),
             (None, None) => format!("{} (parts only)", backup.proof.label()),
         },

@@ -141,6 +141,7 @@ fn copied_acts_on_stored_backups_are_those_of_the_page() {
         owner: Some("it's".to_owned()),
         no_tablespaces: true,
         as_superuser: true,
+        trust: true,
     };
     let least = RestoreSpec {
         target: "shop".to_owned(),
@@ -163,6 +164,7 @@ fn copied_acts_on_stored_backups_are_those_of_the_page() {
             owner: restore.owner,
             no_tablespaces: restore.no_tablespaces,
             as_superuser: restore.as_superuser,
+            trust: restore.trust_archive,
         };
         assert_eq!(read, spec);
     }
@@ -176,6 +178,15 @@ fn copied_acts_on_stored_backups_are_those_of_the_page() {
             panic!("another command")
         };
         assert_eq!((database.as_str(), confirm.as_str()), (name, name));
+        let Command::Backup(Backup::Add { file }) = read(Act::AddArchive {
+            target: "shop",
+            file: name,
+        })
+        .command
+        else {
+            panic!("another command")
+        };
+        assert_eq!(file.as_os_str(), name);
         let arguments = read(Act::SwapBack(name));
         assert_eq!(arguments.target.as_deref(), Some(name));
         assert!(matches!(arguments.command, Command::Backup(Backup::SwapBack)));

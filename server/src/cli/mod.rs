@@ -152,7 +152,7 @@ async fn with_console(
         Command::Optimize => optimize::run(session, console, optimize::What::All).await,
         Command::CreateIndexes => optimize::run(session, console, optimize::What::Indexes).await,
         Command::Analyze => optimize::run(session, console, optimize::What::Analyze).await,
-        Command::Backup(what) => backup::run(session, console, what, opened.out).await,
+        Command::Backup(what) => backup::run(session, console, what, opened).await,
         Command::Schedule(what) => schedule::run(session, console, what).await,
         Command::Import(what) => import::run(session, console, what, opened).await,
         Command::Stats => stats::run(session, console).await,

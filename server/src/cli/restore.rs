@@ -32,6 +32,7 @@ pub(super) async fn run(
         owner: asked.owner,
         no_tablespaces: asked.no_tablespaces,
         as_superuser: asked.as_superuser,
+        trust: asked.trust_archive,
     };
     if let Some(confirm) = &asked.confirm {
         // Told before the restore and not after it.

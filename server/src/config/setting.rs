@@ -120,7 +120,7 @@ pub const UPLOAD_LIMIT: Setting = plain(
     "PGSTEWARD_UPLOAD_LIMIT",
     "4GiB",
     "20GiB",
-    "The largest SQLite file that can be uploaded, in bytes or as `500MB` or `4GiB` (1 kB is 1,024 bytes); 0 turns uploads off.",
+    "The largest file (SQLite, or an archive of pg_dump) that can be uploaded, in bytes or as `500MB` or `4GiB` (1 kB is 1,024 bytes); 0 turns uploads off.",
 );
 /// The signing key of sessions.
 pub const JWT_SECRET: Setting = secret(

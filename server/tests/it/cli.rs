@@ -276,6 +276,39 @@ async fn backups_are_taken_listed_verified_copied_and_deleted() {
         taken.err
     );
 
+    // The same file as if it came from elsewhere: stored apart, restored by its id, and never the newest backup.
+    let added = home.json(&["backup", "add", "copy.dump"]);
+    assert_eq!(added["state"], "succeeded");
+    let stranger = added["id"].as_str().unwrap();
+    let listed = home.run(&["backup", "list"]).out;
+    assert!(
+        listed.contains("uploaded from elsewhere") && listed.contains("Uploaded from elsewhere as copy.dump"),
+        "{listed}"
+    );
+    let plan = home.json(&["backup", "restore", "--latest", "--into", "z", "--plan"]);
+    assert_eq!(plan["backup"]["id"], id);
+    let again = format!("{} from elsewhere", target.name());
+    let restore_stranger = ["-y", "backup", "restore", stranger, "--into", &again];
+    assert_eq!(home.json(&restore_stranger)["state"], "succeeded");
+    std::fs::write(
+        home.path().join("a.sql"),
+        "-- PostgreSQL database dump\ncreate table t ();\n",
+    )
+    .unwrap();
+    for (file, words) in [("a.sql", "SQL text of pg_dump"), ("none.dump", "cannot be read")] {
+        let refused = home.run(&["backup", "add", file]);
+        assert!(
+            refused.code != 0 && refused.err.contains(words) && refused.err.contains("hint: "),
+            "{}",
+            refused.err
+        );
+    }
+    assert_eq!(
+        home.run(&["backup", "delete", stranger, "--confirm", target.name()])
+            .code,
+        0
+    );
+
     let wrong = home.run(&["backup", "delete", id, "--confirm", "something"]);
     assert!(
         wrong.code == 1 && wrong.err.contains(target.name()),

@@ -69,6 +69,8 @@ fn well_formed(path: &str) -> Request<Body> {
         "view_backup" => json!({ "target": "main", "id": NO_ID }),
         "verify_backup" => json!({ "spec": { "target": "main", "id": NO_ID, "level": "read_back" } }),
         "plan_restore" | "start_restore" => json!({ "spec": { "target": "main", "backup": NO_ID } }),
+        "list_archives" => json!({}),
+        "add_backup" => json!({ "target": "main", "upload": NO_ID }),
         "list_spares" => target,
         "preview_swap" | "swap_back" => json!({ "target": "main", "database": "none" }),
         "start_swap" | "drop_database" => {

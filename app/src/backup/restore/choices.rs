@@ -31,6 +31,7 @@ pub fn chosen(query: &Query) -> RestoreSpec {
         owner: text("owner"),
         no_tablespaces: text("tablespaces").is_some(),
         as_superuser: text("superuser").is_some(),
+        trust: text("trust").is_some(),
         ..RestoreSpec::default()
     }
 }
@@ -55,6 +56,7 @@ pub fn Choices(
     let may_begin = plan.may_begin();
     let words = Act::Restore(&spec).line();
     let into = plan.into.clone();
+    let uploaded = plan.backup.uploaded.is_some();
     // The name that is shown is the name that it gets.
     let asked = StoredValue::new(RestoreSpec {
         into: Some(plan.into),
@@ -95,7 +97,12 @@ pub fn Choices(
                 </div>
                 <Check name="roles" checked=spec.create_roles words="Create roles that the server lacks, without passwords" />
                 <Check name="tablespaces" checked=spec.no_tablespaces words="Put everything into the default tablespace" />
-                {use_may(Permission::ManageTargets)
+                {(uploaded && use_may(Permission::ManageTargets))
+                    .then(|| {
+                        let words = "I know who made this archive: what stands in it may run with the rights of the console's role";
+                        view! { <Check name="trust" checked=spec.trust words /> }
+                    })}
+                {(!uploaded && use_may(Permission::ManageTargets))
                     .then(|| {
                         let words = "Load as the console's own superuser: functions in the backup run with all its rights";
                         view! { <Check name="superuser" checked=spec.as_superuser words /> }

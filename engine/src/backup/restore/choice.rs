@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use contract::backup::Part;
 
-use super::toc::{Entry, Toc};
+use super::super::toc::{Entry, Toc};
 
 /// Kinds that can be chosen by schema and name.
 const RELATIONS: [&str; 5] = ["TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE"];
@@ -149,6 +149,7 @@ pub(super) fn choose(toc: Toc, parts: &[Part]) -> Chosen {
         .filter(|entry| kept.contains(&entry.id) || is_frame(entry));
     Chosen {
         toc: Toc {
+            head: toc.head,
             entries: entries.cloned().collect(),
             readable: toc.readable,
         },
@@ -203,11 +204,14 @@ fn gather(id: i64, by_id: &HashMap<i64, &Entry>, found: &mut HashSet<i64>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::toc::Section, *};
+    use super::*;
+    use crate::backup::toc::Section;
 
     fn entry(id: i64, kind: &str, tag: &str, needs: &[i64]) -> Entry {
         Entry {
             id,
+            oid: 0,
+            file: None,
             kind: kind.into(),
             tag: tag.into(),
             schema: Some("s".into()).filter(|_| kind != "SCHEMA"),
@@ -223,6 +227,7 @@ mod tests {
     #[test]
     fn a_table_comes_with_all_that_is_its_own_and_all_that_it_needs() {
         let toc = Toc {
+            head: crate::backup::toc::Head::default(),
             entries: vec![
                 entry(1, "SCHEMA", "s", &[]),
                 entry(2, "TYPE", "mood", &[1]),

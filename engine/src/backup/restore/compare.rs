@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 
 use super::{
-    super::manifest::Manifest,
+    super::{
+        manifest::Manifest,
+        toc::{Entry, Section, Toc},
+    },
     place,
-    toc::{Entry, Section, Toc},
 };
 use crate::{Result, lexer, target::Target};
 
@@ -273,6 +275,8 @@ mod tests {
     fn entry(kind: &str, tag: &str, owner: &str, definition: &str) -> Entry {
         Entry {
             id: 1,
+            oid: 0,
+            file: None,
             kind: kind.into(),
             tag: tag.into(),
             schema: Some("public".into()),
@@ -289,6 +293,7 @@ mod tests {
         Toc {
             entries,
             readable: true,
+            ..Toc::default()
         }
     }
 

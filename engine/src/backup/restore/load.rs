@@ -1,7 +1,6 @@
 //! pg_restore at work on the new database, and pg_dump on its definitions, to compare them.
 
 use std::{
-    path::Path,
     process::Stdio,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -12,15 +11,16 @@ use tokio::{io::AsyncReadExt, sync::Notify};
 
 use super::{
     super::{
+        contents::Found,
         folder::private_file,
         reach::Reach,
         reconcile::blocking,
         store,
+        toc::{self, Toc},
         tool::{self, Tool},
         words::{Complaints, Said},
     },
     parts::Run,
-    toc::{self, Toc},
 };
 use crate::{Error, Result, jobs::JobContext, programs::Programs, target::Target};
 
@@ -38,7 +38,7 @@ pub(super) struct Loader<'a> {
     pub target: &'a Target,
     pub programs: &'a Programs,
     pub reach: &'a Reach,
-    pub archive: &'a Path,
+    pub archive: &'a Found,
     pub tablespaces: bool,
     pub parallel: i32,
     /// Counts the archive's entries as they are done.
@@ -102,7 +102,7 @@ impl Loader<'_> {
         let list = self.list(run, name).await?;
         let mut command = tool::command(self.programs, "pg_restore", Some(self.reach));
         command
-            .arg("--format=custom")
+            .arg(format!("--format={}", self.archive.form.name()))
             .arg("--no-owner")
             .arg("--no-password")
             .arg("--verbose")
@@ -118,7 +118,7 @@ impl Loader<'_> {
             // Materialized views are filled as in every refresh: as their owners, to whom policies may apply.
             command.arg("--enable-row-security");
         }
-        command.arg(self.archive);
+        command.arg(&self.archive.path);
         let mut tool = Tool::start(command)?;
         store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await;
         let complaints = Mutex::new(Heard::new());
@@ -250,17 +250,17 @@ impl Loader<'_> {
         Ok(path)
     }
 
-    /// The definitions in the new database, as pg_dump tells them.
+    /// The definitions in the new database, as pg_dump tells them to the console's role, or to the one that loads.
     ///
     /// # Errors
     /// `Cancelled`; the tool's failure in words.
-    pub(super) async fn definitions(&self) -> Result<Toc> {
+    pub(super) async fn definitions(&self, by_console: bool) -> Result<Toc> {
         let mut command = tool::command(self.programs, "pg_dump", Some(self.reach));
         command
             .arg("--format=custom")
             .arg("--schema-only")
             .arg("--no-password")
-            .arg(format!("--dbname={}", self.reach.connection()))
+            .arg(format!("--dbname={}", self.connection(by_console)?))
             .stdout(Stdio::piped());
         let mut tool = Tool::start(command)?;
         store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await;

@@ -9,7 +9,7 @@ mod plan;
 mod roles;
 pub(crate) mod run;
 pub(super) mod store;
-mod toc;
+mod stranger;
 
 use contract::{
     audit::Severity,
@@ -40,10 +40,10 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// As `plan_restore`; `Conflict` with every reason, and what to do, when something keeps it from beginning; `Forbidden`
-    /// for a caller who may not let a backup's functions run as a superuser.
+    /// for a caller who may not let a backup's functions run as a superuser, nor vouch for an archive from elsewhere.
     pub async fn restore(&self, caller: &Caller, mut spec: RestoreSpec) -> Result<JobId> {
         caller.permit(Permission::Restore)?;
-        if spec.as_superuser {
+        if spec.as_superuser || spec.trust {
             caller.permit(Permission::ManageTargets)?;
         }
         plan::validate(&spec)?;
@@ -51,6 +51,7 @@ impl Backups<'_> {
         let prepared = plan::look(self.0, &target, &spec).await?;
         run::may_begin(&prepared)?;
         spec.into = Some(prepared.plan.into.clone());
+        spec.owner = prepared.given_to;
         let act = Act {
             event_type: "backup.restore",
             severity: Severity::Warning,

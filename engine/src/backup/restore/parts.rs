@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::toc::{Entry, Section, Toc};
+use super::super::toc::{Entry, Section, Toc};
 use crate::{
     lexer::{self, Kind, Token},
     quote,
@@ -297,6 +297,36 @@ impl Runs {
         runs
     }
 
+    /// The runs of an archive from elsewhere, in which nothing is left that only a superuser may make: all by the role that loads, which
+    /// is the console's own where there is `one`.
+    pub(super) fn of_stranger(
+        toc: &Toc,
+        trusted: &HashSet<String>,
+        one: bool,
+        left: impl Fn(&Entry) -> bool,
+    ) -> Self {
+        let run = || Run {
+            by_console: one,
+            entries: Vec::new(),
+        };
+        let (mut before, mut load) = (run(), run());
+        for entry in toc.entries.iter().filter(|entry| !left(entry)) {
+            match (entry.part(trusted), entry.section) {
+                (Part::Apart, _) => {}
+                (Part::Loaded | Part::Defined, Section::Any | Section::Before) => {
+                    before.entries.push(entry.id)
+                }
+                _ => load.entries.push(entry.id),
+            }
+        }
+        Self {
+            before: vec![before],
+            load,
+            given: run(),
+            last: run(),
+        }
+    }
+
     /// How many entries all runs have.
     pub(super) fn entries(&self) -> usize {
         let before: usize = self.before.iter().map(|run| run.entries.len()).sum();
@@ -312,6 +342,8 @@ mod tests {
     fn entry(kind: &str, tag: &str, definition: &str) -> Entry {
         Entry {
             id: 1,
+            oid: 0,
+            file: None,
             kind: kind.into(),
             tag: tag.into(),
             schema: Some("a b".into()),
@@ -415,6 +447,7 @@ mod tests {
         let toc = Toc {
             entries,
             readable: true,
+            ..Toc::default()
         };
         let superusers = HashSet::from(["root".to_owned()]);
         let runs = Runs::of(&toc, &HashSet::new(), &superusers, false, |_| false);
@@ -443,6 +476,7 @@ mod tests {
             let toc = Toc {
                 entries: entries.collect(),
                 readable: true,
+                ..Toc::default()
             };
             let runs = Runs::of(&toc, &HashSet::new(), &superusers, false, |_| false);
             (runs.load.entries, runs.given.entries)

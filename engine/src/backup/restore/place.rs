@@ -211,7 +211,11 @@ pub(super) async fn finish(
     let (owner, rights) = (given.owner, given.rights);
     let database = ident(&working_name(job));
     let like = &manifest.database;
-    let mut statements = vec![format!("alter database {database} owner to {}", ident(owner))];
+    let mut statements = vec![
+        format!("alter database {database} owner to {}", ident(owner)),
+        // What ran while rows were loaded may have set something for its sessions to come.
+        format!("alter database {database} reset all"),
+    ];
     for settings in &like.settings {
         let whose = match &settings.role {
             Some(role) if rights && given.settings_of_roles => {
@@ -499,6 +503,24 @@ pub(super) async fn knows_locale(
     )
     .bind(&like.collation)
     .bind(&like.character_type)
+    .fetch_one(connection)
+    .await
+}
+
+/// The locale of the database that a connection leads to.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(super) struct Locale {
+    pub collation: String,
+    pub character_type: String,
+}
+
+pub(super) async fn own_locale(connection: &mut PgConnection) -> Result<Locale, sqlx::Error> {
+    query_as(
+        "select datcollate::text as collation,
+                datctype::text as character_type
+           from pg_database
+          where datname = current_database()",
+    )
     .fetch_one(connection)
     .await
 }

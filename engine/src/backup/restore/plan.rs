@@ -3,13 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs::File,
-    io::{BufReader, Read},
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use chrono::Utc;
 use contract::{
-    backup::{BackupView, Part},
+    backup::{ArchiveForm, BackupView, Part},
     format,
     restore::{CheckLevel, RestoreCheck, RestorePlan, RestoreSpec, TableThenNow},
 };
@@ -17,20 +17,20 @@ use sqlx::PgConnection;
 
 use super::{
     super::{
-        NEEDED,
+        NEEDED, contents,
         folder::Folder,
         manifest::{ARCHIVE, GLOBALS, Manifest},
         read_back::{self, Damage},
         reconcile::{self, blocking},
         shelf::Shelf,
         stored::Stored,
+        toc::Toc,
         words,
     },
     choice, parts,
     place::{self, Console},
     roles::{self, Globals},
-    store,
-    toc::{self, Toc},
+    store, stranger,
 };
 use crate::{Engine, Error, Result, disk, programs::Programs, target::Target};
 
@@ -66,6 +66,8 @@ pub(super) struct Prepared {
     /// Role and member, both among those created.
     pub members: Vec<(String, String)>,
     pub extensions: Vec<Extension>,
+    /// To whom everything is given, where that is not for the backup to say.
+    pub given_to: Option<String>,
     /// Owners in the backup that are superusers here.
     pub superusers: HashSet<String>,
     /// What the report will say.
@@ -131,21 +133,25 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
     let path = folder.stored(&place, spec.backup);
     let mut checks = Checks::default();
     checks.sound(&view);
-    let (toc, held) = match contents(&path).await? {
+    let (toc, held) = match contents(&path, manifest.uploaded.is_some()).await? {
         Ok((toc, held)) => (toc, Some(held)),
         Err(Damage(words)) => {
             if view.damage.is_none() {
                 checks.blocks("restore.backup", words, DAMAGED);
             }
-            let toc = Toc {
-                entries: Vec::new(),
+            let nothing = Toc {
                 readable: true,
+                ..Toc::default()
             };
-            (toc, None)
+            (nothing, None)
         }
     };
     let mut notes = Vec::new();
     let toc = checks.parts(spec, &mut manifest, toc, &mut notes);
+    let toc = match manifest.uploaded {
+        Some(_) => checks.left_out(&mut manifest, toc, &mut notes),
+        None => toc,
+    };
     let globals = globals(&path, &manifest).await?;
     let failed = |source| target.error(source);
     let mut connection = target.look().await?;
@@ -154,12 +160,33 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
     let programs = programs(engine, &manifest, &console, &mut checks).await;
     checks.server(&manifest, &console, &toc);
     let into = name(&mut connection, engine, target, spec, &manifest, &mut checks).await?;
+    let mut of_stranger = None;
+    let mut spec = spec.clone();
+    if manifest.uploaded.is_some() {
+        let terms = stranger::terms(&mut connection, &spec, &into, &console)
+            .await
+            .map_err(failed)?;
+        checks.0.extend(terms.checks);
+        notes.push(terms.note);
+        spec = terms.spec;
+        of_stranger = terms.role;
+        if !place::knows_locale(&mut connection, &manifest.database)
+            .await
+            .map_err(failed)?
+        {
+            checks
+                .other_locale(&mut connection, &mut manifest, &mut notes)
+                .await
+                .map_err(failed)?;
+        }
+    }
+    let spec = &spec;
     checks
         .locale(&mut connection, &manifest, &console)
         .await
         .map_err(failed)?;
     let Roles {
-        created: create_roles,
+        created: mut create_roles,
         members,
         superusers,
     } = checks
@@ -174,8 +201,9 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
         )
         .await
         .map_err(failed)?;
+    create_roles.extend(of_stranger);
     let extensions = checks
-        .extensions(&mut connection, &manifest, &toc, &console, &mut notes)
+        .extensions(&mut connection, spec, &manifest, &toc, &console, &mut notes)
         .await
         .map_err(failed)?;
     checks
@@ -184,8 +212,10 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
         .map_err(failed)?;
     drop(connection);
     checks.room(target, &manifest, &console).await;
-    checks.authors(spec, &toc, &console, &mut notes);
-    if manifest.database.grants.is_none() {
+    if manifest.uploaded.is_none() {
+        checks.authors(spec, &toc, &console, &mut notes);
+    }
+    if manifest.database.grants.is_none() && manifest.uploaded.is_none() {
         notes.push(
             "The rights on the database itself are not in this backup, which an older version took: it has the usual ones."
                 .to_owned(),
@@ -215,10 +245,15 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
             into,
             target: target.name().to_owned(),
             server_version: console.version.clone(),
-            parallel: spec.parallel.unwrap_or_else(|| i32::try_from(usual).unwrap_or(1)),
+            parallel: match manifest.form() {
+                // It can be read from its beginning to its end alone.
+                ArchiveForm::Tar => 1,
+                _ => spec.parallel.unwrap_or_else(|| i32::try_from(usual).unwrap_or(1)),
+            },
             checks: checks.0,
             tables: then_and_now(&manifest, tables, !spec.only.is_empty()),
         },
+        given_to: spec.owner.clone(),
         archive: path.join(ARCHIVE),
         held,
         programs,
@@ -237,16 +272,16 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
 const DAMAGED: &str = "Restore another backup. Take a new one now, and find out what changed this one.";
 
 /// The archive's table of contents, and the archive held.
-async fn contents(backup: &Path) -> Result<std::result::Result<(Toc, File), Damage>> {
+async fn contents(backup: &Path, stranger: bool) -> Result<std::result::Result<(Toc, File), Damage>> {
     let backup = backup.to_owned();
     blocking(move || {
         let file = match read_back::open(&backup, ARCHIVE)? {
             Ok(file) => file,
             Err(damage) => return Ok(Err(damage)),
         };
-        Ok(match toc::read(BufReader::new(&file)) {
-            Ok(toc) => Ok((toc, file)),
-            Err(why) => Err(Damage(format!("The archive cannot be listed: {why}."))),
+        Ok(match contents::read(&file, stranger)? {
+            Ok(contents) => Ok((contents.toc, file)),
+            Err(why) => Err(Damage(format!("The archive {why}."))),
         })
     })
     .await
@@ -457,6 +492,14 @@ impl Checks {
                     id = view.id
                 ),
             ),
+            (None, None) if view.uploaded.is_some() => self.warns(
+                key,
+                format!(
+                    "{} It was read back whole; whether all is in it that was in its database, nobody here knows.",
+                    view.origin().unwrap_or_default()
+                ),
+                "Restore a backup that this console took, should you need the state of this database.",
+            ),
             (None, None) => self.fine(
                 key,
                 format!(
@@ -525,6 +568,57 @@ impl Checks {
         // These belong to no schema.
         manifest.database.large_objects = 0;
         chosen.toc
+    }
+
+    /// Leaves out of an archive from elsewhere what is not restored of a stranger.
+    fn left_out(&mut self, manifest: &mut Manifest, toc: Toc, notes: &mut Vec<String>) -> Toc {
+        let (toc, left) = stranger::leave_out(toc);
+        if !left.is_empty() {
+            let words = format!(
+                "Left out, because only a superuser may make it, or it needs what only a superuser may make: {}.",
+                words::first(&left, 20)
+            );
+            self.warns(
+                "restore.left_out",
+                words.clone(),
+                "Nothing of an archive from elsewhere is run as a superuser. Make it by hand afterwards, when you know what it does.",
+            );
+            notes.push(words);
+        }
+        let tables: HashSet<(Option<&str>, &str)> = toc
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "TABLE")
+            .map(|entry| (entry.schema.as_deref(), entry.tag.as_str()))
+            .collect();
+        manifest
+            .tables
+            .retain(|table| tables.contains(&(Some(table.schema.as_str()), table.name.as_str())));
+        toc
+    }
+
+    /// Takes the locale of the live database in place of one that the server may not know, as those of other systems.
+    async fn other_locale(
+        &mut self,
+        connection: &mut PgConnection,
+        manifest: &mut Manifest,
+        notes: &mut Vec<String>,
+    ) -> std::result::Result<(), sqlx::Error> {
+        let own = place::own_locale(connection).await?;
+        let theirs = &mut manifest.database;
+        let words = format!(
+            "The server does not know the locale {} of the archive: the new database gets that of the live one, {}, and sorts text as that does.",
+            theirs.collation, own.collation
+        );
+        self.warns(
+            "restore.locale",
+            words.clone(),
+            "Install the locale on the server's machine (locale-gen), and restart the server, should the order matter.",
+        );
+        notes.push(words);
+        theirs.collation = own.collation;
+        theirs.character_type = own.character_type;
+        Ok(())
     }
 
     fn server(&mut self, manifest: &Manifest, console: &Console, toc: &Toc) {
@@ -632,7 +726,10 @@ impl Checks {
         let key = "restore.roles";
         let mut owners: BTreeSet<String> = BTreeSet::new();
         let mut needed = parts::grantees(toc, spec.owner.is_none());
+        let stranger = manifest.uploaded.is_some();
         match &spec.owner {
+            // What is so of that role was looked at before.
+            Some(_) if stranger => {}
             Some(owner) => drop(owners.insert(owner.clone())),
             None => {
                 owners.extend(parts::owners(toc));
@@ -761,7 +858,7 @@ impl Checks {
                 );
             }
         }
-        if let Some(owner) = &spec.owner {
+        if let Some(owner) = spec.owner.as_ref().filter(|_| !stranger) {
             notes.push(format!(
                 "Everything was given to {owner}, and no grants were restored, as was asked."
             ));
@@ -779,6 +876,7 @@ impl Checks {
     async fn extensions(
         &mut self,
         connection: &mut PgConnection,
+        spec: &RestoreSpec,
         manifest: &Manifest,
         toc: &Toc,
         console: &Console,
@@ -793,6 +891,7 @@ impl Checks {
             .map(|entry| entry.tag.clone())
             .collect();
         let available = place::available(connection, &wanted).await?;
+        let live = place::installed(connection).await?;
         let mut found = Vec::new();
         let mut fine = true;
         for name in wanted {
@@ -822,8 +921,26 @@ impl Checks {
                     "Let the database's URL name a superuser, or the cloud's administrator, for the restore.",
                 );
             }
-            let same = then.filter(|then| versions.iter().any(|version| version.version == then.version));
-            if let Some(then) = then.filter(|_| same.is_none()) {
+            if manifest.uploaded.is_some()
+                && !spec.trust
+                && versions.iter().all(|version| version.needs_superuser)
+                && !live.iter().any(|(there, _)| *there == name)
+            {
+                fine = false;
+                self.blocks(
+                    key,
+                    format!(
+                        "The archive comes from elsewhere, and names the extension {name}, which only a superuser may create and the live \
+                         database does not have."
+                    ),
+                    "When you know who made the archive and what the extension lets its users do, let an administrator say so \
+                     (--trust-archive).",
+                );
+            }
+            // An archive from elsewhere does not tell the version.
+            let told = then.filter(|then| !then.version.is_empty());
+            let same = told.filter(|then| versions.iter().any(|version| version.version == then.version));
+            if let Some(then) = told.filter(|_| same.is_none()) {
                 fine = false;
                 self.warns(
                     key,
@@ -839,13 +956,16 @@ impl Checks {
                     then.version
                 ));
             }
-            let schema = then.map(|then| then.schema.clone()).filter(|schema| {
-                matches!(schema.as_str(), "public" | "pg_catalog")
-                    || toc
-                        .entries
-                        .iter()
-                        .any(|entry| entry.kind == "SCHEMA" && entry.tag == *schema)
-            });
+            let schema = then
+                .map(|then| then.schema.clone())
+                .filter(|schema| !schema.is_empty())
+                .filter(|schema| {
+                    matches!(schema.as_str(), "public" | "pg_catalog")
+                        || toc
+                            .entries
+                            .iter()
+                            .any(|entry| entry.kind == "SCHEMA" && entry.tag == *schema)
+                });
             found.push(Extension {
                 name,
                 schema,
@@ -895,7 +1015,10 @@ impl Checks {
     async fn room(&mut self, target: &Target, manifest: &Manifest, console: &Console) {
         let key = "restore.room";
         let bytes = manifest.database.bytes;
-        let needs = format!("The database had {} when it was backed up", format::bytes(bytes));
+        let needs = match manifest.uploaded {
+            Some(_) => format!("The rows in the archive are {} as text", format::bytes(bytes)),
+            None => format!("The database had {} when it was backed up", format::bytes(bytes)),
+        };
         let free = match &console.folder {
             Some(folder) if target.is_on_this_machine() => {
                 let folder = PathBuf::from(folder);

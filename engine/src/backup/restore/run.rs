@@ -20,11 +20,15 @@ use sqlx::{Connection, PgConnection};
 
 use super::{
     super::{
-        catalog, process, reach,
+        catalog, contents,
+        folder::Folder,
+        process, reach,
         reach::{Beside, Reach},
         read_back::{self, Damage},
         reconcile::blocking,
-        store as attempts, words,
+        store as attempts,
+        toc::Entry,
+        words,
     },
     compare,
     load::{self, Count, Loader},
@@ -143,6 +147,7 @@ impl Job for Restore {
             Ok(())
         })
         .await?;
+        contents::put_away(&Folder::new(&engine.config().backup_dir), context.id.0).await?;
         if let Some(left) = store::unfinished(engine.store(), context.id).await? {
             let target = context.target(self.spec.place())?;
             match tokio::time::timeout(ASK, remove(&target, &left)).await {
@@ -264,6 +269,9 @@ impl Restoring<'_> {
 
         let started = self.begin(CHECK, Phase::ReadingBack);
         self.check(&prepared).await?;
+        let folder = Folder::new(&engine.config().backup_dir);
+        let (form, token) = (prepared.manifest.form(), context.token());
+        let found = contents::lay_out(&folder, job.0, &prepared.archive, form, token).await?;
         self.end(CHECK, started, "SHA-256 as it was written");
 
         let started = self.begin(MAKE, Phase::Preparing);
@@ -352,16 +360,21 @@ impl Restoring<'_> {
             .filter_map(|extension| extension.schema.as_deref())
             .collect();
         let no_grants = self.spec.owner.is_some();
-        let runs = Runs::of(
-            &prepared.toc,
-            &trusted,
-            &prepared.superusers,
-            login.is_none(),
-            |entry| {
-                (entry.kind == "SCHEMA" && entry.tag != "public" && made.contains(entry.tag.as_str()))
-                    || (no_grants && matches!(entry.kind.as_str(), "ACL" | "DEFAULT ACL"))
-            },
-        );
+        let left = |entry: &Entry| {
+            (entry.kind == "SCHEMA" && entry.tag != "public" && made.contains(entry.tag.as_str()))
+                || (no_grants && matches!(entry.kind.as_str(), "ACL" | "DEFAULT ACL"))
+        };
+        let stranger = prepared.manifest.uploaded.is_some();
+        let runs = match stranger {
+            true => Runs::of_stranger(&prepared.toc, &trusted, login.is_none(), left),
+            false => Runs::of(
+                &prepared.toc,
+                &trusted,
+                &prepared.superusers,
+                login.is_none(),
+                left,
+            ),
+        };
         let application = format!("pgsteward {}", purpose(job.0));
         let beside = Beside {
             database: &working,
@@ -380,7 +393,7 @@ impl Restoring<'_> {
             target,
             programs,
             reach: &reach,
-            archive: &prepared.archive,
+            archive: &found,
             tablespaces: !self.spec.no_tablespaces,
             parallel: prepared.plan.parallel,
             count: Mutex::new(Count::of(runs.entries())),
@@ -402,8 +415,8 @@ impl Restoring<'_> {
         }
         // Until now nothing of the authors could run.
         let before = match login {
-            Some(_) => Some(tools.definitions().await?),
-            None => None,
+            Some(_) if !stranger => Some(tools.definitions(true).await?),
+            _ => None,
         };
         tools.run(&runs.load, "load").await?;
         self.end(LOAD, started, &format!("{} entries", runs.entries()));
@@ -421,8 +434,21 @@ impl Restoring<'_> {
             loading.close().await.ok();
         }
 
+        // By who loaded it: nothing of a stranger is looked at by a superuser before it is compared, either.
+        let of_stranger = match stranger {
+            true => Some(tools.definitions(login.is_none()).await?),
+            false => None,
+        };
         let giving = self.begin(GIVE, Phase::Verifying);
-        self.give(&mut own, &prepared, public).await?;
+        match (stranger, &login) {
+            (true, Some(login)) => {
+                self.give_all(&mut own, &login.role, &prepared.owner, public)
+                    .await?
+            }
+            // All is its own already.
+            (true, None) => {}
+            (false, _) => self.give(&mut own, &prepared, public).await?,
+        }
         tools.run(&runs.given, load::GIVEN).await?;
         for entry in prepared
             .toc
@@ -435,7 +461,14 @@ impl Restoring<'_> {
                 place::run(&mut own, statement).await.map_err(failed)?;
             }
         }
-        self.end(GIVE, giving, "as in the backup");
+        self.end(
+            GIVE,
+            giving,
+            &match stranger {
+                true => format!("all to {}", prepared.owner),
+                false => "as in the backup".to_owned(),
+            },
+        );
 
         if let Some(login) = &login {
             for what in place::owned(&mut own, &login.role).await.map_err(failed)? {
@@ -448,12 +481,16 @@ impl Restoring<'_> {
                 place::run(&mut own, drop).await.map_err(failed)?;
             }
         }
-        let after = tools.definitions().await?;
+        let (after, owner) = match of_stranger {
+            Some(toc) => (toc, Some(loader)),
+            None => (tools.definitions(true).await?, self.spec.owner.as_deref()),
+        };
         let made_by = &prepared.manifest.tool_version;
-        let same_version = prepared.console.version_num / 10_000
-            == prepared.manifest.server.version_num / 10_000
+        // Which texts another pg_dump writes is not known.
+        let same_version = !stranger
+            && prepared.console.version_num / 10_000 == prepared.manifest.server.version_num / 10_000
             && made_by.split('.').next() == Some(programs.version().major.to_string().as_str());
-        let compared = compare::definitions(&prepared.toc, &after, same_version, self.spec.owner.as_deref());
+        let compared = compare::definitions(&prepared.toc, &after, same_version, owner);
         differences.extend(compared.differences);
         differences.extend(
             before
@@ -483,6 +520,7 @@ impl Restoring<'_> {
             &format!("{} definitions, {rows} rows", compared.count),
         );
         own.close().await.ok();
+        contents::put_away(&folder, job.0).await?;
 
         let started = self.begin(NAME, Phase::Storing);
         context.check()?;
@@ -652,10 +690,27 @@ impl Restoring<'_> {
         Ok(())
     }
 
+    /// Gives everything that one role made to another. No word of the archive is in these statements.
+    async fn give_all(
+        &self,
+        own: &mut PgConnection,
+        from: &str,
+        to: &str,
+        public: Option<String>,
+    ) -> Result<()> {
+        let mut sql = format!("reassign owned by {} to {}", ident(from), ident(to));
+        if let Some(public) = &public {
+            // To whom it belongs in a new database.
+            sql.push_str(&format!("; alter schema public owner to {}", ident(public)));
+        }
+        place::run(own, sql)
+            .await
+            .map_err(|source| self.target.error(source))
+    }
+
     /// Gives everything to its owner.
     async fn give(&self, own: &mut PgConnection, prepared: &Prepared, public: Option<String>) -> Result<()> {
-        let owner_of =
-            |entry: &super::toc::Entry| self.spec.owner.clone().unwrap_or_else(|| entry.owner.clone());
+        let owner_of = |entry: &Entry| self.spec.owner.clone().unwrap_or_else(|| entry.owner.clone());
         let mut statements = Vec::new();
         let (schemas, rest): (Vec<_>, Vec<_>) = prepared
             .toc

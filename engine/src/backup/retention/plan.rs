@@ -66,7 +66,8 @@ fn held(backups: &[BackupView], sound: &[&BackupView], keep: &Retention, facts: 
         return Some("the last attempt to take a backup failed, so what there is stays.".to_owned());
     }
     // Also a damaged one tells that something is wrong here.
-    if let Some(damaged) = backups.first().filter(|first| first.damage.is_some()) {
+    let mut own = backups.iter().filter(|backup| backup.uploaded.is_none());
+    if let Some(damaged) = own.next().filter(|first| first.damage.is_some()) {
         return Some(format!(
             "the newest backup, of {}, is damaged, so the older ones stay.",
             format::absolute(damaged.taken_at)
@@ -101,6 +102,8 @@ fn why_kept(backup: &BackupView, sound: &[&BackupView], keep: &Retention, facts:
     let mut why = Vec::new();
     if backup.damage.is_some() {
         why.push("damaged: left for someone to look at".to_owned());
+    } else if backup.uploaded.is_some() {
+        why.push("uploaded from elsewhere: only people remove it".to_owned());
     } else if backup.foreign.is_some() {
         why.push("another console's".to_owned());
     } else if !backup.is_whole() {
@@ -220,6 +223,7 @@ mod tests {
             concern: None,
             damage: None,
             foreign: None,
+            uploaded: None,
             server_version: "15.19".into(),
             tool_version: "15.19".into(),
             migration: None,

@@ -187,6 +187,7 @@ fn a_file_to_import_is_found_by_its_kind() {
     let uploads = Folder::new(&none.data_dir);
     uploads.make_root().unwrap();
     let expected = Expected {
+        kind: contract::import::UploadKind::Database,
         name: "mine.db".to_owned(),
         bytes: 4,
         wal_bytes: Some(2),

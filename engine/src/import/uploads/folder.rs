@@ -11,7 +11,7 @@ use std::{
 
 use contract::{
     Instant,
-    import::{UploadPart, UploadView},
+    import::{UploadKind, UploadPart, UploadView},
     session::Role,
 };
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub(in crate::import) struct Folder {
 /// What was announced.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::import) struct Expected {
+    /// What it is for; a database in uploads of older consoles.
+    #[serde(default)]
+    pub kind: UploadKind,
     /// The file's name, made harmless.
     pub name: String,
     pub bytes: i64,
@@ -52,7 +55,7 @@ pub(in crate::import) struct Expected {
 pub(in crate::import) struct Upload {
     pub(super) id: Uuid,
     pub(super) path: PathBuf,
-    pub(super) expected: Expected,
+    pub(in crate::import) expected: Expected,
 }
 
 impl Expected {
@@ -210,6 +213,7 @@ impl Upload {
     pub(super) fn view(&self) -> UploadView {
         UploadView {
             id: self.id,
+            kind: self.expected.kind,
             name: self.expected.name.clone(),
             bytes: self.expected.bytes,
             received: self.received(UploadPart::Database),
@@ -344,6 +348,7 @@ mod tests {
         folder.make_root().unwrap();
         let id = Uuid::from_u128(3);
         let expected = Expected {
+            kind: contract::import::UploadKind::Database,
             name: "app.db".to_owned(),
             bytes: 10,
             wal_bytes: Some(4),

@@ -12,7 +12,7 @@ mod words;
 use contract::{
     audit::{Outcome, Severity},
     format,
-    import::{NewUpload, UploadPart, UploadView},
+    import::{NewUpload, NewerUploads, UploadKind, UploadPart, UploadView},
     session::Permission,
 };
 use futures::{Stream, StreamExt};
@@ -43,8 +43,18 @@ impl Import<'_> {
     /// disk has too little room; `Io`; the store's failures.
     pub async fn begin_upload(&self, caller: &Caller, new: NewUpload) -> Result<UploadView> {
         caller.permit(Permission::Import)?;
+        self.begin_within(caller, new, self.0.config().upload_limit).await
+    }
+
+    /// The same with a limit of its own, for what does not come over HTTP.
+    pub(crate) async fn begin_within(
+        &self,
+        caller: &Caller,
+        new: NewUpload,
+        limit: i64,
+    ) -> Result<UploadView> {
         let config = self.0.config();
-        let expected = expected(caller, new, config.upload_limit)?;
+        let expected = expected(caller, new, limit)?;
         sweep(self.0).await?;
         let folder = Folder::new(&config.data_dir);
         let (name, size) = (expected.name.clone(), expected.total());
@@ -73,8 +83,8 @@ impl Import<'_> {
     /// takes does not grow with the file. What came before `data` ended, well or not, is kept and on disk when this
     /// returns; also when the future is dropped.
     ///
-    /// A database is looked at as soon as its first bytes are there, and again when it is whole: what is none is refused
-    /// and removed.
+    /// A database or an archive is looked at as soon as its first bytes are there, and again when it is whole: what is none is
+    /// refused and removed.
     ///
     /// # Errors
     /// `NotFound`, also for another user's; `Busy` while another request writes this part; `Conflict` with the field `offset` when `offset` is not
@@ -121,6 +131,27 @@ impl Import<'_> {
         }
     }
 
+    /// The caller's uploads of archives (an administrator's: all), newest first.
+    ///
+    /// # Errors
+    /// `Io`; the store's failures.
+    pub async fn archives(&self, caller: &Caller) -> Result<NewerUploads> {
+        caller.permit(Permission::Import)?;
+        sweep(self.0).await?;
+        let config = self.0.config();
+        let (folder, upload_limit) = (Folder::new(&config.data_dir), config.upload_limit);
+        let caller = caller.clone();
+        blocking(move || {
+            let mut uploads = folder.views()?;
+            uploads.retain(|view| view.kind == UploadKind::Archive && is_of(&caller, &view.created_by));
+            Ok(NewerUploads {
+                uploads,
+                upload_limit,
+            })
+        })
+        .await
+    }
+
     /// An upload with what is there of it.
     ///
     /// # Errors
@@ -150,6 +181,55 @@ impl Import<'_> {
     }
 }
 
+/// A whole archive of the caller's.
+///
+/// # Errors
+/// `NotFound`, also for another user's and for what is no archive; `Conflict` when it is not whole; `Io`.
+pub(crate) async fn archive_of(engine: &Engine, caller: &Caller, id: Uuid) -> Result<UploadView> {
+    let upload = owned(Folder::new(&engine.config().data_dir), caller, id).await?;
+    blocking(move || {
+        if upload.expected.kind != UploadKind::Archive {
+            return Err(words::no_upload(id));
+        }
+        upload.to_open()?;
+        Ok(upload.view())
+    })
+    .await
+}
+
+/// The file of a whole archive, held against its removal for as long as it is open.
+///
+/// # Errors
+/// `NotFound`; `Busy` while someone sends or removes it; `Io`.
+pub(crate) async fn open_archive(engine: &Engine, id: Uuid) -> Result<std::fs::File> {
+    let folder = Folder::new(&engine.config().data_dir);
+    blocking(move || {
+        let upload = folder.find(id)?;
+        let (path, name) = upload.to_open()?;
+        let file = std::fs::File::open(&path).map_err(Error::io(format!("opening {}", path.display())))?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => Err(words::busy(&name)),
+            Err(std::fs::TryLockError::Error(error)) => {
+                Err(Error::io(format!("opening {}", path.display()))(error))
+            }
+        }
+    })
+    .await
+}
+
+/// Removes an upload that is stored elsewhere now, or that nobody has a use for, with the reason for the log.
+///
+/// # Errors
+/// `Io`; the store's failures.
+pub(crate) async fn remove_archive(engine: &Engine, id: Uuid, why: &str) -> Result<()> {
+    let folder = Folder::new(&engine.config().data_dir);
+    let found = blocking(move || Ok(folder.find(id).ok())).await?;
+    let Some(upload) = found else { return Ok(()) };
+    record(engine, &upload, Act::Deleted(None, Some(why))).await?;
+    blocking(move || upload.remove()).await
+}
+
 /// An upload of the caller's.
 pub(super) async fn owned(folder: Folder, caller: &Caller, id: Uuid) -> Result<Upload> {
     let caller = caller.clone();
@@ -164,12 +244,20 @@ fn expected(caller: &Caller, new: NewUpload, limit: i64) -> Result<Expected> {
     let name = words::base_name(&new.name)?;
     if new.bytes == 0 {
         // An empty file is refused in the words that it would be refused in on disk.
-        header::read(&name, &[]).map_err(Error::Refused)?;
+        match new.kind {
+            UploadKind::Database => header::read(&name, &[]).map(drop),
+            UploadKind::Archive => crate::archive::look(&name, &[]),
+        }
+        .map_err(Error::Refused)?;
+    }
+    if new.kind == UploadKind::Archive && new.wal_bytes.is_some() {
+        return Err(words::no_wal(&name));
     }
     if new.bytes < 0 || new.wal_bytes.is_some_and(|bytes| bytes < 0) {
         return Err(words::no_size());
     }
     let expected = Expected {
+        kind: new.kind,
         name,
         bytes: new.bytes,
         wal_bytes: new.wal_bytes,

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use contract::{
     format,
-    import::{NewerUploads, UploadView},
+    import::{NewerUploads, UploadKind, UploadView},
 };
 use uuid::Uuid;
 
@@ -36,6 +36,7 @@ pub(in crate::import) async fn newer(
                 .is_none_or(|last| view.created_at > last.created_at && !is_before(view, written(last)));
             // The one that was read last belongs to the import by now.
             view.is_whole()
+                && view.kind == UploadKind::Database
                 && if view.id == last {
                     again
                 } else {

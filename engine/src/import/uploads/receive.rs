@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use contract::{Fault, import::UploadPart};
+use contract::{
+    Fault,
+    import::{UploadKind, UploadPart},
+};
 use sqlite::header::{self, PROBE};
 use tokio::{
     io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
@@ -17,7 +20,10 @@ use tokio::{
 use tokio_util::bytes::Bytes;
 
 use super::{blocking, folder::Upload, words};
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    archive::{self, ENOUGH},
+};
 
 /// How long a request waits for one that ends just now.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,7 +34,7 @@ const LOG: [u8; 3] = [0x37, 0x7f, 0x06];
 
 /// Why no more is taken.
 pub(super) enum Failure {
-    /// It is no SQLite database; nobody has a use for it.
+    /// It is not what it was announced as; nobody has a use for it.
     NoDatabase(Fault),
     /// The request is refused; what other requests brought is kept.
     Refused(Fault),
@@ -54,6 +60,7 @@ impl From<Failure> for Error {
 /// A part that is open for one request, and locked against others.
 pub(super) struct Receiver {
     file: tokio::fs::File,
+    kind: UploadKind,
     part: UploadPart,
     name: String,
     /// Where the request began.
@@ -84,6 +91,7 @@ impl Receiver {
         sought.map_err(Error::io(format!("writing {}", expected.name)))?;
         Ok(Self {
             file,
+            kind: expected.kind,
             part,
             name: expected.name.clone(),
             offset,
@@ -142,23 +150,25 @@ impl Receiver {
 
     /// How many bytes say what the part is.
     fn enough(&self) -> i64 {
-        match self.part {
-            UploadPart::Database => PROBE as i64,
-            UploadPart::Wal => LOG.len() as i64,
+        match (self.part, self.kind) {
+            (UploadPart::Database, UploadKind::Database) => PROBE as i64,
+            (UploadPart::Database, UploadKind::Archive) => ENOUGH as i64,
+            (UploadPart::Wal, _) => LOG.len() as i64,
         }
     }
 
     /// Looks at the beginning of what is there.
     async fn look(&mut self) -> Result<(), Failure> {
-        let mut first = Vec::with_capacity(PROBE);
+        let mut first = Vec::with_capacity(ENOUGH);
+        let enough = self.enough() as u64;
         self.file.flush().await?;
         self.file.rewind().await?;
-        (&mut self.file)
-            .take(PROBE as u64)
-            .read_to_end(&mut first)
-            .await?;
+        (&mut self.file).take(enough).read_to_end(&mut first).await?;
         self.file.seek(SeekFrom::End(0)).await?;
         match self.part {
+            UploadPart::Database if self.kind == UploadKind::Archive => {
+                archive::look(&self.name, &first).map_err(Failure::NoDatabase)
+            }
             UploadPart::Database => {
                 let header = header::read(&self.name, &first).and_then(|header| {
                     let whole = self.at == self.announced && !self.with_wal;
@@ -253,6 +263,7 @@ mod tests {
         let folder = Folder::new(room.path());
         folder.make_root().unwrap();
         let expected = Expected {
+            kind: contract::import::UploadKind::Database,
             name: "app.db".to_owned(),
             bytes: 9000,
             wal_bytes: None,

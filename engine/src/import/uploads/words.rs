@@ -2,7 +2,7 @@
 
 use contract::{
     Code, Fault, format,
-    import::{ImportState, ImportView, UploadPart, UploadView},
+    import::{ImportState, ImportView, UploadKind, UploadPart, UploadView},
 };
 use uuid::Uuid;
 
@@ -32,7 +32,8 @@ pub(super) fn base_name(name: &str) -> Result<String> {
 pub(super) fn turned_off() -> Error {
     Error::conflict(
         "Uploads are turned off.",
-        "Set PGSTEWARD_UPLOAD_LIMIT to a size and restart the console, or put the file into the folder of PGSTEWARD_IMPORT_DIR.",
+        "Set PGSTEWARD_UPLOAD_LIMIT to a size and restart the console. Without it, a SQLite file can be put into the folder of \
+         PGSTEWARD_IMPORT_DIR, and an archive be added on the console's machine: pgsteward backup add FILE.",
     )
 }
 
@@ -53,7 +54,15 @@ pub(super) fn too_large(expected: &Expected, limit: i64) -> Error {
             format::bytes(expected.total()),
             format::bytes(limit)
         ),
-        "Raise PGSTEWARD_UPLOAD_LIMIT and restart the console, or put the file into the folder of PGSTEWARD_IMPORT_DIR.",
+        match expected.kind {
+            UploadKind::Database => {
+                "Raise PGSTEWARD_UPLOAD_LIMIT and restart the console, or put the file into the folder of PGSTEWARD_IMPORT_DIR."
+            }
+            UploadKind::Archive => {
+                "Raise PGSTEWARD_UPLOAD_LIMIT and restart the console, or copy the file to the console's machine, and there: pgsteward \
+                 backup add FILE."
+            }
+        },
     )
 }
 

@@ -1,5 +1,6 @@
 //! Backups against real clusters: what is listed is whole, whatever happens, and what is damaged is found.
 
+mod added;
 mod crash;
 mod delete;
 mod equal;

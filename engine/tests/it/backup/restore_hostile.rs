@@ -7,7 +7,7 @@ use super::{
 };
 
 /// A database of a superuser's in which someone else owns functions that strike wherever they run outside of it.
-async fn trapped(cluster: &testkit::Cluster, more: &str) -> World {
+pub async fn trapped(cluster: &testkit::Cluster, more: &str) -> World {
     let database = cluster.database("shop").await;
     let pool = database.pool().await;
     fill(&pool, 100).await;

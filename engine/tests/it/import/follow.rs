@@ -506,6 +506,7 @@ async fn upload(runner: &Runner, file: &std::path::Path, modified_ms: i64) -> Uu
         .begin_upload(
             &runner.caller,
             NewUpload {
+                kind: contract::import::UploadKind::Database,
                 name: "app.db".to_owned(),
                 bytes: bytes.len() as i64,
                 wal_bytes: None,

@@ -49,6 +49,7 @@ fn pieces(bytes: &[u8]) -> impl Stream<Item = Result<Bytes, Infallible>> + Send 
 
 fn new(name: &str, bytes: usize) -> NewUpload {
     NewUpload {
+        kind: contract::import::UploadKind::Database,
         name: name.to_owned(),
         bytes: bytes as i64,
         wal_bytes: None,

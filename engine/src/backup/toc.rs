@@ -4,6 +4,8 @@
 
 use std::io::{self, Read};
 
+use contract::backup::ArchiveForm;
+
 /// What an archive begins with.
 const MAGIC: &[u8] = b"PGDMP";
 /// The formats that this reads: of PostgreSQL 9.0 to 18.
@@ -15,7 +17,7 @@ const LONGEST: i64 = 1 << 30;
 
 /// When an entry is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Section {
+pub(in crate::backup) enum Section {
     /// At any time, such as a comment.
     Any,
     /// Definitions before the rows.
@@ -28,9 +30,13 @@ pub(super) enum Section {
 
 /// One thing that the archive restores.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(in crate::backup) struct Entry {
     /// Its number in the archive.
     pub id: i64,
+    /// Its object's number in the database that was dumped; 0 for what has none.
+    pub oid: i64,
+    /// The file of its rows, as the archive calls it; none in the custom format, and for what has no rows.
+    pub file: Option<String>,
     /// What it is, such as `TABLE` or `FK CONSTRAINT`.
     pub kind: String,
     /// Its name; with its table's before it, or with arguments, where the kind has those.
@@ -50,7 +56,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// What it is, in words.
-    pub(super) fn named(&self) -> String {
+    pub(in crate::backup) fn named(&self) -> String {
         let kind = self.kind.to_lowercase();
         match &self.schema {
             Some(schema) => format!("{kind} {schema}.{}", self.tag),
@@ -59,9 +65,23 @@ impl Entry {
     }
 }
 
+/// What an archive says of itself before its entries.
+#[derive(Clone, Debug, Default)]
+pub(in crate::backup) struct Head {
+    pub form: ArchiveForm,
+    /// Second, minute, hour, day, month from 0, and year from 1900, by the clock of pg_dump's machine.
+    pub made: [i64; 6],
+    /// The database's name.
+    pub database: String,
+    /// The versions of the server and of pg_dump.
+    pub server: String,
+    pub tool: String,
+}
+
 /// A table of contents.
-#[derive(Clone, Debug)]
-pub(super) struct Toc {
+#[derive(Clone, Debug, Default)]
+pub(in crate::backup) struct Toc {
+    pub head: Head,
     pub entries: Vec<Entry>,
     /// Whether every text in it could be read: names in another encoding than UTF-8 cannot.
     pub readable: bool,
@@ -74,11 +94,11 @@ struct Source<R> {
     readable: bool,
 }
 
-/// Reads the head of an archive in pg_dump's custom format.
+/// Reads the table of contents with which an archive in the custom format begins; the other formats have a file for it.
 ///
 /// # Errors
 /// Why it is none.
-pub(super) fn read(from: impl Read) -> Result<Toc, String> {
+pub(in crate::backup) fn read(from: impl Read) -> Result<Toc, String> {
     let mut source = Source {
         from,
         int_bytes: 4,
@@ -107,31 +127,41 @@ impl<R: Read> Source<R> {
         }
         self.int_bytes = usize::from(self.byte()?);
         self.offset_bytes = usize::from(self.byte()?);
-        if !(1..=8).contains(&self.int_bytes) || !(1..=8).contains(&self.offset_bytes) {
+        // pg_restore takes other sizes as well, and reads other numbers from them than stand there.
+        if self.int_bytes != 4 || !(1..=8).contains(&self.offset_bytes) {
             return Err(wrong("its head is damaged"));
         }
-        if self.byte()? != 1 {
-            return Err(wrong("it is not in pg_dump's custom format"));
-        }
+        let form = match self.byte()? {
+            1 => ArchiveForm::Custom,
+            3 => ArchiveForm::Tar,
+            5 => ArchiveForm::Directory,
+            _ => return Err(wrong("it is in none of pg_dump's formats")),
+        };
         match version >= (1, 15) {
             true => drop(self.byte()?),
             false => drop(self.int()?),
         }
-        // When it was made: seven numbers.
-        for _ in 0..7 {
-            self.int()?;
+        let mut made = [0; 6];
+        for number in &mut made {
+            *number = self.int()?;
         }
-        // The database's name, and the versions of server and pg_dump.
-        for _ in 0..3 {
-            self.text()?;
-        }
+        // Whether it was summer there.
+        self.int()?;
+        let mut named = || Ok::<_, io::Error>(self.text()?.unwrap_or_default());
+        let head = Head {
+            form,
+            made,
+            database: named()?,
+            server: named()?,
+            tool: named()?,
+        };
         let count = self.int()?;
         if !(0..=MOST).contains(&count) {
             return Err(wrong("its head is damaged"));
         }
         let mut entries = Vec::new();
         for _ in 0..count {
-            entries.push(self.entry(version)?);
+            entries.push(self.entry(version, form)?);
         }
         let utf8 = entries
             .iter()
@@ -150,14 +180,18 @@ impl<R: Read> Source<R> {
             })
         };
         let readable = self.readable && (utf8 || plain());
-        Ok(Toc { entries, readable })
+        Ok(Toc {
+            head,
+            entries,
+            readable,
+        })
     }
 
-    fn entry(&mut self, version: (u8, u8)) -> io::Result<Entry> {
+    fn entry(&mut self, version: (u8, u8), form: ArchiveForm) -> io::Result<Entry> {
         let id = self.int()?;
         let _has_data = self.int()?;
         let _catalog = self.text()?;
-        let _oid = self.text()?;
+        let oid = self.text()?.and_then(|oid| oid.parse().ok()).unwrap_or_default();
         let tag = self.text()?.unwrap_or_default();
         let kind = self.text()?.unwrap_or_default();
         let section = match self.int()? {
@@ -184,11 +218,19 @@ impl<R: Read> Source<R> {
         while let Some(need) = self.text()? {
             needs.extend(need.trim().parse::<i64>());
         }
-        // Where its rows are in the file.
-        let mut place = vec![0; 1 + self.offset_bytes];
-        self.from.read_exact(&mut place)?;
+        let file = match form {
+            ArchiveForm::Custom => {
+                // Where its rows are in the file.
+                let mut place = vec![0; 1 + self.offset_bytes];
+                self.from.read_exact(&mut place)?;
+                None
+            }
+            _ => self.text()?.filter(|file| !file.is_empty()),
+        };
         Ok(Entry {
             id,
+            oid,
+            file,
             kind,
             tag,
             schema,
@@ -233,6 +275,10 @@ impl<R: Read> Source<R> {
             .read_to_end(&mut bytes)?;
         if i64::try_from(read).ok() != Some(length) {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // pg_restore would take what is before it for the whole text.
+        if bytes.contains(&0) {
+            return Err(wrong("its table of contents is damaged"));
         }
         Ok(Some(match String::from_utf8(bytes) {
             Ok(text) => text,
@@ -325,6 +371,17 @@ mod tests {
                 ("a table; with \"all\"", Some("public"), "größe")
             );
             assert_eq!((toc.entries.len(), first.needs.as_slice()), (2, [5].as_slice()));
+            assert_eq!(
+                (first.oid, toc.head.database.as_str(), toc.head.tool.as_str()),
+                (16384, "shop", "15.19")
+            );
+            let mut sizes = bytes.clone();
+            sizes[8] = 8;
+            assert!(read(&sizes[..]).unwrap_err().contains("damaged"));
+            let mut short = bytes.clone();
+            let place = short.windows(5).position(|part| part == b"15.19").unwrap();
+            short[place + 2] = 0;
+            assert!(read(&short[..]).unwrap_err().contains("damaged"));
             for cut in [bytes.len() - 1, bytes.len() / 2, 30, 3] {
                 assert!(read(&bytes[..cut]).unwrap_err().contains("cut off"), "{cut}");
             }
