@@ -33,12 +33,17 @@ async function choose(row: Locator, choice: string): Promise<void> {
 test('a lost table is looked for, restored, swapped in, taken back and dropped', async ({ page }) => {
   execute('drop table if exists lost; create table lost as select n from generate_series(1, 1000) n');
   await open(page, backups);
+  const rows = page.getByRole('region', { name: 'Stored backups' }).locator('tbody tr');
+  await expect(rows.first()).toBeVisible();
+  const before = await rows.count();
   await page.getByRole('button', { name: 'Back up', exact: true }).click();
   await expect(job(page).getByRole('heading', { name: 'Running' })).toBeVisible();
   await ended(page, /Back up/);
   execute('drop table lost');
 
-  const newest = page.getByRole('region', { name: 'Stored backups' }).locator('tbody tr').first();
+  // The list comes after the job's end.
+  await expect(rows).toHaveCount(before + 1);
+  const newest = rows.first();
   await newest.getByRole('button', { name: /^Actions for the backup of/ }).click();
   await newest.getByRole('link', { name: 'Restore…' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Restore');
