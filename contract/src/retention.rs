@@ -159,6 +159,13 @@ pub enum Mark {
     Label(String),
     /// Write a note on it; an empty one takes it away.
     Note(String),
+    /// Both at once.
+    Words {
+        /// The label; an empty one takes it away.
+        label: String,
+        /// The note; an empty one takes it away.
+        note: String,
+    },
 }
 
 /// A backup to mark.

@@ -60,7 +60,8 @@ test('a schedule is made in words, seen with its next runs, runs, is paused and 
   await expect(when).toContainText('No backups are taken by themselves yet.');
 });
 
-test('what would go is shown before it is saved, and a pinned one stays', async ({ page }) => {
+test('what would go is shown before it is saved, and a pinned one stays', async ({ page, listener }) => {
+  listener.expect(/status of 422/);
   await open(page, backups);
   await expect(rows(page).first()).toBeVisible();
   const before = await rows(page).count();
@@ -71,6 +72,18 @@ test('what would go is shown before it is saved, and a pinned one stays', async 
   await last.getByRole('button', { name: /^Actions for the backup of/ }).click();
   await last.getByRole('button', { name: 'Pin', exact: true }).click();
   await expect(last.getByText('Pinned')).toBeVisible();
+  const words = page.getByRole('dialog');
+  await last.getByRole('button', { name: /^Actions for the backup of/ }).click();
+  await last.getByRole('button', { name: 'Label and note…' }).click();
+  await words.getByLabel('Label', { exact: true }).fill('x'.repeat(81));
+  await words.getByRole('button', { name: 'Save' }).click();
+  await expect(words.getByRole('alert')).toContainText('A label has at most 80 characters');
+  await words.getByLabel('Label', { exact: true }).fill('before the move');
+  await words.getByLabel('Note').fill('Ask Ada.\nThen delete.');
+  await words.getByRole('button', { name: 'Save' }).click();
+  await expect(words).toHaveCount(0);
+  await expect(last).toContainText('before the move');
+  await expect(last).toContainText('Then delete.');
 
   await open(page, schedule);
   const kept = card(page, 'Which are kept');

@@ -8,7 +8,7 @@ use contract::{
 };
 use leptos::prelude::*;
 
-use super::{api::verify_backup, delete::DeleteBackup};
+use super::{api::verify_backup, delete::DeleteBackup, label::LabelDialog};
 use crate::{
     address::{link, segment},
     jobs::Work,
@@ -18,7 +18,7 @@ use crate::{
     ui::{CopyCommand, Icon, Menu, icons, needs_script, use_toasts},
 };
 
-/// Download, verify, pin, delete, in a menu; what the role may not do is left out.
+/// Download, verify, pin, label, delete, in a menu; what the role may not do is left out.
 #[component]
 pub fn Acts(
     /// The backup.
@@ -36,7 +36,7 @@ pub fn Acts(
     let (id, taken_at, of) =
         backup.with_untracked(|backup| (backup.id, backup.taken_at, backup.target.clone()));
     let href = format!("/download/{}/{id}", segment(&of));
-    let deleting = RwSignal::new(false);
+    let (deleting, labelling) = (RwSignal::new(false), RwSignal::new(false));
     let verify = Action::new(move |()| {
         verify_backup(VerifySpec {
             target: target.get_untracked(),
@@ -123,6 +123,7 @@ pub fn Acts(
     });
     let pin = may_verify.then(|| {
         needs_script("Pin");
+        needs_script("Label and note…");
         view! {
             <button
                 class="menu-item"
@@ -135,6 +136,10 @@ pub fn Acts(
             >
                 <Icon icon=icons::Pin />
                 {move || if pinned.get() { "Unpin" } else { "Pin" }}
+            </button>
+            <button class="menu-item" type="button" on:click=move |_| labelling.set(true)>
+                <Icon icon=icons::Tag />
+                "Label and note…"
             </button>
         }
     });
@@ -156,6 +161,7 @@ pub fn Acts(
     };
     view! {
         {menu}
+        {may_verify.then(|| view! { <LabelDialog open=labelling backup target changed /> })}
         {may_delete.then(|| view! { <DeleteBackup open=deleting backup list changed /> })}
     }
     .into_any()

@@ -134,7 +134,7 @@ fn Row(
                 </span>
                 {move || backup.with(|backup| backup.marks.clone()).pinned.then(|| view! { " " <Badge tone=Tone::Info text="Pinned" /> })}
                 {move || backup.with(|backup| backup.marks.label.clone()).map(|label| view! { <div>{label}</div> })}
-                {move || backup.with(|backup| backup.marks.note.clone()).map(|note| view! { <div class="muted small">{note}</div> })}
+                {move || backup.with(|backup| backup.marks.note.clone()).map(|note| view! { <div class="muted small whitespace-pre-line">{note}</div> })}
                 {origin.map(|words| view! { <div class="small">{words}</div> })}
                 {move || damage.get().map(|damage| view! { <div class="bad-text small">{damage}</div> })}
                 {move || concern.get().map(|words| view! { <div class="small">{words}</div> })}

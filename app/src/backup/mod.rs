@@ -5,6 +5,7 @@ mod add;
 pub mod api;
 mod choose;
 mod delete;
+mod label;
 mod list;
 mod page;
 pub mod parts;

@@ -12,7 +12,7 @@ pub mod icons {
         LuListTree as Explain, LuLogOut as LogOut, LuMenu as Menu, LuMinus as Skipped,
         LuMonitor as SystemTheme, LuMoon as Dark, LuPin as Pin, LuPlus as Add, LuRefreshCw as Again,
         LuScrollText as Audit, LuSearch as Search, LuSettings as Settings, LuShield as Backups,
-        LuSun as Light, LuTable as Tables, LuTerminal as Command, LuTimer as Queries,
+        LuSun as Light, LuTable as Tables, LuTag as Tag, LuTerminal as Command, LuTimer as Queries,
         LuTriangleAlert as Warning, LuUser as User, LuX as Close, LuZap as Optimize,
     };
 }

@@ -80,14 +80,27 @@ impl Backups<'_> {
     }
 }
 
-/// A mark whose text can be kept: trimmed, in one line where it is a label, and not too long.
+/// A mark whose texts can be kept: trimmed, in one line where it is a label, and not too long.
 fn checked(mark: Mark) -> Result<Mark> {
-    let (text, most, field) = match &mark {
-        Mark::Pin | Mark::Unpin => return Ok(mark),
-        Mark::Label(text) => (text, LABEL, "label"),
-        Mark::Note(text) => (text, NOTE, "note"),
-    };
-    let text = text.trim().to_owned();
+    let label = |words: String| text("label", &words, LABEL);
+    let note = |words: String| text("note", &words, NOTE);
+    Ok(match mark {
+        Mark::Pin | Mark::Unpin => mark,
+        Mark::Label(text) => Mark::Label(label(text)?),
+        Mark::Note(text) => Mark::Note(note(text)?),
+        Mark::Words {
+            label: words,
+            note: more,
+        } => Mark::Words {
+            label: label(words)?,
+            note: note(more)?,
+        },
+    })
+}
+
+fn text(field: &'static str, text: &str, most: usize) -> Result<String> {
+    // A browser's text field ends its lines as mail does.
+    let text = text.trim().replace("\r\n", "\n");
     let one_line = field == "note" || !text.contains(char::is_control);
     if text.chars().count() > most || text.contains('\0') || !one_line {
         return Err(Error::invalid(
@@ -96,10 +109,7 @@ fn checked(mark: Mark) -> Result<Mark> {
             "Write less.",
         ));
     }
-    Ok(match mark {
-        Mark::Label(_) => Mark::Label(text),
-        _ => Mark::Note(text),
-    })
+    Ok(text)
 }
 
 /// The marks after a change, what the audit log calls it, and its words there.
@@ -142,6 +152,15 @@ fn changed(marks: Marks, mark: Mark) -> (Marks, &'static str, Option<String>) {
                 },
                 "backup.note",
                 note,
+            )
+        }
+        Mark::Words { label, note } => {
+            let (label, note) = (kept(label), kept(note));
+            let words: Vec<String> = label.iter().chain(&note).cloned().collect();
+            (
+                Marks { label, note, ..marks },
+                "backup.label",
+                Some(words.join(": ")).filter(|words| !words.is_empty()),
             )
         }
     }

@@ -270,6 +270,32 @@ async fn marks_outlive_the_store_and_in_doubt_a_backup_stays() {
         (set.pinned, set.label.as_deref(), set.note.as_deref()),
         (true, Some("before the move"), Some("Ask Ada.\nThen delete."))
     );
+    let words = |label: &str, note: &str| Mark::Words {
+        label: label.into(),
+        note: note.into(),
+    };
+    let refused = world
+        .engine
+        .backup()
+        .mark(
+            &world.caller,
+            MarkBackup {
+                target: "main".into(),
+                id: old.id,
+                mark: words("not kept", &"n".repeat(2001)),
+            },
+        )
+        .await
+        .unwrap_err()
+        .fault();
+    assert_eq!(refused.field.as_deref(), Some("note"));
+    assert_eq!(marks(&world.list().await.backups), set, "neither of both");
+    world.mark(old, words("", "  One.\r\nTwo. ")).await;
+    let both = marks(&world.list().await.backups);
+    assert_eq!((both.label, both.note.as_deref()), (None, Some("One.\nTwo.")));
+    world
+        .mark(old, words("before the move", "Ask Ada.\nThen delete."))
+        .await;
     // The store's rows are lost, and the marks are there again.
     let store = world.console.store.pool().await;
     sqlx::query("delete from backups").execute(&store).await.unwrap();
