@@ -58,6 +58,8 @@ struct Arguments {
 enum Part {
     /// The import of SQLite files
     Import,
+    /// What it costs to watch databases
+    Sampler,
 }
 
 #[tokio::main]
@@ -106,15 +108,22 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         everyday(&setup, &plan, &mut report).await?;
         report.add("10,000 tables", measure::tables::many(&setup, &plan).await);
     }
-    let sizes = measure::import::sizes(arguments.quick);
-    report.add(
-        "import",
-        measure::import::against_peers(&setup.program, &setup.work, &sizes).await,
-    );
+    if matches!(arguments.only, None | Some(Part::Sampler)) {
+        let plan = Plan::new(arguments.quick);
+        report.add("sampler", measure::sampler::cost(&setup, &plan).await);
+    }
+    if matches!(arguments.only, None | Some(Part::Import)) {
+        let sizes = measure::import::sizes(arguments.quick);
+        report.add(
+            "import",
+            measure::import::against_peers(&setup.program, &setup.work, &sizes).await,
+        );
+    }
     let path = place(arguments.quick)?;
     let old = fs::read_to_string(&path).unwrap_or_default();
     let text = match arguments.only {
         Some(Part::Import) => report.document_with("import", &old),
+        Some(Part::Sampler) => report.document_with("sampler", &old),
         None => report.document(&old),
     };
     fs::write(&path, text).map_err(|error| format!("writing {}: {error}", path.display()))?;

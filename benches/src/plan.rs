@@ -25,6 +25,14 @@ pub struct Plan {
     pub table_requests: usize,
     /// Between two of them.
     pub table_pause: Duration,
+    /// Databases that are watched at a time.
+    pub watched: [usize; 3],
+    /// From a console's start until its first looks are over.
+    pub settle: Duration,
+    /// How long the sampler is measured.
+    pub watching: Duration,
+    /// How long it is measured while a page is open.
+    pub looking: Duration,
     /// Backups and bare dumps, taken in turn.
     pub rounds: usize,
     /// Jobs of each kind that are cancelled.
@@ -50,6 +58,10 @@ impl Plan {
             tables: 10_000,
             table_requests: 100,
             table_pause: Duration::from_millis(250),
+            watched: [1, 10, 50],
+            settle: seconds(60),
+            watching: seconds(300),
+            looking: seconds(30),
             rounds: 3,
             cancels: 3,
             sessions: 10,
@@ -66,6 +78,10 @@ impl Plan {
             reading: seconds(1),
             tables: 1_000,
             table_requests: 10,
+            watched: [1, 2, 3],
+            settle: seconds(10),
+            watching: seconds(65),
+            looking: seconds(10),
             rounds: 1,
             cancels: 1,
             ..whole

@@ -328,6 +328,34 @@ impl HistoryView {
 /// The columns of [`HistoryView::rows`].
 pub const COLUMNS: [&str; 5] = ["time", "chart", "series", "value", "week_before"];
 
+/// The values of the charts at one moment, over the second before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// The managed database.
+    pub target: String,
+    /// The moment, by its server's clock.
+    pub at: Instant,
+    /// The charts that have a value of a moment.
+    pub charts: Vec<Beat>,
+}
+
+impl Pulse {
+    /// The values of a chart, in the order of its lines.
+    pub fn values(&self, chart: &str) -> Option<&[Option<f64>]> {
+        let beat = self.charts.iter().find(|beat| beat.chart == chart);
+        beat.map(|beat| beat.values.as_slice())
+    }
+}
+
+/// The values of one chart at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beat {
+    /// The chart, by its key.
+    pub chart: String,
+    /// One value a line; none where nothing was measured.
+    pub values: Vec<Option<f64>>,
+}
+
 /// A managed database's last hours in one small line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spark {

@@ -474,4 +474,9 @@ pub enum Event {
         /// The whole view.
         target: Box<crate::target::TargetView>,
     },
+    /// The values of a managed database's charts at this moment; only where they were asked for.
+    Pulse {
+        /// All of them.
+        pulse: Box<crate::history::Pulse>,
+    },
 }

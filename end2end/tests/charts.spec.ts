@@ -1,7 +1,8 @@
 // Charts: read by keyboard and pointer, zoomed by dragging, as a table behind each, and all of it in the URL.
 import { AxeBuilder } from '@axe-core/playwright';
-import type { Locator, Page } from '@playwright/test';
+import type { Locator, Page, Request } from '@playwright/test';
 import { target } from '../console';
+import { Holder } from './database';
 import { expect, open, takenOver, test } from './quiet';
 import { ADMINISTRATOR } from './session';
 
@@ -67,4 +68,56 @@ test('behind each chart is a table, whose link can be shared', async ({ page }) 
   await expect(page.getByRole('slider')).toHaveCount(1);
   await page.getByRole('link', { name: 'all charts' }).click();
   await expect(chart(page, 'Transactions')).toBeVisible();
+});
+
+test('a chart lives by events while it is looked at, and asks nothing once nobody sees it', async ({ page }) => {
+  const streams: string[] = [];
+  let living = 0;
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (url.pathname !== '/events') return;
+    streams.push(url.search);
+    living += 1;
+  });
+  const over = (request: Request) => {
+    if (new URL(request.url()).pathname === '/events') living -= 1;
+  };
+  page.on('requestfailed', over);
+  page.on('requestfinished', over);
+  await measured(page, `${history}?range=15m`);
+  const figure = page.locator('figure').filter({ has: chart(page, 'Connections') });
+  const words = figure.locator('figcaption');
+  await expect(words).toContainText('Now');
+  await expect(figure.locator('path.beat').first()).toBeAttached();
+  expect(streams.at(-1)).toBe(`?pulse=${target}`);
+
+  // A session that waits in its transaction comes and goes on the chart, and the page is never loaded again for it.
+  await page.evaluate(() => Object.assign(window, { same: true }));
+  const waiting = async () => Number(/idle in transaction\s*([\d.]+)/i.exec((await words.textContent()) ?? '')?.[1]);
+  const before = await waiting();
+  const holder = await Holder.begin('select 1');
+  await expect.poll(waiting).toBeGreaterThan(before);
+  await holder.release();
+  await expect.poll(waiting).toBeLessThanOrEqual(before);
+  expect(await page.evaluate(() => 'same' in window)).toBe(true);
+
+  // A tab that is out of sight closes its stream at once, and opens it again when it is seen.
+  const seen = async (state: string) => {
+    await page.evaluate((value) => {
+      Object.defineProperty(document, 'visibilityState', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, state);
+  };
+  await seen('hidden');
+  await expect.poll(() => living).toBe(0);
+  await expect(figure.locator('path.beat')).toHaveCount(0);
+  await seen('visible');
+  await expect.poll(() => living).toBe(1);
+  await expect(words).toContainText('Now');
+  expect(streams.at(-1)).toBe(`?pulse=${target}`);
+
+  // Of a week no chart shows this second.
+  await page.getByRole('navigation', { name: 'Range' }).getByRole('link', { name: '7d' }).click();
+  await expect(figure.locator('path.beat')).toHaveCount(0);
+  await expect.poll(() => streams.at(-1)).toBe('');
 });

@@ -31,6 +31,7 @@ struct Inner {
     refusals: Refusals,
     store_away: AtomicBool,
     deploy_calls: crate::deployment::Calls,
+    pulses: crate::history::Pulses,
     stop: CancellationToken,
     tasks: TaskTracker,
     started_at: contract::Instant,
@@ -83,6 +84,7 @@ impl Engine {
             refusals,
             store_away: AtomicBool::new(false),
             deploy_calls: crate::deployment::Calls::new(),
+            pulses: crate::history::Pulses::new(),
             store,
             targets,
             config,
@@ -176,6 +178,11 @@ impl Engine {
     /// Where callers tell of acts that their role does not allow.
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.0.refusals
+    }
+
+    /// Whose pulse is taken.
+    pub(crate) fn pulses(&self) -> &crate::history::Pulses {
+        &self.0.pulses
     }
 
     /// How often the webhook of deployments was called lately.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     address::{Here, use_here},
+    live::use_live,
     rpc::ApiError,
     ui::{Ago, Badge, Keep, Tone},
     zone,
@@ -117,6 +118,15 @@ fn Plot(
     let name = StoredValue::new(key.clone());
     let chart =
         Memo::new(move |_| view.with(|view| view.charts.iter().find(|chart| chart.key == key).cloned()));
+    let live = use_live();
+    // What the chart shows at this moment; none for a stretch of the past.
+    let pulse = Memo::new(move |_| {
+        let recent = matches!(range.get(), Range::Last(_));
+        let pulse = live
+            .pulse(&view.with(|view| view.target.clone()))
+            .filter(|_| recent)?;
+        pulse.values(&name.get_value()).map(<[Option<f64>]>::to_vec)
+    });
     let title = Memo::new(move |_| with(chart, |chart| chart.title.clone()));
     let steps = Memo::new(move |_| view.with(HistoryView::steps));
     let zoom = {
@@ -194,7 +204,7 @@ fn Plot(
                     "Values"
                 </a>
             </div>
-            <Legend chart view cursor />
+            <Legend chart view cursor pulse />
             <div
                 class="plot-area"
                 tabindex="0"
@@ -221,6 +231,7 @@ fn Plot(
                     <Grid />
                     {move || view.with(marks_of)}
                     {move || with(chart, drawn)}
+                    {move || pulse.get().map(|values| with(chart, |chart| beating(chart, &values)))}
                     {move || pointed(cursor, steps.get())}
                 </svg>
                 {move || {
@@ -262,7 +273,25 @@ fn zoomed(here: &Here, from: contract::Instant, to: contract::Instant) -> String
 
 /// What each line is called, with its value: under the pointer, else the last one.
 #[component]
-fn Legend(chart: Memo<Option<Chart>>, view: Signal<HistoryView>, cursor: Cursor) -> impl IntoView {
+fn Legend(
+    chart: Memo<Option<Chart>>,
+    view: Signal<HistoryView>,
+    cursor: Cursor,
+    pulse: Memo<Option<Vec<Option<f64>>>>,
+) -> impl IntoView {
+    // Under the pointer the step's value, else this moment's, else the last one's.
+    let shown = move |at: usize| {
+        let step = cursor.at.get();
+        let now = pulse.with(|pulse| {
+            pulse
+                .as_ref()
+                .and_then(|values| values.get(at).copied().flatten())
+        });
+        with(chart, |chart| match (step, now) {
+            (None, Some(now)) => chart.unit.say(now),
+            _ => value_at(chart, at, step),
+        })
+    };
     let labels = Memo::new(move |_| {
         with(chart, |chart| {
             let labels = chart.series.iter().map(|series| series.label.clone());
@@ -279,7 +308,12 @@ fn Legend(chart: Memo<Option<Chart>>, view: Signal<HistoryView>, cursor: Cursor)
     };
     view! {
         <figcaption>
-            <span class="nowrap">{move || view.with(|view| when(view, cursor.at.get()))}</span>
+            <span class="nowrap">
+                {move || match (cursor.at.get(), pulse.with(Option::is_some)) {
+                    (None, true) => "Now".to_owned(),
+                    (step, _) => view.with(|view| when(view, step)),
+                }}
+            </span>
             {move || {
                 labels
                     .get()
@@ -289,7 +323,7 @@ fn Legend(chart: Memo<Option<Chart>>, view: Signal<HistoryView>, cursor: Cursor)
                         view! {
                             <span class=colour_class(at)>
                                 <span class="key">
-                                    <span>{label} " " <b>{move || with(chart, |chart| value_at(chart, at, cursor.at.get()))}</b></span>
+                                    <span>{label} " " <b>{move || shown(at)}</b></span>
                                 </span>
                             </span>
                         }
@@ -450,6 +484,34 @@ fn drawn(chart: &Chart) -> Vec<AnyView> {
         );
     }
     drawn
+}
+
+/// This moment's values, as dots at the end of their lines.
+fn beating(chart: &Chart, values: &[Option<f64>]) -> Vec<AnyView> {
+    let axis = Axis::of(chart);
+    let mut floor = 0.0;
+    let dots = values.iter().enumerate().filter_map(|(at, value)| {
+        let value = (*value)?;
+        if chart.stacked {
+            floor += value;
+        }
+        let y = axis.y(if chart.stacked { floor } else { value });
+        Some(view! { <path class=beat_class(at) d=format!("M{WIDTH} {y:.1}h0") /> }.into_any())
+    });
+    dots.collect()
+}
+
+fn beat_class(at: usize) -> &'static str {
+    match at % 8 {
+        0 => "beat s1",
+        1 => "beat s2",
+        2 => "beat s3",
+        3 => "beat s4",
+        4 => "beat s5",
+        5 => "beat s6",
+        6 => "beat s7",
+        _ => "beat s8",
+    }
 }
 
 /// What happened, as lines, and as bands where it took time that can be seen.

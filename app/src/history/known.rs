@@ -10,6 +10,7 @@ use super::{api::view_history, charts::ChartsProps, parts, range::use_range};
 use crate::{
     address::{escape, link},
     clock::use_clock,
+    live::use_live,
     rpc::ApiError,
     ui::{in_part, load_by},
 };
@@ -39,6 +40,14 @@ pub fn use_history(
         before: before.get(),
     });
     let history = load_by(query, view_history);
+    // While every minute is on the charts, and of what is a database's.
+    use_live().look_at(move || {
+        let shown = matches!(
+            range.get(),
+            Range::Last(Span::Quarter | Span::Hour | Span::Hours6)
+        );
+        query.with(|query| (shown && query.table.is_none()).then(|| query.target.clone()))
+    });
     let clock = use_clock();
     // A few seconds into the minute, when the last one's values are there. What was chosen by hand does not move.
     let turn = Memo::new(move |_| match range.get() {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use contract::{
+    history::Pulse,
     jobs::{Event, JobId, JobView, LogLine},
     target::{TargetState, TargetView},
 };
@@ -37,6 +38,9 @@ pub struct Live {
     logs: RwSignal<HashMap<JobId, BTreeMap<i64, LogLine>>>,
     connection: RwSignal<Connection>,
     snapshots: RwSignal<u32>,
+    pulse: RwSignal<Option<Pulse>>,
+    looks: RwSignal<Option<(u32, String)>>,
+    lookers: StoredValue<u32>,
 }
 
 impl Live {
@@ -48,6 +52,47 @@ impl Live {
             logs: RwSignal::new(HashMap::new()),
             connection: RwSignal::new(Connection::Starting),
             snapshots: RwSignal::new(0),
+            pulse: RwSignal::new(None),
+            looks: RwSignal::new(None),
+            lookers: StoredValue::new(0),
+        }
+    }
+
+    /// The values of a managed database's charts at this moment, while they come.
+    pub fn pulse(self, target: &str) -> Option<Pulse> {
+        self.pulse
+            .with(|pulse| pulse.as_ref().filter(|pulse| pulse.target == target).cloned())
+    }
+
+    /// Asks for the pulse of a managed database as long as `of` names it, and no longer than what calls this is shown.
+    pub fn look_at(self, of: impl Fn() -> Option<String> + 'static) {
+        let me = self.lookers.with_value(|count| count + 1);
+        self.lookers.set_value(me);
+        Effect::new(move || self.looks.set(of().map(|target| (me, target))));
+        on_cleanup(move || {
+            // The page that follows may look already.
+            let mine = self
+                .looks
+                .try_with_untracked(|looks| looks.as_ref().is_some_and(|(looker, _)| *looker == me));
+            if mine == Some(true) {
+                self.looks.set(None);
+                self.pulse.set(None);
+            }
+        });
+    }
+
+    /// Whose pulse is asked for.
+    #[cfg(feature = "hydrate")]
+    pub(super) fn looked_at(self) -> Option<String> {
+        self.looks
+            .with(|looks| looks.as_ref().map(|(_, target)| target.clone()))
+    }
+
+    /// Forgets a pulse that comes no more.
+    #[cfg(feature = "hydrate")]
+    pub(super) fn forget_pulse(self) {
+        if self.pulse.with_untracked(Option::is_some) {
+            self.pulse.set(None);
         }
     }
 
@@ -183,6 +228,7 @@ impl Live {
             Event::Target { target } => self
                 .targets
                 .update(|known| drop(known.insert(target.name.clone(), *target))),
+            Event::Pulse { pulse } => self.pulse.set(Some(*pulse)),
         }
     }
 

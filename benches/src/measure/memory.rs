@@ -172,7 +172,7 @@ async fn stream(
             let changed = match event {
                 Event::Job { job } => vec![*job],
                 Event::Snapshot { jobs, .. } => jobs,
-                Event::Log { .. } | Event::Target { .. } => Vec::new(),
+                Event::Log { .. } | Event::Target { .. } | Event::Pulse { .. } => Vec::new(),
             };
             for ended in changed.into_iter().filter(|job| job.state.is_final()) {
                 // The job may be over before its starter knows its id.

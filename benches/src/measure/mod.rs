@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod import;
 pub mod memory;
 pub mod pages;
+pub mod sampler;
 pub mod tables;
 pub mod wasm;
 

@@ -8,6 +8,7 @@ mod catalog;
 mod chart;
 mod growth;
 mod metric;
+mod pulse;
 mod step;
 mod store;
 #[cfg(feature = "test-jobs")]
@@ -18,12 +19,17 @@ mod view;
 use chrono::{DurationRound, TimeDelta};
 use contract::{
     history::{HistoryQuery, HistorySize, HistoryView, Spark},
+    jobs::Event,
     session::Permission,
 };
+
+use futures::Stream;
+use tokio::sync::broadcast::error::RecvError;
 
 use self::metric::Metric;
 use crate::{Caller, Engine, Result, target::Target};
 
+pub(crate) use pulse::Pulses;
 pub(crate) use store::{DAYS as KEPT, now};
 pub(crate) use turn::keep_up;
 
@@ -96,6 +102,29 @@ impl History<'_> {
             spark
         });
         Ok(sparks.collect())
+    }
+
+    /// The values of the charts of a managed database, once a second for as long as the stream is read: one look for all who read
+    /// one, here and in other consoles of the store. It pauses while the database is down.
+    ///
+    /// # Errors
+    /// `Forbidden`; `NotFound` for the target.
+    pub fn pulse(&self, caller: &Caller, target: &str) -> Result<impl Stream<Item = Event> + Send + use<>> {
+        caller.permit(Permission::ViewTarget)?;
+        let target = self.0.target(target)?;
+        let receiver = self.0.pulses().join(self.0, &target);
+        Ok(futures::stream::unfold(receiver, |mut receiver| async move {
+            loop {
+                match receiver.recv().await {
+                    Ok(pulse) => {
+                        let pulse = Box::new(pulse);
+                        return Some((Event::Pulse { pulse }, receiver));
+                    }
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        }))
     }
 
     /// The room that history takes in the store, and the most that it comes to.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DurationRound, TimeDelta};
 use contract::{
     Instant,
-    history::{Mark, MarkKind},
+    history::{Mark, MarkKind, Pulse},
     jobs::JobKind,
 };
 use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
@@ -210,6 +210,56 @@ pub(super) async fn prune(connection: &mut PgConnection, now: Instant) -> Result
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Takes the turn of a look at the pulse, and gives what the look before it saw; none when a console has looked within a second. A
+/// clock that was far ahead and went back does not keep turns from being taken.
+pub(super) async fn take_beat(pool: &PgPool, database: i64) -> Result<Option<Option<Snapshot>>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"insert into pulses as pulse (database_id, taken_at)
+           values ($1, clock_timestamp())
+               on conflict (database_id) do update
+              set taken_at = excluded.taken_at
+            where pulse.taken_at <= excluded.taken_at - interval '900 milliseconds'
+               or pulse.taken_at > excluded.taken_at + interval '10 seconds'
+           returning snapshot as "snapshot: serde_json::Value""#,
+        database,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| row.snapshot.and_then(|value| serde_json::from_value(value).ok())))
+}
+
+/// Keeps what a look at the pulse saw.
+pub(super) async fn keep_beat(
+    pool: &PgPool,
+    database: i64,
+    snapshot: &Snapshot,
+    pulse: &Pulse,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update pulses set snapshot = $2, value = $3 where database_id = $1",
+        database,
+        Json(snapshot) as Json<&Snapshot>,
+        Json(pulse) as Json<&Pulse>,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// The last pulse that a console took.
+pub(super) async fn beat(pool: &PgPool, database: i64) -> Result<Option<Pulse>, sqlx::Error> {
+    let value = sqlx::query_scalar!(
+        r#"select value as "value: serde_json::Value" from pulses where database_id = $1"#,
+        database,
+    )
+    .fetch_optional(pool)
+    .await?;
+    // Another version of the console may write other values.
+    Ok(value
+        .flatten()
+        .and_then(|value| serde_json::from_value(value).ok()))
 }
 
 /// One step as it was kept.

@@ -5,12 +5,18 @@ use std::time::Instant as Stopwatch;
 use chrono::{DurationRound, TimeDelta, Utc};
 use contract::{
     Code, Instant,
-    history::{Chart, HistoryQuery, HistoryView, MarkKind, Range, Span},
+    history::{Chart, HistoryQuery, HistoryView, MarkKind, Pulse, Range, Span},
+    jobs::Event,
     session::Role,
     stats::RelationName,
     target::TargetState,
 };
-use engine::{Caller, Engine, EngineConfig, history::test_clock::sample_at, target::url};
+use engine::{
+    Caller, Engine, EngineConfig,
+    history::test_clock::{pulses, sample_at},
+    target::url,
+};
+use futures::{Stream, StreamExt};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use testkit::{Cluster, ClusterOptions, Database, PgBouncer, PgBouncerOptions, PoolMode, Version, shared};
 
@@ -723,4 +729,95 @@ async fn the_day_when_the_disk_is_full_is_told_where_the_disk_is_known() {
     );
     assert_eq!(known.limit, Some(("disk".to_owned(), 200.0 * GB)));
     console.close().await;
+}
+
+/// How often the server was asked for a snapshot.
+async fn looks(session: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(
+        "select coalesce(sum(calls), 0)::int8
+           from pg_stat_statements
+          where query like '%pg_stat_replication%checkpoints%xact_commit as commits%'
+            and query not like '%pg_stat_statements%'",
+    )
+    .fetch_one(session)
+    .await
+    .unwrap()
+}
+
+async fn next_pulse(stream: &mut (impl Stream<Item = Event> + Unpin)) -> Pulse {
+    match tokio::time::timeout(PATIENCE, stream.next()).await.unwrap() {
+        Some(Event::Pulse { pulse }) => *pulse,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_pulse_is_taken_once_a_second_for_all_who_look_and_not_at_all_for_nobody() {
+    let world = world().await;
+    world.sql("create extension pg_stat_statements").await;
+    let beside = world.console.beside(false).await;
+    let other = support::caller(&beside, Role::Viewer).await;
+    let mut holding = world.session().await;
+    holding.execute("begin; select 1").await.unwrap();
+    let mut asking = world.session().await;
+    let before = looks(&mut asking).await;
+    let begun = Stopwatch::now();
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let here = world.console.history().pulse(&world.caller, "main").unwrap();
+        let there = beside.history().pulse(&other, "main").unwrap();
+        streams.extend([here.boxed(), there.boxed()]);
+    }
+    assert_eq!((pulses(&world.console), pulses(&beside)), (1, 1));
+    let mut last = Vec::new();
+    for stream in &mut streams {
+        let mut at = next_pulse(stream).await.at;
+        for _ in 0..3 {
+            let pulse = next_pulse(stream).await;
+            assert!(pulse.at > at, "each is newer");
+            at = pulse.at;
+            last.push(pulse);
+        }
+    }
+    let took = begun.elapsed().as_secs_f64();
+    let asked = looks(&mut asking).await - before;
+    assert!(
+        asked >= 4 && asked as f64 <= took / 0.9 + 1.0,
+        "{asked} looks in {took} s"
+    );
+    for pulse in &last {
+        assert_eq!(pulse.target, "main");
+        let plans = world.view(0, 1).await.charts;
+        let connections = plans.iter().find(|chart| chart.key == "connections");
+        let Some(connections) = connections else { continue };
+        let place = connections
+            .series
+            .iter()
+            .position(|series| series.key == "idle_in_transaction");
+        assert_eq!(pulse.values("connections").unwrap()[place.unwrap()], Some(1.0));
+    }
+    assert!(
+        last.iter()
+            .any(|pulse| pulse.values("transactions").unwrap()[0].is_some())
+    );
+    assert_eq!(last[0].values("checkpoints"), None, "it is counted over a step");
+
+    drop(streams);
+    let begun = Stopwatch::now();
+    while pulses(&world.console) + pulses(&beside) > 0 {
+        assert!(begun.elapsed() < PATIENCE, "somebody still looks");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let before = looks(&mut asking).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+    assert_eq!(looks(&mut asking).await, before, "nobody looks, and it was asked");
+    let unknown = world
+        .console
+        .history()
+        .pulse(&world.caller, "nobody")
+        .err()
+        .unwrap();
+    assert_eq!(unknown.fault().code, Code::NotFound);
+    beside.close().await;
+    world.console.close().await;
 }

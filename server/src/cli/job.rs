@@ -159,7 +159,7 @@ fn newer(value: Event, job: JobView) -> JobView {
     let found = match value {
         Event::Job { job: new } => Some(*new).filter(|new| new.id == job.id),
         Event::Snapshot { jobs, .. } => jobs.into_iter().find(|new| new.id == job.id),
-        Event::Log { .. } | Event::Target { .. } => None,
+        Event::Log { .. } | Event::Target { .. } | Event::Pulse { .. } => None,
     };
     found.filter(|new| new.version > job.version).unwrap_or(job)
 }

@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     Extension,
-    extract::State,
+    extract::{RawQuery, State},
     response::{
         IntoResponse, Response, Sse,
         sse::{Event as Message, KeepAlive},
@@ -106,7 +106,11 @@ impl Drop for Place {
 }
 
 /// Opens a stream for the caller.
-pub(super) async fn handle(State(web): State<Web>, Extension(caller): Extension<Caller>) -> Response {
+pub(super) async fn handle(
+    State(web): State<Web>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let Some(place) = web.streams.enter(caller.session().unwrap_or_default()) else {
         return fault::answer(
             Fault::new(
@@ -116,7 +120,7 @@ pub(super) async fn handle(State(web): State<Web>, Extension(caller): Extension<
             .hint("Close some tabs; what they show is right after a reload."),
         );
     };
-    match web.engine.watch(&caller) {
+    match values(&web, &caller, query.as_deref()) {
         Ok(values) => {
             let alive = KeepAlive::new().interval(Duration::from_secs(15));
             Sse::new(messages(web, caller, values, place))
@@ -125,6 +129,28 @@ pub(super) async fn handle(State(web): State<Web>, Extension(caller): Extension<
         }
         Err(error) => fault::of_engine(&error),
     }
+}
+
+/// What is live, with the pulse of the one managed database that the address names, if any.
+fn values(
+    web: &Web,
+    caller: &Caller,
+    query: Option<&str>,
+) -> engine::Result<impl Stream<Item = Event> + Send + use<>> {
+    let of = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .find(|(name, _)| name == "pulse")
+        .map(|(_, target)| target);
+    let live = web.engine.watch(caller)?;
+    let pulse = match of {
+        Some(target) => web.engine.history().pulse(caller, &target)?.boxed(),
+        None => futures::stream::pending().boxed(),
+    };
+    // The stream is over with what is live.
+    let live = live.map(Some).chain(futures::stream::iter([None]));
+    let both = futures::stream::select(live, pulse.map(Some));
+    Ok(both
+        .take_while(|event| std::future::ready(event.is_some()))
+        .filter_map(std::future::ready))
 }
 
 fn messages(

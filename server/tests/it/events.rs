@@ -24,7 +24,11 @@ struct Events {
 
 impl Events {
     async fn open(console: &Console, client: &Client<'_>) -> Self {
-        let (head, body) = console.open(client.signed(get("/events"))).await;
+        Self::open_at(console, client, "/events").await
+    }
+
+    async fn open_at(console: &Console, client: &Client<'_>, path: &str) -> Self {
+        let (head, body) = console.open(client.signed(get(path))).await;
         assert_eq!(head.status, StatusCode::OK);
         assert_eq!(head.header("content-type"), "text/event-stream");
         assert_eq!(head.header("content-encoding"), "");
@@ -83,7 +87,7 @@ async fn the_first_event_is_a_snapshot_and_changes_follow() {
                 break;
             }
             // The first one may come again when the process has only begun to listen.
-            Event::Target { .. } | Event::Snapshot { .. } => {}
+            Event::Target { .. } | Event::Snapshot { .. } | Event::Pulse { .. } => {}
             Event::Log { .. } => panic!("a waiting job has no log"),
         }
     }
@@ -146,4 +150,33 @@ async fn a_session_has_room_for_twenty_streams() {
     drop(open.pop());
     let (taken, _body) = console.open(viewer.signed(get("/events"))).await;
     assert_eq!(taken.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_pulse_comes_where_it_was_asked_for() {
+    let console = Console::start().await;
+    let viewer = console.log_in_as(Role::Viewer).await;
+    let mut events = Events::open_at(&console, &viewer, "/events?pulse=main").await;
+    let (mut snapshots, mut pulses) = (0, Vec::new());
+    while pulses.len() < 2 || snapshots == 0 {
+        match events.next().await.expect("the stream ended") {
+            Event::Snapshot { .. } => snapshots += 1,
+            Event::Pulse { pulse } => pulses.push(pulse),
+            _ => {}
+        }
+    }
+    assert!(pulses.iter().all(|pulse| pulse.target == "main"));
+    assert!(pulses[0].at < pulses[1].at);
+    let connections: f64 = pulses[1].values("connections").unwrap().iter().flatten().sum();
+    assert!(connections >= 1.0, "the look itself is one: {connections}");
+    let none = viewer.get("/events?pulse=nobody").await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+    // It ends with what ends every stream.
+    let log_out = viewer.call("/rpc/log_out", &json!({})).await;
+    assert!(
+        log_out.status.is_success() || log_out.status.is_redirection(),
+        "{}",
+        log_out.text()
+    );
+    events.ends().await;
 }
