@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Instant, history::Range};
 
+/// Statements that a page shows at first, and how many more at a time.
+pub const QUERIES_SHOWN: i64 = 50;
+
 /// The most statements that one question answers.
 pub const MOST_QUERIES: i64 = 200;
 
@@ -286,6 +289,17 @@ pub struct QueryQuery {
     pub range: Range,
 }
 
+/// The text of a statement, to ask for its plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryText {
+    /// Its number in pg_stat_statements.
+    pub queryid: String,
+    /// The text; none when what is kept of it has no plan.
+    pub text: Option<String>,
+    /// Why it has no plan, or what has to be done to the text first.
+    pub note: Option<String>,
+}
+
 /// One statement, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueryDetail {
@@ -303,6 +317,8 @@ pub struct QueryDetail {
     pub since: Vec<QuerySince>,
     /// The first look that met it.
     pub first_seen_at: Option<Instant>,
+    /// Why what is kept of its text has no plan; none when one can be asked for.
+    pub no_plan: Option<String>,
     /// `SLOW_QUERY_THRESHOLD_MS`.
     pub threshold_ms: i64,
 }

@@ -1,6 +1,7 @@
 // A plan: asked for, run by an operator, pasted, compared; by mouse, by keyboard, narrow, and without JavaScript.
 import type { Page } from '@playwright/test';
 import { baseURL, target } from '../console';
+import { execute } from './database';
 import { expect, open, test } from './quiet';
 import { ADMINISTRATOR, signIn } from './session';
 
@@ -63,6 +64,70 @@ test('a plan from elsewhere is read by keyboard alone, and fits a narrow screen'
   await expect(page.getByRole('main')).toContainText('idx_ari_user_timestamp (user_id, timestamp) would serve it');
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   expect(width).toBeLessThanOrEqual(390);
+});
+
+test.describe('a slow page of the application', () => {
+  /** What it runs, with the tag of its framework: no index serves that. */
+  const slowly = `select id from page_visits where visitor = 'user-77' order by id /*controller='slow_page'*/;\n`;
+  const slow = (page: Page) => page.getByRole('region', { name: 'Statements' }).getByRole('row').filter({ hasText: 'controller=slow_page' });
+
+  test.beforeAll(() => {
+    // Before PostgreSQL 16, values for a plan are taken from statistics.
+    execute(`
+      drop table if exists page_visits;
+      create table page_visits as select n as id, 'user-' || n % 5000 as visitor from generate_series(1, 50000) as n;
+      analyze page_visits;
+      ${slowly.repeat(300)}`);
+  });
+  test.afterAll(() => void execute('drop table page_visits'));
+
+  /** Opens the statements once the console has looked since that ran: at most half a minute. */
+  async function counted(page: Page): Promise<void> {
+    await expect(async () => {
+      await page.goto(`/db/${target}/queries`);
+      await expect(slow(page)).toHaveCount(1, { timeout: 2_000 });
+    }).toPass({ timeout: 100_000 });
+  }
+
+  test('leads to its cause in four clicks', async ({ page }) => {
+    await counted(page);
+    await open(page, `/db/${target}/`);
+    const main = page.getByRole('main');
+    const steps = [
+      page.getByRole('navigation', { name: 'Areas' }).getByRole('link', { name: 'Queries' }),
+      slow(page).getByRole('link'),
+      main.getByRole('link', { name: 'Explain', exact: true }),
+      main.getByRole('button', { name: 'Explain', exact: true }),
+    ];
+    expect(steps).toHaveLength(4);
+    for (const step of steps) await step.click();
+    await expect(page).toHaveURL(/\/explain\/[0-9a-f-]{36}$/);
+    await expect(main).toContainText(/Seq Scan on page_visits would read about 50\.0 k rows to return \d+/);
+    await expect(main).toContainText('An index on (visitor) might serve it.');
+    await expect(plan(page)).toContainText('Seq Scan on page_visits');
+
+    // The way back holds the statement, which leads to its page. One that is not known says so.
+    await page.goBack();
+    await expect(statement(page)).toHaveValue(/where visitor = \$1/);
+    await main.getByRole('link', { name: /^Statement .* of Queries$/ }).click();
+    await expect(main.getByRole('heading', { level: 1, name: 'Statement' })).toBeVisible();
+    await open(page, `${page_}?query=123`);
+    await expect(main.getByRole('status').filter({ hasText: 'It cannot be explained from here' })).toContainText('Its text is not known');
+    await expect(statement(page)).toHaveValue('');
+  });
+
+  test('leads to its plan without JavaScript too', async ({ browser, listener }) => {
+    const context = await browser.newContext({ baseURL, storageState: ADMINISTRATOR, javaScriptEnabled: false });
+    await listener.listen(context);
+    const page = await context.newPage();
+    await counted(page);
+    await slow(page).getByRole('link').click();
+    await page.getByRole('main').getByRole('link', { name: 'Explain', exact: true }).click();
+    await expect(statement(page)).toHaveValue(/where visitor = \$1/);
+    await page.getByRole('button', { name: 'Explain', exact: true }).click();
+    await expect(plan(page)).toContainText('Seq Scan on page_visits');
+    await context.close();
+  });
 });
 
 test('without JavaScript a plan is had as well, and a refusal says why', async ({ browser, listener }) => {

@@ -64,6 +64,7 @@ const FUNCTIONS: &[(&str, Option<Permission>)] = &[
     ("/rpc/list_queries", Some(Permission::ViewTarget)),
     ("/rpc/view_query", Some(Permission::ViewTarget)),
     ("/rpc/view_query_history", Some(Permission::ViewTarget)),
+    ("/rpc/view_query_text", Some(Permission::ViewTarget)),
     ("/rpc/export_activity", Some(Permission::ViewTarget)),
     ("/rpc/cancel_session", Some(Permission::EndSession)),
     ("/rpc/terminate_session", Some(Permission::EndSession)),

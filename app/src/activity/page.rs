@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     address::{use_query, use_target, use_typed_query},
-    ui::{At, CsvLoadButton, CsvRows, Keep, PageHead, load_by, needs_script, use_sort},
+    ui::{At, CsvLoadButton, CsvRows, Keep, PageHead, again_while_seen, load_by, needs_script, use_sort},
 };
 
 /// How often the page looks again while it is seen.
@@ -46,15 +46,9 @@ pub fn ActivityPage() -> impl IntoView {
     let activity = load_by(query, view_activity);
     let paused = RwSignal::new(false);
     let asked = Asked::new();
-    Effect::new(move || {
-        let ask = move || {
-            // Nobody looks at a hidden tab.
-            if !paused.get_untracked() && !is_hidden() {
-                activity.refetch();
-            }
-        };
-        if let Ok(handle) = set_interval_with_handle(ask, EVERY) {
-            on_cleanup(move || handle.clear());
+    again_while_seen(EVERY, move || {
+        if !paused.get_untracked() {
+            activity.refetch();
         }
     });
     let load = Callback::new(move |()| -> CsvRows {
@@ -119,14 +113,4 @@ fn Facts(now: ActivityView) -> impl IntoView {
         " · as of "
         <At at=now.sampled_at />
     }
-}
-
-#[cfg(feature = "hydrate")]
-fn is_hidden() -> bool {
-    document().visibility_state() == web_sys::VisibilityState::Hidden
-}
-
-#[cfg(not(feature = "hydrate"))]
-fn is_hidden() -> bool {
-    false
 }

@@ -1,6 +1,6 @@
 //! The form for a statement, and the one for a plan from elsewhere.
 
-use contract::{explain::MOST_SECONDS, session::Permission};
+use contract::{explain::MOST_SECONDS, query::QueryText, session::Permission};
 use leptos::{html, prelude::*};
 use leptos_router::hooks::use_navigate;
 use uuid::Uuid;
@@ -10,6 +10,7 @@ use super::{
     plan_link,
 };
 use crate::{
+    address::{link, segment},
     rpc::ApiError,
     session::use_may,
     ui::{FaultNote, use_hydrated},
@@ -29,7 +30,43 @@ struct Asked {
 
 /// Asks for the plan of a statement.
 #[component]
-pub fn StatementForm(target: Memo<String>) -> impl IntoView {
+pub fn StatementForm(
+    /// The managed database.
+    target: Memo<String>,
+    /// The statement of Queries whose plan is asked for.
+    query: Option<QueryText>,
+) -> impl IntoView {
+    let from = query.as_ref().map(|query| {
+        let trouble = match (&query.text, &query.note) {
+            (None, _) => Some("It cannot be explained from here"),
+            (Some(_), Some(_)) => Some("Values are missing"),
+            (Some(_), None) => None,
+        };
+        let page = link(
+            &target.get_untracked(),
+            &format!("queries/{}", segment(&query.queryid)),
+        );
+        let note = query.note.clone();
+        let name = format!("Statement {} of Queries", query.queryid);
+        view! {
+            <p class="cb small">
+                <a class="link" href=page>
+                    {name}
+                </a>
+            </p>
+            {trouble
+                .map(|trouble| {
+                    view! {
+                        <div class="banner warn" role="status">
+                            <span class="dot warn"></span>
+                            {trouble}
+                            <span>{note}</span>
+                        </div>
+                    }
+                })}
+        }
+    });
+    let text = query.and_then(|query| query.text).unwrap_or_default();
     let may_run = use_may(Permission::RunExplainAnalyze);
     let hydrated = use_hydrated();
     let (statement, values) = (NodeRef::<html::Textarea>::new(), NodeRef::<html::Textarea>::new());
@@ -83,6 +120,7 @@ pub fn StatementForm(target: Memo<String>) -> impl IntoView {
                 <h2>"Statement"</h2>
                 <p>"Explain plans it and does not run it."</p>
             </div>
+            {from}
             <form
                 class="cb stack"
                 method="post"
@@ -109,6 +147,7 @@ pub fn StatementForm(target: Memo<String>) -> impl IntoView {
                         autocapitalize="off"
                         spellcheck="false"
                         node_ref=statement
+                        inner_html=escaped(&text)
                     ></textarea>
                     <small>"Without EXPLAIN. Parameters such as $1 may stay: PostgreSQL 16 and newer plan without their values."</small>
                 </div>
@@ -248,6 +287,11 @@ pub fn PasteForm(target: Memo<String>) -> impl IntoView {
     .into_any()
 }
 
+/// A text as the markup within a text area, where leptos escapes nothing.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
 /// Goes to the plan that was made.
 fn follow(target: Memo<String>, made: impl Fn() -> Option<Result<Uuid, ApiError>> + Send + Sync + 'static) {
     let navigate = use_navigate();
@@ -256,4 +300,17 @@ fn follow(target: Memo<String>, made: impl Fn() -> Option<Result<Uuid, ApiError>
             navigate(&plan_link(&target.get_untracked(), id), Default::default());
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn no_text_of_a_statement_ends_its_text_area() {
+        let text = "select '</textarea><script>alert(1)</script>' /* &lt; */";
+        let markup = escaped(text);
+        assert!(!markup.contains('<'));
+        assert_eq!(markup.replace("&lt;", "<").replace("&amp;", "&"), text);
+    }
 }

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     address::{link, use_name, use_query, use_target},
+    query::api::view_query_text,
     rpc::ApiError,
     ui::{At, CopyButton, Load, PageHead, load_by},
 };
@@ -28,6 +29,16 @@ use crate::{
 pub fn ExplainPage() -> impl IntoView {
     let target = use_target();
     let refused = use_query("refused");
+    let queryid = use_query("query");
+    let prefilled = load_by(
+        Memo::new(move |_| (target.get(), queryid.get())),
+        |(target, queryid)| async move {
+            match queryid {
+                Some(queryid) => view_query_text(target, queryid).await.map(Some),
+                None => Ok(None),
+            }
+        },
+    );
     let plans = load_by(target, list_plans);
     view! {
         <PageHead
@@ -49,7 +60,9 @@ pub fn ExplainPage() -> impl IntoView {
                 })
         }}
         <div class="stack">
-            <StatementForm target />
+            <Load resource=prefilled let:query>
+                <StatementForm target query />
+            </Load>
             <PasteForm target />
             <Load resource=plans let:list>
                 <Kept list target />

@@ -2,7 +2,7 @@
 
 use contract::{
     history::HistoryView,
-    query::{QueriesQuery, QueriesView, QueryDetail, QueryQuery},
+    query::{QueriesQuery, QueriesView, QueryDetail, QueryQuery, QueryText},
 };
 use leptos::prelude::*;
 
@@ -18,6 +18,13 @@ pub async fn list_queries(query: QueriesQuery) -> Result<QueriesView, ApiError> 
 #[server(prefix = "/rpc", endpoint = "view_query", protocol = Rpc)]
 pub async fn view_query(query: QueryQuery) -> Result<QueryDetail, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.query().view(&caller, query).await }).await
+}
+
+/// The text of one statement, to ask for its plan.
+#[server(prefix = "/rpc", endpoint = "view_query_text", protocol = Rpc)]
+pub async fn view_query_text(target: String, queryid: String) -> Result<QueryText, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.query().text(&caller, &target, &queryid).await })
+        .await
 }
 
 /// What one statement did over time.

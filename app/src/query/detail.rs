@@ -3,20 +3,25 @@
 use contract::{
     command::Act,
     format::{self, milliseconds},
+    history::Range,
     query::{QueryDetail, QueryQuery, QuerySince, RoleSums},
 };
 use leptos::prelude::*;
 
 use super::{
+    EVERY,
     api::{view_query, view_query_history},
     cover::{Covers, missing},
     rows::grown,
     statement_link,
 };
 use crate::{
-    address::{link, use_name, use_query, use_target},
+    address::{escape, link, use_name, use_query, use_target},
     history::{ChartsProps, Values, parts, use_range},
-    ui::{Ago, At, Badge, CopyButton, CopyCommand, Icon, Load, Menu, PageHead, Tone, icons, in_part},
+    ui::{
+        Ago, At, Badge, CopyButton, CopyCommand, Icon, Keep, Load, Menu, PageHead, Tone, again_while_seen,
+        icons, in_part, load_by,
+    },
 };
 
 /// One statement: its text, what it costs over time, who calls it, how much its calls differ.
@@ -31,11 +36,19 @@ pub fn QueryPage() -> impl IntoView {
         queryid: queryid.get(),
         range: range.get(),
     });
-    let detail = Resource::new(move || query.get(), view_query);
-    let history = Resource::new(
-        move || (query.get(), before.get()),
+    let detail = load_by(query, view_query);
+    let history = load_by(
+        Memo::new(move |_| (query.get(), before.get())),
         |(query, before)| view_query_history(query, before),
     );
+    again_while_seen(EVERY, move || {
+        // A stretch that was chosen by hand stays what it is.
+        if matches!(range.get_untracked(), Range::Last(_)) {
+            detail.refetch();
+            history.refetch();
+        }
+    });
+    let of = Signal::derive(move || query.with(|query| format!("{query:?}")));
     let values = query.with_untracked(|query| format!("{}?", statement_link(&query.target, &query.queryid)));
     let facts = move || {
         view! {
@@ -74,9 +87,9 @@ pub fn QueryPage() -> impl IntoView {
                 <CopyCommand command=as_command />
             </Menu>
         </PageHead>
-        <Load resource=detail main=true let:detail>
-            <Costs detail />
-        </Load>
+        <Keep resource=detail main=true of let:detail>
+            {move || view! { <Costs detail=detail.get() /> }}
+        </Keep>
         {in_part(
             parts::charts(
                 Box::new(ChartsProps {
@@ -96,9 +109,9 @@ pub fn QueryPage() -> impl IntoView {
                 </Load>
             </section>
         </Show>
-        <Load resource=detail let:detail>
-            <Rest detail />
-        </Load>
+        <Keep resource=detail of let:detail>
+            {move || view! { <Rest detail=detail.get() /> }}
+        </Keep>
     }
     .into_any()
 }
@@ -120,6 +133,15 @@ fn Costs(detail: QueryDetail) -> impl IntoView {
     let cut = (text.is_some() && !stat.whole_text)
         .then_some("This is the beginning: the text is longer than 20,000 characters.");
     let missing = missing(&detail.coverage).join(" ");
+    let explained = detail.no_plan.is_none();
+    let no_plan = detail
+        .no_plan
+        .map(|reason| format!("There is no plan of it. {reason}"));
+    let explain = format!(
+        "{}?query={}",
+        link(&detail.target, "explain"),
+        escape(&stat.queryid)
+    );
     let hits = sums.hit.saturating_add(sums.read);
     let from_cache = (hits > 0).then(|| {
         format!(
@@ -144,12 +166,13 @@ fn Costs(detail: QueryDetail) -> impl IntoView {
                 {stat.nested.then(|| view! { <Badge tone=Tone::Off text="Inside functions" /> })}
                 <span class="sp"></span>
                 {text.clone().map(|text| view! { <CopyButton text what="the statement" /> })}
+                {explained.then(|| view! { <a class="btn sm" href=explain>"Explain"</a> })}
             </div>
             <div class="cb">
                 <pre class="code wrap" tabindex="0">
                     {text.unwrap_or_else(|| "The server did not give its text.".to_owned())}
                 </pre>
-                <p class="muted small">{cut} " " {stat.tags.join(" · ")} " " {missing}</p>
+                <p class="muted small">{cut} " " {no_plan} " " {stat.tags.join(" · ")} " " {missing}</p>
             </div>
         </section>
         <section class="kpis" aria-label="In this time">
@@ -227,7 +250,6 @@ fn Rest(detail: QueryDetail) -> impl IntoView {
                                 <th scope="col" class="num">
                                     "Slowest"
                                 </th>
-                                <th scope="col">"Since"</th>
                             </tr>
                         </thead>
                         <tbody>{since}</tbody>
@@ -256,12 +278,11 @@ fn role_row(one: RoleSums) -> impl IntoView {
 fn since_row(one: QuerySince) -> impl IntoView {
     view! {
         <tr>
-            <td>{one.role}</td>
+            <td>{one.role} {one.since.map(|at| view! { <div class="muted small">"since " <At at /></div> })}</td>
             <td class="num">{milliseconds(one.mean_ms)}</td>
             <td class="num">{milliseconds(one.stddev_ms)}</td>
             <td class="num">{milliseconds(one.min_ms)}</td>
             <td class="num">{milliseconds(one.max_ms)}</td>
-            <td>{one.since.map(|at| view! { <At at /> })}</td>
         </tr>
     }
 }

@@ -4,7 +4,7 @@ use contract::target::PoolView;
 use leptos::prelude::*;
 
 use super::api::view_pool;
-use crate::ui::Load;
+use crate::ui::{Load, again_while_seen};
 
 /// How often the panel asks again.
 const EVERY: std::time::Duration = std::time::Duration::from_secs(5);
@@ -17,17 +17,7 @@ pub fn PoolCard(
 ) -> impl IntoView {
     let title = format!("Pool of {target}");
     let pool = Resource::new(move || target.clone(), view_pool);
-    Effect::new(move || {
-        let ask = move || {
-            // Nobody looks at a hidden tab.
-            if !is_hidden() {
-                pool.refetch();
-            }
-        };
-        if let Ok(handle) = set_interval_with_handle(ask, EVERY) {
-            on_cleanup(move || handle.clear());
-        }
-    });
+    again_while_seen(EVERY, move || pool.refetch());
     view! {
         <section class="card">
             <div class="ch">
@@ -72,14 +62,4 @@ fn Panel(pool: PoolView) -> impl IntoView {
             </dl>
         </div>
     }
-}
-
-#[cfg(feature = "hydrate")]
-fn is_hidden() -> bool {
-    document().visibility_state() == web_sys::VisibilityState::Hidden
-}
-
-#[cfg(not(feature = "hydrate"))]
-fn is_hidden() -> bool {
-    false
 }

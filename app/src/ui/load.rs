@@ -1,5 +1,7 @@
 //! A resource in its states.
 
+use std::{rc::Rc, time::Duration};
+
 use contract::{Code, Fault, Instant};
 use leptos::{
     either::Either,
@@ -200,6 +202,32 @@ fn once(owner: Owner, make: impl Fn() -> AnyView + Send + 'static) -> AnyView {
         keyed(std::iter::once(()), |()| (), make).into_any()
     }
     list(owner, Box::new(make))
+}
+
+/// Asks again from time to time for as long as what calls this is shown, and somebody sees the tab.
+pub fn again_while_seen(every: Duration, ask: impl Fn() + 'static) {
+    let ask = Rc::new(ask);
+    Effect::new(move || {
+        let ask = Rc::clone(&ask);
+        let seen = move || {
+            if !is_hidden() {
+                ask();
+            }
+        };
+        if let Ok(handle) = set_interval_with_handle(seen, every) {
+            on_cleanup(move || handle.clear());
+        }
+    });
+}
+
+#[cfg(feature = "hydrate")]
+fn is_hidden() -> bool {
+    document().visibility_state() == web_sys::VisibilityState::Hidden
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn is_hidden() -> bool {
+    false
 }
 
 /// What is loaded so far, for a handler of an event: no page is being made that would have to wait for it.

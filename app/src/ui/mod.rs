@@ -43,7 +43,7 @@ pub use field::Field;
 pub use head::PageHead;
 pub use icon::{Icon, icons};
 pub use job::{JobBrief, JobLine, JobProgress, StepLine};
-pub use load::{Keep, Load, Skeleton, at_hand, load_by, retry_on_reconnect};
+pub use load::{Keep, Load, Skeleton, again_while_seen, at_hand, load_by, retry_on_reconnect};
 #[cfg(feature = "ssr")]
 pub use menu::MENUS;
 pub use menu::Menu;

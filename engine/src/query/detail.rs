@@ -2,14 +2,16 @@
 
 use chrono::TimeDelta;
 use contract::{
+    format,
     history::{Chart, HistoryView, Range, Series, Unit},
-    query::{QueryDetail, QueryQuery, QuerySince, RoleSums, Sums},
+    query::{QueryDetail, QueryQuery, QuerySince, QueryText, RoleSums, Sums},
 };
 
 use super::{
     no_such,
     page::{Stretch, fresh, numbers, statements, threshold, whole},
-    store::{self, Measured},
+    store::{self, Kept, Measured},
+    text,
 };
 use crate::{Engine, Result, target::Target};
 
@@ -54,6 +56,7 @@ pub(super) async fn view(
             stddev_ms: counter.stddev_ms,
         })
         .collect();
+    let kept = store::texts(pool, database, &[id]).await?;
     Ok(QueryDetail {
         target: target.name().to_owned(),
         database: target.database().to_owned(),
@@ -61,12 +64,52 @@ pub(super) async fn view(
         coverage: numbers.coverage,
         by_role,
         since,
-        first_seen_at: store::texts(pool, database, &[id])
-            .await?
-            .first()
-            .map(|text| text.first_seen_at),
+        first_seen_at: kept.first().map(|kept| kept.first_seen_at),
+        no_plan: plannable(kept.first()).err(),
         threshold_ms: threshold(engine),
     })
+}
+
+pub(super) async fn text(engine: &Engine, target: &Target, id: i64) -> Result<QueryText> {
+    let database = target.database_id(true).await?;
+    let kept = store::texts(engine.store(), database, &[id]).await?;
+    let (text, note) = match plannable(kept.first()) {
+        Ok((text, note)) => (Some(text.to_owned()), note.map(str::to_owned)),
+        Err(reason) => (None, Some(reason)),
+    };
+    Ok(QueryText {
+        queryid: id.to_string(),
+        text,
+        note,
+    })
+}
+
+/// The text to be planned, with what has to be done to it first.
+///
+/// # Errors
+/// Why there is no plan of what is kept.
+fn plannable(kept: Option<&Kept>) -> Result<(&str, Option<&'static str>), String> {
+    let Some(kept) = kept else {
+        return Err(
+            "Its text is not known: the server did not give it, or the statement has not run for long."
+                .to_owned(),
+        );
+    };
+    if !kept.whole {
+        return Err(format!(
+            "Only the first {} characters of its text are kept, and a part of a statement has no plan. Take the whole from the \
+             application.",
+            format::exact(i64::try_from(text::LONGEST).unwrap_or(i64::MAX))
+        ));
+    }
+    if !text::is_planned(&kept.text) {
+        return Err("It is a command, and only statements that read or change rows have a plan.".to_owned());
+    }
+    let note = text::lacks_values(&kept.text).then_some(
+        "Values were left out of its text, and … stands where they were: write a value, or a parameter such as $1, in each such \
+         place.",
+    );
+    Ok((&kept.text, note))
 }
 
 pub(super) async fn history(

@@ -17,7 +17,7 @@ mod text;
 
 use contract::{
     history::HistoryView,
-    query::{QueriesQuery, QueriesView, QueryDetail, QueryQuery},
+    query::{QueriesQuery, QueriesView, QueryDetail, QueryQuery, QueryText},
     session::Permission,
 };
 
@@ -61,6 +61,16 @@ impl Queries<'_> {
         let target = self.0.target(&query.target)?;
         let id = number(&query.queryid)?;
         detail::view(self.0, &target, id, query).await
+    }
+
+    /// The text of one statement as it may be planned, or why it cannot be. It is read from the store alone.
+    ///
+    /// # Errors
+    /// `NotFound` for the target, and for what is no number of a statement; the store's failures.
+    pub async fn text(&self, caller: &Caller, target: &str, queryid: &str) -> Result<QueryText> {
+        caller.permit(Permission::ViewTarget)?;
+        let target = self.0.target(target)?;
+        detail::text(self.0, &target, number(queryid)?).await
     }
 
     /// What one statement did over time, and in the same stretch a week before when asked for.

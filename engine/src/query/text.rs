@@ -96,6 +96,11 @@ impl Place {
     }
 }
 
+/// Whether [`shown`] left values out of it.
+pub(super) fn lacks_values(text: &str) -> bool {
+    tokens(text).any(|token| !matches!(token.kind, Kind::Comment | Kind::Name) && token.text.contains('…'))
+}
+
 /// Whether it is a statement with a plan, and no command.
 pub(super) fn is_planned(sql: &str) -> bool {
     let first = tokens(sql).find(|token| token.is_solid() && !token.is_symbol("("));
@@ -229,6 +234,20 @@ mod tests {
             shown("(select 1) union (select $1)"),
             "(select 1) union (select $1)"
         );
+    }
+
+    #[test]
+    fn a_text_tells_whether_values_were_left_out_of_it() {
+        for lacking in ["select 42", "select 'a' || b from c", "values (1), (2)"] {
+            assert!(lacks_values(&shown(lacking)), "{lacking}");
+        }
+        for whole in [
+            "select a from b where c = $1 /* since … */ order by 1",
+            "select \"…\" from b",
+            "select a::numeric(10, 2) from b",
+        ] {
+            assert!(!lacks_values(&shown(whole)), "{whole}");
+        }
     }
 
     #[test]

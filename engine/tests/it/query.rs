@@ -5,6 +5,7 @@ use std::time::Instant as Stopwatch;
 use chrono::{DurationRound, TimeDelta, Utc};
 use contract::{
     Code, Instant,
+    explain::ExplainSpec,
     history::{Range, Span},
     query::{QueriesQuery, QueriesView, QueryDetail, QueryQuery, QuerySort, QueryStat},
     session::Role,
@@ -813,4 +814,80 @@ async fn a_page_shows_the_statements_of_its_own_database_alone() {
             .is_none_or(|text| !text.contains("theirs_alone"))
     }));
     console.close().await;
+}
+
+#[tokio::test]
+async fn the_text_of_a_statement_is_explained_or_it_is_said_why_not() {
+    let world = world().await;
+    // Before PostgreSQL 16, values for a plan are taken from statistics.
+    world
+        .sql("insert into orders select n, n from generate_series(1, 100) as n; analyze orders")
+        .await;
+    world.look(10).await;
+    world
+        .work("select * from orders where id = 7 order by amount", 2)
+        .await;
+    let columns: Vec<String> = (0..600)
+        .map(|at| format!("amount as a_column_with_a_name_of_its_own_{at}"))
+        .collect();
+    world
+        .sql(&format!("select {} from orders", columns.join(", ")))
+        .await;
+    world.sql("analyze orders").await;
+    world.look(5).await;
+    let view = world.list(query()).await;
+    let text = async |beginning: &str| {
+        let queryid = one(&view, beginning).queryid;
+        let detail = world.detail(&queryid, Range::default()).await;
+        let text = world
+            .console
+            .query()
+            .text(&world.caller, "main", &queryid)
+            .await
+            .unwrap();
+        assert_eq!(detail.no_plan.is_none(), text.text.is_some());
+        assert_eq!(text.queryid, queryid);
+        text
+    };
+    let whole = text("select * from orders where").await;
+    assert_eq!(whole.note, None);
+    let statement = whole.text.unwrap();
+    assert_eq!(statement, "select * from orders where id = $1 order by amount");
+    let spec = ExplainSpec {
+        target: "main".into(),
+        statement,
+        ..ExplainSpec::default()
+    };
+    let plan = world.console.explain().plan(&world.caller, spec).await.unwrap();
+    assert!(
+        plan.plan
+            .nodes
+            .iter()
+            .any(|node| node.relation.as_deref() == Some("orders"))
+    );
+
+    let cut = text("select amount as a_column").await;
+    assert_eq!(cut.text, None);
+    assert!(cut.note.unwrap().contains("first 20,000 characters"));
+    let command = text("analyze orders").await;
+    assert_eq!(command.text, None);
+    assert!(command.note.unwrap().contains("command"));
+    let unknown = world
+        .console
+        .query()
+        .text(&world.caller, "main", "123")
+        .await
+        .unwrap();
+    assert_eq!(unknown.text, None);
+    assert!(unknown.note.unwrap().contains("not known"));
+    for queryid in ["0", "x", "1; drop table lines"] {
+        let refused = world
+            .console
+            .query()
+            .text(&world.caller, "main", queryid)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.fault().code, Code::NotFound, "{queryid}");
+    }
+    world.console.close().await;
 }

@@ -46,6 +46,7 @@ fn well_formed(path: &str) -> Request<Body> {
         "view_query" | "view_query_history" => json!({
             "query": { "target": "main", "queryid": "1", "range": { "last": "hour" } }, "before": false,
         }),
+        "view_query_text" => json!({ "target": "main", "queryid": "1" }),
         "cancel_session" | "terminate_session" => {
             json!({ "request": { "target": "main", "pid": 1, "started": "2000-01-01T00:00:00Z" } })
         }
