@@ -13,8 +13,11 @@ const queries = `/db/${target}/queries`;
 const WORKLOAD = `select count(*) as of_the_application from ari_snapshots where autonomy_retention > 0.5 /*controller='orders'*/;\n`;
 const SHOWN = 'select count(*) as of_the_application';
 
+/** So many statements that a page does not show them all at first. */
+const MANY = Array.from({ length: 60 }, (_, at) => `select 1${', 1'.repeat(at)}, 'of_many';\n`).join('');
+
 test.beforeAll(() => {
-  execute(WORKLOAD.repeat(40));
+  execute(WORKLOAD.repeat(400) + MANY.repeat(20));
 });
 
 const table = (page: Page): Locator => page.getByRole('region', { name: 'Statements' });
@@ -56,6 +59,7 @@ test('a statement is found, sorted by what it costs, and opened with its history
   await page.getByRole('searchbox', { name: 'Filter statements…' }).fill('nothing is like this');
   await expect(page.getByText('No such statement')).toBeVisible();
   await page.getByRole('link', { name: 'Show all statements' }).click();
+  await head(page, 'Time').click();
   await expect(own(page)).toHaveCount(1);
 
   await own(page).getByRole('link').click();
@@ -75,6 +79,59 @@ test('a statement is found, sorted by what it costs, and opened with its history
   await expect(main.getByRole('heading', { level: 1, name: 'Queries' })).toBeVisible();
 });
 
+test('fifty statements are shown, and more by a click', async ({ page }) => {
+  await listed(page);
+  const rows = table(page).locator('tbody tr');
+  await expect(rows).toHaveCount(50);
+  await expect(page.getByRole('main')).toContainText('The first 50 of ');
+  await page.getByRole('link', { name: 'Show more' }).click();
+  await expect(page).toHaveURL(/show=100/);
+  await expect.poll(() => rows.count()).toBeGreaterThan(50);
+  // What was asked for stays with another order.
+  await head(page, 'Calls').click();
+  await expect(page).toHaveURL(/show=100.*sort=calls/);
+  await expect.poll(() => rows.count()).toBeGreaterThan(50);
+});
+
+for (const [what, call] of [['the list', 'list_queries'], ['a statement', 'view_query']] as const) {
+  test(`${what} is kept when a refresh fails, and a hidden tab asks for nothing`, async ({ page, listener }) => {
+    let asked = 0;
+    let away = false;
+    await page.route(`**/rpc/${call}`, async (route) => {
+      asked += 1;
+      if (away) await route.abort('connectionfailed');
+      else await route.continue();
+    });
+    listener.expect(new RegExp(`${call}|ERR_CONNECTION`));
+    await page.clock.install();
+    await listed(page);
+    if (call === 'view_query') await open(page, (await own(page).getByRole('link').getAttribute('href')) ?? '');
+    const known = call === 'view_query' ? page.getByRole('region', { name: 'Who calls it' }).locator('tbody tr') : own(page);
+    await expect(known).toHaveCount(1);
+    const strip = page.getByRole('main').getByRole('status').filter({ hasText: 'Not up to date' });
+    const before = asked;
+    await page.clock.runFor(31_000);
+    await expect.poll(() => asked).toBeGreaterThan(before);
+    away = true;
+    await page.clock.runFor(31_000);
+    await expect(strip.first()).toContainText('The console cannot be reached.');
+    await expect(known).toHaveCount(1);
+    away = false;
+    await page.clock.runFor(31_000);
+    await expect(strip).toHaveCount(0);
+    await expect(known).toHaveCount(1);
+
+    await page.evaluate(() => Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true }));
+    // What was asked before that has gone through by the time a later request has.
+    await page.evaluate(() => fetch('/healthz'));
+    const hidden = asked;
+    await page.clock.runFor(120_000);
+    await page.evaluate(() => fetch('/healthz'));
+    expect(asked).toBe(hidden);
+    await page.unrouteAll({ behavior: 'wait' });
+  });
+}
+
 test('it is reached and used by keyboard', async ({ page }) => {
   await open(page, '/');
   await expect(async () => {
@@ -92,6 +149,15 @@ test('it is reached and used by keyboard', async ({ page }) => {
   await own(page).getByRole('link').focus();
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { level: 1, name: 'Statement' })).toBeVisible();
+});
+
+test('no column is cut off beside another', async ({ page }) => {
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await listed(page);
+  await own(page).getByRole('link').click();
+  const differ = page.getByRole('region', { name: 'How much its calls differ' });
+  await expect(differ.locator('tbody tr')).toHaveCount(1);
+  expect(await differ.evaluate((region) => region.scrollWidth <= region.clientWidth)).toBe(true);
 });
 
 test('nothing is cut off on a narrow screen', async ({ page }) => {
@@ -116,6 +182,10 @@ test.describe('without JavaScript', () => {
     await page.getByRole('searchbox', { name: 'Filter statements…' }).fill('of_the_application');
     await page.getByRole('button', { name: 'Apply' }).click();
     await expect(table(page).locator('tbody tr')).toHaveCount(1);
+    await page.goto(queries);
+    await page.getByRole('link', { name: 'Show more' }).click();
+    await expect.poll(() => table(page).locator('tbody tr').count()).toBeGreaterThan(50);
+    await page.goto(`${queries}?q=of_the_application`);
     await head(page, 'Mean').click();
     await expect(page).toHaveURL(/q=of_the_application.*sort=mean/);
     await own(page).getByRole('link').click();

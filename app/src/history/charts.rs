@@ -52,10 +52,11 @@ pub fn Charts(
         from: RwSignal::new(None),
     };
     let values = StoredValue::new(values);
+    let here = use_here();
     view! {
         <section class="charts" data-part="charts" aria-label="Charts">
             <RangeBar range before />
-            <Keep resource=history main let:view>
+            <Keep resource=history main of=Signal::derive(move || here.with(&[])) let:view>
                 <State view />
                 <div class="plots">
                     <For

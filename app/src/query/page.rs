@@ -4,21 +4,22 @@ use contract::{
     command::Act,
     format::{self, milliseconds},
     history::Range,
-    query::{MOST_QUERIES, QueriesQuery, QueriesView, QuerySort},
+    query::{MOST_QUERIES, QUERIES_SHOWN, QueriesQuery, QueriesView, QuerySort},
 };
 use leptos::prelude::*;
 
 use super::{
+    EVERY,
     api::list_queries,
     cover::{Covers, Hints, missing},
     rows::{COLUMNS, Statements, csv_row},
 };
 use crate::{
-    address::{use_query, use_target, use_typed_query},
+    address::{use_here, use_query, use_target, use_typed_query},
     history::{RangeBar, use_range},
     ui::{
-        CopyCommand, CsvButton, FilterSelect, Icon, Keep, Menu, PageHead, SearchBox, Sort, at_hand, icons,
-        use_sort,
+        CopyCommand, CsvLoadButton, CsvRows, FilterSelect, Icon, Keep, Menu, PageHead, SearchBox, Sort,
+        again_while_seen, icons, load_by, use_sort,
     },
 };
 
@@ -30,6 +31,7 @@ pub fn QueriesPage() -> impl IntoView {
     let (search, role, tag) = (use_query("q"), use_query("role"), use_query("tag"));
     let least = use_typed_query::<i64>("min");
     let sort = use_sort(QuerySort::default().name(), true);
+    let shown = use_typed_query::<i64>("show");
     let query = Memo::new(move |_| QueriesQuery {
         target: target.get(),
         range: range.get(),
@@ -39,12 +41,25 @@ pub fn QueriesPage() -> impl IntoView {
         role: role.get(),
         tag: tag.get(),
         min_mean_ms: least.get(),
-        limit: MOST_QUERIES,
+        limit: shown.get().unwrap_or(QUERIES_SHOWN).clamp(1, MOST_QUERIES),
     });
-    let queries = Resource::new(move || query.get(), list_queries);
-    let rows = Callback::new(move |()| match at_hand(queries) {
-        Some(Ok(view)) => view.statements.iter().map(csv_row).collect(),
-        _ => Vec::new(),
+    let queries = load_by(query, list_queries);
+    again_while_seen(EVERY, move || {
+        // A stretch that was chosen by hand stays what it is.
+        if matches!(range.get_untracked(), Range::Last(_)) {
+            queries.refetch();
+        }
+    });
+    // All that there are, also when the page shows fewer.
+    let load = Callback::new(move |()| -> CsvRows {
+        let asked = QueriesQuery {
+            limit: MOST_QUERIES,
+            ..query.get_untracked()
+        };
+        Box::pin(async move {
+            let view = list_queries(asked).await?;
+            Ok(view.statements.iter().map(csv_row).collect())
+        })
     });
     let as_command = Signal::derive(move || query.with(|query| Act::Queries(query).line()));
     let facts = move || {
@@ -69,7 +84,7 @@ pub fn QueriesPage() -> impl IntoView {
     };
     view! {
         <PageHead title="Queries" tab=Signal::derive(move || format!("Queries of {}", target.get())) facts>
-            <CsvButton file=Signal::derive(move || format!("queries-{}.csv", target.get())) columns=&COLUMNS rows />
+            <CsvLoadButton file=Signal::derive(move || format!("queries-{}.csv", target.get())) columns=&COLUMNS load />
             <div hidden=move || !range.with(|range| matches!(range, Range::Last(_)))>
                 <Menu id="queries-menu" label="More acts" button=|| view! { <Icon icon=icons::More /> }>
                     <CopyCommand command=as_command />
@@ -77,7 +92,7 @@ pub fn QueriesPage() -> impl IntoView {
             </div>
         </PageHead>
         <RangeBar range before week=false />
-        <Keep resource=queries main=true let:view>
+        <Keep resource=queries main=true of=Signal::derive(move || query.with(|query| format!("{query:?}"))) let:view>
             <Found view sort />
         </Keep>
     }
@@ -116,9 +131,33 @@ fn Found(view: Signal<QueriesView>, sort: Memo<Sort>) -> impl IntoView {
             </SearchBox>
             <p class="cb muted small">{move || view.with(note)}</p>
             {move || view! { <Statements view=view.get() sort /> }}
+            <ShowMore view />
         </section>
     }
     .into_any()
+}
+
+/// The link to more of the list, while there is more.
+#[component]
+fn ShowMore(view: Signal<QueriesView>) -> impl IntoView {
+    let here = use_here();
+    let next = Memo::new(move |_| {
+        let (shown, matching) = view.with(|view| (view.statements.len() as i64, view.matching));
+        let most = matching.min(MOST_QUERIES);
+        (shown < most).then(|| (shown + QUERIES_SHOWN).min(MOST_QUERIES))
+    });
+    move || {
+        next.get().map(|next| {
+            let link = here.with(&[("show", Some(next.to_string()))]);
+            view! {
+                <div class="cb">
+                    <a class="btn sm" href=link data-noscroll="true">
+                        "Show more"
+                    </a>
+                </div>
+            }
+        })
+    }
 }
 
 /// How many there are, and what is not in them.
