@@ -109,13 +109,13 @@ pub fn archive(files: Vec<Picked>, limit: i64) -> Result<(NewUpload, Handles), F
     }
     let new = NewUpload {
         kind: UploadKind::Archive,
-        name: file.name,
+        name: file.name.clone(),
         bytes: file.bytes,
         wal_bytes: None,
         modified_ms: file.modified_ms,
         wal_modified_ms: None,
     };
-    Ok((new, [Some(file.handle), None]))
+    Ok((new, [Some(file).map(|file| file.handle), None]))
 }
 
 /// The files of an upload that was begun before, if these are they. One that was written to since is another file: half

@@ -1,6 +1,7 @@
 //! `pgsteward backup restore`: what is found before it, the question, the job.
 
 use contract::{
+    backup::BackupView,
     format,
     restore::{CheckLevel, RestorePlan, RestoreSpec, RestoredView, TableThenNow},
 };
@@ -74,13 +75,20 @@ pub(super) async fn run(
     swap::swap(session, console, place, into, confirm).await
 }
 
+/// Which one it is; of when an archive from elsewhere is, only it says.
+fn backup(backup: &BackupView) -> String {
+    let at = format::absolute(backup.taken_at);
+    match &backup.uploaded {
+        Some(uploaded) => format!("Archive {}, uploaded {at} as {}", backup.id, uploaded.name),
+        None => format!("Backup {} of {}, as it was {at}", backup.id, backup.database),
+    }
+}
+
 /// What was found before a restore; `whole` with what is as it should be, too.
 fn words(plan: &RestorePlan, whole: bool) -> String {
     let mut text = format!(
-        "Backup {} of {}, as it was {}, into \"{}\" on {} (PostgreSQL {}), over {} connections.",
-        plan.backup.id,
-        plan.backup.database,
-        format::absolute(plan.backup.taken_at),
+        "{}, into \"{}\" on {} (PostgreSQL {}), over {} connections.",
+        backup(&plan.backup),
         plan.into,
         plan.target,
         plan.server_version,
@@ -162,7 +170,7 @@ pub(super) fn list(restored: &[RestoredView]) -> String {
         })
         .collect();
     table::lay_out(
-        &["database", "state", "holds the state of", "restored", "backup"],
+        &["database", "state", "of the backup of", "restored", "backup"],
         &[],
         &rows,
     )

@@ -288,6 +288,13 @@ async fn backups_are_taken_listed_verified_copied_and_deleted() {
     let plan = home.json(&["backup", "restore", "--latest", "--into", "z", "--plan"]);
     assert_eq!(plan["backup"]["id"], id);
     let again = format!("{} from elsewhere", target.name());
+    let said = home
+        .run(&["backup", "restore", stranger, "--into", "z", "--plan"])
+        .out;
+    assert!(
+        said.contains("uploaded") && said.contains("as copy.dump") && !said.contains("as it was"),
+        "{said}"
+    );
     let restore_stranger = ["-y", "backup", "restore", stranger, "--into", &again];
     assert_eq!(home.json(&restore_stranger)["state"], "succeeded");
     std::fs::write(

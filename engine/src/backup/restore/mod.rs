@@ -58,9 +58,11 @@ impl Backups<'_> {
             object: Some(&prepared.plan.backup.file),
             detail: Some(&format!("into the new database {}", prepared.plan.into)),
         };
+        let backup = &prepared.plan.backup;
         let job = run::Restore {
             spec,
-            taken_at: prepared.plan.backup.taken_at,
+            taken_at: backup.taken_at,
+            uploaded: backup.uploaded.as_ref().map(|uploaded| uploaded.name.clone()),
         };
         jobs::start(self.0, caller, &job, act).await
     }

@@ -77,6 +77,9 @@ pub(crate) struct Restore {
     pub spec: RestoreSpec,
     /// The instant whose state the backup holds, for the title.
     pub taken_at: contract::Instant,
+    /// What an archive from elsewhere is called: it alone says of when it is.
+    #[serde(default)]
+    pub uploaded: Option<String>,
 }
 
 impl Job for Restore {
@@ -97,11 +100,14 @@ impl Job for Restore {
             .to
             .as_ref()
             .map_or_else(String::new, |to| format!(" to {to}"));
-        format!(
-            "Restore the backup of {} from {}{to}",
-            self.spec.target,
-            format::absolute(self.taken_at)
-        )
+        match &self.uploaded {
+            Some(name) => format!("Restore the archive {name} beside {}{to}", self.spec.target),
+            None => format!(
+                "Restore the backup of {} from {}{to}",
+                self.spec.target,
+                format::absolute(self.taken_at)
+            ),
+        }
     }
 
     async fn run(self, context: JobContext) -> Result<String> {
