@@ -205,6 +205,8 @@ pub struct TablePage {
     pub look: i64,
     /// Whether the sizes are being read at this moment: ask again soon.
     pub settling: bool,
+    /// The replica that the sizes are from, by its address; none: from the database itself, as all else.
+    pub sizes_from: Option<String>,
     /// Why some sizes are not exact, in a sentence.
     pub note: Option<String>,
 }

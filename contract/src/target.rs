@@ -19,10 +19,23 @@ pub struct TargetView {
     pub has_migrations: bool,
     /// Migrations not yet applied, once known.
     pub pending_migrations: Option<i64>,
+    /// Its replicas that are asked for sizes in its place, as they were at the last look.
+    pub replicas: Vec<ReplicaView>,
     /// Jobs running or waiting on it.
     pub jobs: i64,
     /// What needs attention, what matters most first. It is healthy only when there is nothing.
     pub findings: Vec<Finding>,
+}
+
+/// A standby of a managed database. It was not looked at yet when there is neither a lag nor a fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplicaView {
+    /// Host and port, or the socket's folder.
+    pub address: String,
+    /// Seconds that it is behind, when it is asked.
+    pub lag_s: Option<f64>,
+    /// Why it is not asked, and what to do.
+    pub fault: Option<Fault>,
 }
 
 /// Whether a managed database can be reached at this moment.

@@ -125,6 +125,8 @@ pub struct TargetConfig {
     pub link: Link,
     /// The server's own address, where the other one is a pooler's: for jobs, which need a session of their own.
     pub direct: Option<DatabaseUrl>,
+    /// Standbys of it, which are asked for sizes in its place.
+    pub replicas: Vec<DatabaseUrl>,
     /// Which migrations and indexes belong to it.
     pub migrations: MigrationSource,
     /// Its pool.

@@ -81,6 +81,7 @@ impl Console {
                     password,
                     link,
                     direct: None,
+                    replicas: Vec::new(),
                     migrations: settings.migrations.clone().unwrap_or(MigrationSource::AiPal),
                     pool: settings.pool.clone(),
                     disk_bytes: settings.disk_bytes,

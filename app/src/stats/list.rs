@@ -132,6 +132,7 @@ fn Facts(page: Page, shows_all: bool) -> impl IntoView {
         <span title=format!("{} bytes", format::exact(page.total_bytes))>{format::bytes(page.total_bytes)}</span>
         " · sampled "
         <Ago at=page.sampled_at />
+        {page.sizes_from.map(|address| view! { " · sizes from the replica " <span class="mono">{address}</span> })}
         {page.stats_reset.map(|at| view! { " · scans counted since " <Ago at /> })}
         {hidden.map(|(words, change)| view! { " · " <a class="link" href=move || here.with(&change)>{words}</a> })}
     }

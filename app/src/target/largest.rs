@@ -46,6 +46,14 @@ pub fn LargestTables(
                 </a>
             </div>
             <Load resource=page let:page>
+                {page
+                    .sizes_from
+                    .clone()
+                    .map(|address| {
+                        view! {
+                            <p class="cb muted small">"Sizes from the replica " <span class="mono">{address}</span></p>
+                        }
+                    })}
                 {if page.tables.is_empty() {
                     Either::Left(
                         view! {

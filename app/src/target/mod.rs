@@ -9,6 +9,7 @@ mod last_backup;
 mod overview;
 mod pool;
 mod recent;
+mod replicas;
 mod running;
 
 pub use fleet::FleetPage;

@@ -14,6 +14,7 @@ use super::{
     largest::LargestTables,
     last_backup::LastBackup,
     recent::RecentJobs,
+    replicas::Replicas,
     running::Running,
 };
 use crate::{
@@ -97,6 +98,7 @@ fn Overview(loaded: TargetView) -> impl IntoView {
                 <LastBackup target=name.get_value() />
                 <Running target=name.get_value() jobs />
                 <Attention target />
+                <Replicas target />
             </div>
         </div>
     }

@@ -1,8 +1,10 @@
 //! One snapshot of a managed database's counters and gauges, in one question; with pg_stat_statements, three.
 
+use std::collections::HashMap;
+
 use contract::Instant;
 use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, postgres::types::Oid};
 
 use crate::{
     quote,
@@ -291,6 +293,9 @@ pub(super) struct Tables {
     pub at: Instant,
     pub started_at: Instant,
     pub stats_reset: Option<Instant>,
+    /// The replica that the sizes are from; none: from the database itself.
+    #[serde(default)]
+    pub sizes_from: Option<String>,
     pub tables: Vec<Table>,
 }
 
@@ -316,11 +321,15 @@ const LARGEST: i64 = 200;
 /// See [`LARGEST`].
 const BUSIEST: i64 = 50;
 
-/// Reads the largest and the busiest tables. For their sizes it waits for no lock longer than 100 ms.
+/// Reads the largest and the busiest tables, with their sizes or without. For those it waits for no lock longer than 100 ms.
 ///
 /// # Errors
 /// What the server said; a lock timeout when one of them was locked meanwhile.
-pub(super) async fn tables(connection: &mut PgConnection, of: &Snapshot) -> Result<Tables, sqlx::Error> {
+pub(super) async fn tables(
+    connection: &mut PgConnection,
+    of: &Snapshot,
+    with_sizes: bool,
+) -> Result<Tables, sqlx::Error> {
     sqlx::raw_sql("set local lock_timeout = '100ms'")
         .execute(&mut *connection)
         .await?;
@@ -368,7 +377,7 @@ pub(super) async fn tables(connection: &mut PgConnection, of: &Snapshot) -> Resu
                 relations.schema::text as schema,
                 relations.name::text as name,
                 case
-                    when not exists (select from locked where locked.relation = relations.oid)
+                    when $3 and not exists (select from locked where locked.relation = relations.oid)
                         then pg_total_relation_size(relations.oid)
                 end as bytes,
                 case when relations.reltuples >= 0 then relations.reltuples::int8 end as rows,
@@ -385,12 +394,54 @@ pub(super) async fn tables(connection: &mut PgConnection, of: &Snapshot) -> Resu
     )
     .bind(LARGEST)
     .bind(BUSIEST)
+    .bind(with_sizes)
     .fetch_all(connection)
     .await?;
     Ok(Tables {
         at: of.at,
         started_at: of.started_at,
         stats_reset: of.stats_reset,
+        sizes_from: None,
         tables,
     })
+}
+
+/// The sizes of these tables as a replica has them; those that somebody holds exclusively, or that it does not know yet, are
+/// left out.
+///
+/// # Errors
+/// What the server said; a lock timeout when one of them was locked meanwhile.
+pub(super) async fn sizes(
+    connection: &mut PgConnection,
+    tables: &[i64],
+) -> Result<HashMap<i64, i64>, sqlx::Error> {
+    sqlx::raw_sql("set local lock_timeout = '100ms'")
+        .execute(&mut *connection)
+        .await?;
+    let sizes: Vec<(i64, Option<i64>)> = query_as(
+        "select class.oid::int8,
+                pg_total_relation_size(class.oid)
+           from pg_class as class
+          where class.oid = any($1::oid[])
+            and not exists (
+                    select
+                      from pg_locks as held
+                      left join pg_index as index on index.indexrelid = held.relation
+                     where held.locktype = 'relation'
+                       and held.mode = 'AccessExclusiveLock'
+                       and held.database = (select oid from pg_database where datname = current_database())
+                       and class.oid in (held.relation, index.indrelid))",
+    )
+    .bind(
+        tables
+            .iter()
+            .filter_map(|oid| u32::try_from(*oid).ok().map(Oid))
+            .collect::<Vec<_>>(),
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(sizes
+        .into_iter()
+        .filter_map(|(oid, bytes)| Some((oid, bytes?)))
+        .collect())
 }

@@ -305,12 +305,14 @@ pub(super) struct Turn {
     pub snapshot: Option<Snapshot>,
     pub sampled_at: Option<Instant>,
     pub trouble: Option<String>,
+    /// The replica that the last sizes of tables are from.
+    pub sizes_from: Option<String>,
 }
 
 /// The last turn of a database.
 pub(super) async fn last_turn(pool: &PgPool, database: i64) -> Result<Option<Turn>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"select snapshot as "snapshot: serde_json::Value", sampled_at, trouble
+        r#"select snapshot as "snapshot: serde_json::Value", sampled_at, trouble, tables ->> 'sizes_from' as sizes_from
              from history_turns
             where database_id = $1"#,
         database,
@@ -321,6 +323,7 @@ pub(super) async fn last_turn(pool: &PgPool, database: i64) -> Result<Option<Tur
         snapshot: row.snapshot.and_then(|value| serde_json::from_value(value).ok()),
         sampled_at: row.sampled_at,
         trouble: row.trouble,
+        sizes_from: row.sizes_from,
     }))
 }
 

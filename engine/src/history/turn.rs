@@ -8,7 +8,10 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{catalog, step, store};
-use crate::{Engine, Result, target::Target};
+use crate::{
+    Engine, Result,
+    target::{Beside, Target},
+};
 
 /// Databases that are looked at at the same time.
 const AT_ONCE: usize = 8;
@@ -141,6 +144,8 @@ async fn of_target(engine: &Engine, target: &Target, minute: Instant, clock: Opt
 }
 
 async fn look(target: &Target, with_tables: bool) -> Result<(catalog::Snapshot, Option<catalog::Tables>)> {
+    // First, so that no connection of the database's own is held meanwhile.
+    let beside = if with_tables { target.beside().await } else { None };
     let mut look = target.look().await?;
     let looking = async {
         sqlx::raw_sql(TIMEOUT).execute(&mut *look).await?;
@@ -152,7 +157,16 @@ async fn look(target: &Target, with_tables: bool) -> Result<(catalog::Snapshot, 
         return Ok((snapshot, None));
     }
     // A table that somebody holds is no reason to know nothing of the database.
-    let tables = match catalog::tables(&mut look, &snapshot).await {
+    let reading = async {
+        if let Some(beside) = beside {
+            let mut tables = catalog::tables(&mut look, &snapshot, false).await?;
+            if take_sizes(target, &mut tables, beside).await {
+                return Ok(tables);
+            }
+        }
+        catalog::tables(&mut look, &snapshot, true).await
+    };
+    let tables = match reading.await {
         Ok(tables) => Some(tables),
         Err(source) => {
             let error = target.error(source);
@@ -165,4 +179,30 @@ async fn look(target: &Target, with_tables: bool) -> Result<(catalog::Snapshot, 
         }
     };
     Ok((snapshot, tables))
+}
+
+/// Gives tables the sizes that a replica has; whether it gave them.
+async fn take_sizes(target: &Target, tables: &mut catalog::Tables, mut beside: Beside) -> bool {
+    let oids: Vec<i64> = tables.tables.iter().map(|table| table.oid).collect();
+    let address = beside.address.clone();
+    let sizes = catalog::sizes(&mut beside.connection, &oids).await;
+    beside.close().await;
+    match sizes {
+        Ok(sizes) => {
+            for table in &mut tables.tables {
+                table.bytes = sizes.get(&table.oid).copied();
+            }
+            tables.sizes_from = Some(address);
+            true
+        }
+        Err(source) => {
+            tracing::info!(
+                target.name = target.name(),
+                replica = address,
+                error = target.error(source).chain(),
+                "a replica gave no sizes"
+            );
+            false
+        }
+    }
 }

@@ -191,7 +191,7 @@ pub(super) async fn view(engine: &Engine, query: HistoryQuery) -> Result<History
             view.trouble.get_or_insert_with(|| trouble.clone());
         }
     }
-    let snapshot = turn.and_then(|turn| turn.snapshot);
+    let (snapshot, sizes_from) = turn.map_or((None, None), |turn| (turn.snapshot, turn.sizes_from));
     view.since = store::since(pool, database, &subject).await?;
     // What has just happened has no values beside it yet, and is told all the same.
     let until = match query.range {
@@ -221,6 +221,10 @@ pub(super) async fn view(engine: &Engine, query: HistoryQuery) -> Result<History
             // Of a table nobody can say when it fills a disk that it shares.
             let disk = target.disk_bytes().filter(|_| !is_table);
             chart.note = growth::words(growth.as_ref(), disk, !is_table, now);
+            if let Some(replica) = sizes_from.as_ref().filter(|_| is_table) {
+                let words = format!("The last size is that of the replica at {replica}.");
+                chart.note = Some(chart.note.map_or(words.clone(), |note| format!("{note} {words}")));
+            }
             chart.limit = disk.map(|bytes| ("disk".to_owned(), bytes as f64));
         }
         let keep = match (is_table, &snapshot) {

@@ -69,6 +69,7 @@ fn cut(sample: &Sample, query: TableQuery, per_page: i64) -> TablePage {
         sampled_at: sample.at,
         look: sample.id,
         settling: !sample.exact,
+        sizes_from: sample.sizes_from.clone(),
         note: note(sample),
         tables: tables
             .into_iter()
@@ -181,6 +182,7 @@ mod tests {
             stats_reset: None,
             at: Utc::now(),
             exact: true,
+            sizes_from: None,
         }
     }
 

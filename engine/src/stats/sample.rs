@@ -57,6 +57,8 @@ pub(crate) struct Sample {
     pub at: contract::Instant,
     /// Whether sizes are those of the files, but for what was locked.
     pub exact: bool,
+    /// The replica that the sizes are from; none: from the database itself.
+    pub sizes_from: Option<String>,
 }
 
 /// The last looks at one target's tables, and the one under way.
@@ -188,28 +190,18 @@ async fn newest(engine: &Engine, target: &Target) -> Result<Arc<Sample>> {
 /// Looks once and keeps what it saw.
 async fn look(target: Target, flight: Flight) {
     let started = Instant::now();
+    if let Some((rows, clock, replica)) = with_sizes_of_a_replica(&target).await {
+        keep(&target, started, rows, clock, Some(replica));
+        drop(flight);
+        return;
+    }
     // A clone per look: a future that borrows across an async closure is not `Send` for every lifetime.
     let reading = |only: Option<Vec<u32>>, exact| {
         let target = target.clone();
         async move { read(&target, only, exact).await }
     };
     match round_locks(reading).await {
-        Ok((rows, clock)) => {
-            let took = started.elapsed();
-            let fresh_for = if took < CHEAP {
-                Duration::ZERO
-            } else {
-                (took * REUSE).min(OLDEST / 2)
-            };
-            let rows = target.samples().lock().remembered(rows);
-            let look = Look {
-                sample: Arc::new(sample(rows, clock, true)),
-                begun: started,
-                at: Instant::now(),
-                fresh_for,
-            };
-            target.samples().lock().last = Some(look);
-        }
+        Ok((rows, clock)) => keep(&target, started, rows, clock, None),
         // Whoever waited asks without sizes and gets the failure in its own words.
         Err(error) => tracing::debug!(
             target.name = target.name(),
@@ -218,6 +210,66 @@ async fn look(target: Target, flight: Flight) {
         ),
     }
     drop(flight);
+}
+
+/// Keeps what a look with exact sizes saw.
+fn keep(target: &Target, started: Instant, rows: Vec<Row>, clock: Clock, sizes_from: Option<String>) {
+    let took = started.elapsed();
+    let fresh_for = if took < CHEAP {
+        Duration::ZERO
+    } else {
+        (took * REUSE).min(OLDEST / 2)
+    };
+    let rows = target.samples().lock().remembered(rows);
+    let look = Look {
+        sample: Arc::new(Sample {
+            sizes_from,
+            ..sample(rows, clock, true)
+        }),
+        begun: started,
+        at: Instant::now(),
+        fresh_for,
+    };
+    target.samples().lock().last = Some(look);
+}
+
+/// Reads sizes where a replica can be asked for them, with its address, and all else from the database itself: what was
+/// counted there is not what the replica counts. None where it has to be asked for everything.
+async fn with_sizes_of_a_replica(target: &Target) -> Option<(Vec<Row>, Clock, String)> {
+    let mut beside = target.beside().await?;
+    let address = beside.address.clone();
+    let sized = catalog::relations(&mut beside.connection, None, true).await;
+    beside.close().await;
+    match sized {
+        Ok(sized) => {
+            let (mut rows, clock) = read(target, None, false).await.ok()?;
+            take_sizes(&mut rows, sized);
+            Some((rows, clock, address))
+        }
+        Err(source) => {
+            tracing::info!(
+                target.name = target.name(),
+                replica = address,
+                error = target.error(source).chain(),
+                "a replica gave no sizes"
+            );
+            None
+        }
+    }
+}
+
+/// Gives rows the sizes of others with the same number. What the others do not know yet keeps its estimate.
+fn take_sizes(rows: &mut [Row], sized: Vec<Row>) {
+    let sized: HashMap<u32, Row> = sized.into_iter().map(|row| (row.oid, row)).collect();
+    for row in rows {
+        if let Some(Row { stat, .. }) = sized.get(&row.oid) {
+            row.stat.heap_bytes = stat.heap_bytes;
+            row.stat.toast_bytes = stat.toast_bytes;
+            row.stat.index_bytes = stat.index_bytes;
+            row.stat.total_bytes = stat.total_bytes;
+            row.stat.estimated = stat.estimated;
+        }
+    }
 }
 
 /// Reads exact sizes. A lock that gets in between fails the whole question, so the tables are then asked for by halves,
@@ -285,6 +337,7 @@ fn sample(rows: Vec<Row>, clock: Clock, exact: bool) -> Sample {
         stats_reset: clock.stats_reset,
         at: clock.now,
         exact,
+        sizes_from: None,
     }
 }
 

@@ -46,6 +46,12 @@ pub(super) async fn begin(mut connection: PoolConnection<Postgres>) -> Result<Lo
     Ok(connection)
 }
 
+/// Begins one on a session of its own, which ends with it.
+pub(super) async fn open(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(BEGIN).execute(connection).await?;
+    Ok(())
+}
+
 /// Ends a look, also one that was broken off. A connection that does not answer cannot be used again.
 pub(super) async fn end(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     match tokio::time::timeout(ENDS, sqlx::raw_sql("rollback").execute(connection)).await {

@@ -10,6 +10,7 @@ pub(crate) mod look;
 mod monitor;
 mod pool;
 mod pooler;
+mod replica;
 pub(crate) mod silence;
 pub mod url;
 pub(crate) mod worker;
@@ -27,7 +28,7 @@ use contract::{
     Code, Fault, Instant,
     audit::Severity,
     session::Permission,
-    target::{PoolView, TargetState, TargetView},
+    target::{PoolView, ReplicaView, TargetState, TargetView},
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
@@ -69,6 +70,7 @@ pub(crate) struct Home {
 struct Inner {
     config: TargetConfig,
     pool: pool::GaugedPool,
+    replicas: Vec<replica::Replica>,
     /// `None` until it was asked for the first time.
     state: watch::Sender<Option<TargetState>>,
     pending: RwLock<Option<i64>>,
@@ -87,6 +89,12 @@ impl Target {
     pub(crate) fn new(config: TargetConfig, log: QueryLog, home: Arc<Home>) -> Self {
         let inner = Inner {
             pool: pool::GaugedPool::new(&config, log),
+            replicas: config
+                .replicas
+                .iter()
+                .cloned()
+                .map(replica::Replica::new)
+                .collect(),
             state: watch::Sender::new(None),
             pending: RwLock::new(None),
             looked: tokio::sync::Mutex::default(),
@@ -503,6 +511,7 @@ impl Target {
                 MigrationSource::Unchosen => pending.is_some(),
             },
             pending_migrations: pending,
+            replicas: self.replicas(),
             jobs,
         }
     }
@@ -593,6 +602,15 @@ impl Targets<'_> {
         Ok(self.0.target(name)?.0.pool.view())
     }
 
+    /// The replicas of a managed database, looked at now.
+    ///
+    /// # Errors
+    /// `NotFound`. A replica that cannot be asked is no error: its view says why.
+    pub async fn replicas(&self, caller: &Caller, name: &str) -> Result<Vec<ReplicaView>> {
+        caller.permit(Permission::ViewTarget)?;
+        Ok(self.0.target(name)?.probe_replicas().await)
+    }
+
     /// Lets a name stand for the database that is reached under it now, after a move to another server or a restore. The
     /// jobs that the other one still had are over.
     ///
@@ -635,3 +653,4 @@ pub(crate) fn address(options: &PgConnectOptions) -> String {
 
 pub(crate) use monitor::{meet, watch};
 pub(crate) use pool::CONNECT_TIMEOUT;
+pub(crate) use replica::Beside;

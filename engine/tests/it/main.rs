@@ -25,6 +25,8 @@ mod optimize;
 #[cfg(feature = "test-jobs")]
 mod query;
 #[cfg(feature = "test-jobs")]
+mod replica;
+#[cfg(feature = "test-jobs")]
 mod schedule;
 mod session;
 mod stats;

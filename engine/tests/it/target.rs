@@ -22,6 +22,7 @@ fn target(url_text: &str) -> TargetConfig {
         password: parsed.password,
         link: parsed.link,
         direct: None,
+        replicas: Vec::new(),
         disk_bytes: None,
         migrations: MigrationSource::None,
         pool: PoolConfig {

@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The allowed folder. No managed database can be called so.
 const IMPORTS: &str = "import folder";
 
+/// What stands before a managed database's name for a replica of it, which no managed database's own name has.
+const REPLICA: &str = "replica of ";
+
 /// What one part of the configuration leads to.
 #[derive(Serialize)]
 struct Part {
@@ -50,6 +53,12 @@ pub(super) async fn run(session: &Session<'_>) -> Result<(), Failure> {
             "set PGSTEWARD_IMPORT_DIR to a folder that the console's user can read, or leave it out",
         ));
     }
+    if !failed.is_empty() && failed.iter().all(|name| name.starts_with(REPLICA)) {
+        return Err(Failure::with_hint(
+            "a replica cannot be asked",
+            "correct DATABASE_REPLICA_URLS or replica_urls, or start the standby",
+        ));
+    }
     match failed.len() {
         0 => Ok(()),
         1 => Err(Failure::with_hint(
@@ -77,6 +86,16 @@ async fn parts(session: &Session<'_>, console: &Console) -> Result<Vec<Part>, Fa
     let caller = session.caller(console);
     for target in console.engine.targets().list(&caller).await? {
         parts.push(part(looked_at(session, console, &target.name).await?));
+        for replica in console.engine.targets().replicas(&caller, &target.name).await? {
+            parts.push(Part {
+                name: format!("{REPLICA}{}", target.name),
+                address: replica.address,
+                ok: replica.fault.is_none(),
+                version: None,
+                fault: replica.fault,
+                findings: Vec::new(),
+            });
+        }
     }
     if let Some(folder) = &session.settings.import_dir {
         let fault = console.engine.import().check_folder(&caller).await.err();
@@ -140,11 +159,11 @@ fn line(part: &Part) -> String {
             None => format!("fault  {name} ({address}): {}", fault.message),
         },
     };
-    // That it is down has been said.
+    // That it is down has been said, and of a replica it is said in its own line.
     for finding in part
         .findings
         .iter()
-        .filter(|finding| finding.key != "target.down")
+        .filter(|finding| !["target.down", "target.replica"].contains(&finding.key.as_str()))
     {
         let evidence = finding.evidence.as_deref().unwrap_or_default();
         text.push_str(&format!(

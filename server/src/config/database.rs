@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     setting::{
         DATABASE_URL, DIRECT_URL, DISK_SIZE, MAX_OVERFLOW, MIGRATIONS, POOL_PROFILE, POOL_RECYCLE, POOL_SIZE,
-        Setting,
+        REPLICA_URLS, Setting,
     },
     source::{Source, secret_file},
     value::{ConfigError, as_target_name, number, size, target_name},
@@ -47,6 +47,8 @@ struct Entry {
     max_overflow: Option<u32>,
     pool_recycle: Option<u64>,
     disk_size: Option<String>,
+    replica_urls: Option<Vec<String>>,
+    replica_urls_env: Option<String>,
 }
 
 /// The pool settings of the environment; a file's entry may change them for itself.
@@ -111,14 +113,30 @@ fn read_url(text: &SecretString) -> Result<DatabaseUrl, String> {
     Ok(url)
 }
 
+/// The URLs of replicas. One that names no database leads to the managed one's, as the primary's does.
+fn replicas<'a>(texts: impl Iterator<Item = &'a str>, database: &str) -> Result<Vec<DatabaseUrl>, String> {
+    texts
+        .filter(|text| !text.is_empty())
+        .map(|text| {
+            let mut url = read_url(&SecretString::from(text))?;
+            if url.options.get_database().is_none() {
+                url.options = url.options.database(database);
+            }
+            Ok(url)
+        })
+        .collect()
+}
+
 /// The target that `DATABASE_URL` names, called like the database itself.
 pub(super) fn from_variable(source: &Source, pool: &PoolConfig) -> Result<Option<TargetConfig>, ConfigError> {
     let Some(url) = url_of(source, &DATABASE_URL)? else {
-        if source.secret(&DIRECT_URL)?.is_some() {
-            return Err(ConfigError::of(
-                &DIRECT_URL,
-                "DATABASE_URL, to which it belongs, is not set",
-            ));
+        for beside in [&DIRECT_URL, &REPLICA_URLS] {
+            if source.secret(beside)?.is_some() {
+                return Err(ConfigError::of(
+                    beside,
+                    "DATABASE_URL, to which it belongs, is not set",
+                ));
+            }
         }
         return Ok(None);
     };
@@ -128,7 +146,12 @@ pub(super) fn from_variable(source: &Source, pool: &PoolConfig) -> Result<Option
             "it names no database after the host",
         ));
     };
+    let replicas = source.secret(&REPLICA_URLS)?.map(|text| {
+        let texts = text.expose_secret().split(',').map(str::trim);
+        replicas(texts, database).map_err(|problem| ConfigError::of(&REPLICA_URLS, problem))
+    });
     Ok(Some(TargetConfig {
+        replicas: replicas.transpose()?.unwrap_or_default(),
         name: as_target_name(database),
         options: url.options,
         password: url.password,
@@ -255,6 +278,7 @@ impl Entry {
                 ));
             }
         };
+        let apart_given = apart.is_some();
         if let Some(apart) = apart {
             options = options.password(apart.expose_secret());
             if let Some(direct) = direct.as_mut().filter(|direct| direct.password.is_none()) {
@@ -263,12 +287,42 @@ impl Entry {
             }
             password = Some(apart);
         }
-        if options.get_database().is_none() {
+        let Some(database) = options.get_database() else {
             return Err(wrong(
                 "url",
                 "it names no database after the host".into(),
                 "postgresql://db.example/orders",
             ));
+        };
+        let listed = match (&self.replica_urls, &self.replica_urls_env) {
+            (Some(_), Some(_)) => {
+                return Err(wrong(
+                    "replica_urls_env",
+                    "replica_urls is set too".into(),
+                    "keep one of the two",
+                ));
+            }
+            (Some(urls), None) => urls.clone(),
+            (None, Some(name)) => {
+                let text = variable("replica_urls_env", name)?;
+                let texts = text.expose_secret().split(',').map(|text| text.trim().to_owned());
+                texts.collect()
+            }
+            (None, None) => Vec::new(),
+        };
+        let mut replicas = replicas(listed.iter().map(String::as_str), database).map_err(|problem| {
+            wrong(
+                "replica_urls",
+                problem,
+                "replica_urls = [\"postgresql://steward@replica.example:5432/orders\"]",
+            )
+        })?;
+        // The password that stands apart is the user's, who is the same on a standby.
+        if let Some(password) = password.as_ref().filter(|_| apart_given) {
+            for replica in replicas.iter_mut().filter(|replica| replica.password.is_none()) {
+                replica.options = replica.options.clone().password(password.expose_secret());
+                replica.password = Some(password.clone());
+            }
         }
         let migrations = match &self.migrations {
             None => MigrationSource::Unchosen,
@@ -286,6 +340,7 @@ impl Entry {
             password,
             link,
             direct,
+            replicas,
             migrations,
             pool,
             disk_bytes,

@@ -59,6 +59,13 @@ pub const DIRECT_URL: Setting = secret(
     "postgresql://steward:secret@db.example:5432/ai_pal",
     "The managed server's own address, where DATABASE_URL is that of a pooler such as PgBouncer: migrations, backups, imports and index builds need a session of their own.",
 );
+/// Standbys of the managed database.
+pub const REPLICA_URLS: Setting = secret(
+    "DATABASE_REPLICA_URLS",
+    "none",
+    "postgresql://steward:secret@replica.example:5432/ai_pal",
+    "Standbys of the managed database, with commas between them: the first one that answers and is at most 10 s behind is asked for the sizes of tables in its place.",
+);
 /// The console's own database.
 pub const STORE_URL: Setting = secret(
     "PGSTEWARD_STORE_URL",
@@ -259,9 +266,10 @@ pub const WEBHOOK_FORM: Setting = plain(
 );
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 31] = [
+pub const SETTINGS: [Setting; 32] = [
     DATABASE_URL,
     DIRECT_URL,
+    REPLICA_URLS,
     STORE_URL,
     CONFIG,
     DISK_SIZE,
@@ -294,4 +302,4 @@ pub const SETTINGS: [Setting; 31] = [
 ];
 
 /// Settings that other programs on the same `.env` use and this version does not.
-pub const NOT_USED_YET: [&str; 2] = ["REDIS_URL", "DATABASE_REPLICA_URLS"];
+pub const NOT_USED_YET: [&str; 1] = ["REDIS_URL"];

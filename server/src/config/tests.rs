@@ -210,6 +210,7 @@ fn a_file_names_many_databases() {
         name = "orders"
         url = "postgresql://me@a.example/orders"
         password_env = "ORDERS_PASSWORD"
+        replica_urls = ["postgresql://me@r1.example", "postgresql://me:other@r2.example/orders"]
         migrations = "own"
         pool_profile = "low"
         [[target]]
@@ -232,6 +233,26 @@ fn a_file_names_many_databases() {
     let [orders, pal, other] = settings.targets.as_slice() else {
         unreachable!("three targets")
     };
+    let replicas: Vec<(&str, Option<&str>, &str)> = orders
+        .replicas
+        .iter()
+        .map(|replica| {
+            let password = replica.password.as_ref().unwrap().expose_secret();
+            (
+                replica.options.get_host(),
+                replica.options.get_database(),
+                password,
+            )
+        })
+        .collect();
+    let orders_there = Some("orders");
+    assert_eq!(
+        replicas,
+        [
+            ("r1.example", orders_there, "from env"),
+            ("r2.example", orders_there, "other")
+        ]
+    );
     // The variable is about the database of DATABASE_URL.
     assert_eq!(other.migrations, MigrationSource::Unchosen);
     assert_eq!(orders.password.as_ref().unwrap().expose_secret(), "from env");

@@ -22,6 +22,7 @@ pub async fn engine(home: &Home, store: &Database, target: &Database) -> Engine 
             password: None,
             link: Default::default(),
             direct: None,
+            replicas: Vec::new(),
             disk_bytes: None,
             migrations: MigrationSource::None,
             pool: PoolConfig {

@@ -574,6 +574,43 @@ async fn config_check_tells_which_database_does_not_answer() {
 }
 
 #[tokio::test]
+async fn config_check_refuses_what_is_no_replica_of_the_database() {
+    let cluster = testkit::Cluster::start().await;
+    let (store, managed) = (cluster.database("store").await, cluster.database("managed").await);
+    let standby = cluster.standby().await;
+    cluster.wait_for_standby(&standby).await;
+    let check = |replicas: &str| {
+        let home = Home::new()
+            .with("PGSTEWARD_STORE_URL", &store.url())
+            .with("DATABASE_URL", &managed.url())
+            .with("DATABASE_REPLICA_URLS", replicas);
+        let done = home.run(&["config", "check"]);
+        assert!(!done.out.contains(cluster.password()) && !done.err.contains(cluster.password()));
+        (done.code, done.out, done.err)
+    };
+    let name = managed.name();
+    let right = standby.url(name);
+    let (code, out, err) = check(&right);
+    assert!(
+        code == 0 && out.contains(&format!("ok     replica of {name}")),
+        "{out}{err}"
+    );
+    let wrong = [managed.url(), standby.url(store.name())];
+    let words = ["is no standby", "another database of that server"];
+    for (wrong, words) in wrong.iter().zip(words) {
+        let (code, out, err) = check(&format!("{right}, {wrong}"));
+        assert_eq!(code, 1, "{out}{err}");
+        assert!(
+            out.contains(&format!("ok     replica of {name}")) && out.contains(words),
+            "{out}"
+        );
+        assert!(err.contains("a replica cannot be asked"), "{err}");
+    }
+    let (code, _, err) = check("mysql://elsewhere");
+    assert!(code == 2 && err.contains("DATABASE_REPLICA_URLS"), "{err}");
+}
+
+#[tokio::test]
 async fn config_check_tells_whether_the_folder_for_imports_can_be_read() {
     let (home, _target) = home("folder").await;
     let folder = home.path().join("imports");

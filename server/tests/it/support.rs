@@ -82,6 +82,7 @@ impl Console {
                 password: None,
                 link: Default::default(),
                 direct: None,
+                replicas: Vec::new(),
                 disk_bytes: None,
                 migrations: MigrationSource::AiPal,
                 pool: PoolConfig {

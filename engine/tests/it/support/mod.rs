@@ -39,6 +39,7 @@ pub async fn engine(target: &Database, works: bool) -> Console {
             password: None,
             link: Default::default(),
             direct: None,
+            replicas: Vec::new(),
             disk_bytes: None,
             migrations: MigrationSource::AiPal,
             pool: PoolConfig {
