@@ -66,7 +66,7 @@ pub struct ServerView {
     pub primary: bool,
     /// When the server started.
     pub started_at: Instant,
-    /// Size of the database in bytes.
+    /// Size of the database in bytes; of a database with many files it may have been read up to a minute before.
     pub database_bytes: i64,
     /// Client connections to the whole server.
     pub connections: i64,

@@ -1,9 +1,9 @@
-//! What a server says of itself, in one question.
+//! What a server says of itself.
 
 use contract::{Instant, target::ServerView};
 use sqlx::PgConnection;
 
-use super::look::query_as;
+use super::look::{query_as, query_scalar};
 
 #[derive(sqlx::FromRow)]
 struct ServerRow {
@@ -11,7 +11,6 @@ struct ServerRow {
     version_num: i32,
     primary: bool,
     started_at: Instant,
-    database_bytes: i64,
     connections: i64,
     max_connections: i32,
     tls: bool,
@@ -19,14 +18,23 @@ struct ServerRow {
     sampled_at: Instant,
 }
 
-/// Reads the server's own description. Takes no lock on any table.
-pub(super) async fn server(connection: &mut PgConnection) -> Result<ServerView, sqlx::Error> {
+/// The size of the database, at the cost of one stat() for each of its files.
+pub(super) async fn database_bytes(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    query_scalar("select pg_database_size(current_database())")
+        .fetch_one(connection)
+        .await
+}
+
+/// Reads the server's own description, but for the database's size. Takes no lock on any table.
+pub(super) async fn server(
+    connection: &mut PgConnection,
+    database_bytes: i64,
+) -> Result<ServerView, sqlx::Error> {
     let row: ServerRow = query_as(
         "select split_part(current_setting('server_version'), ' ', 1) as version,
                 current_setting('server_version_num')::int as version_num,
                 not pg_is_in_recovery() as primary,
                 pg_postmaster_start_time() as started_at,
-                pg_database_size(current_database()) as database_bytes,
                 (select coalesce(sum(numbackends), 0) from pg_stat_database) as connections,
                 current_setting('max_connections')::int as max_connections,
                 coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false) as tls,
@@ -42,7 +50,7 @@ pub(super) async fn server(connection: &mut PgConnection) -> Result<ServerView, 
         version_num: row.version_num,
         primary: row.primary,
         started_at: row.started_at,
-        database_bytes: row.database_bytes,
+        database_bytes,
         connections: row.connections,
         max_connections: row.max_connections.into(),
         tls: row.tls,

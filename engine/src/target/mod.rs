@@ -71,6 +71,7 @@ struct Inner {
     config: TargetConfig,
     pool: pool::GaugedPool,
     replicas: Vec<replica::Replica>,
+    size: std::sync::Mutex<Option<monitor::Size>>,
     /// `None` until it was asked for the first time.
     state: watch::Sender<Option<TargetState>>,
     pending: RwLock<Option<i64>>,
@@ -89,6 +90,7 @@ impl Target {
     pub(crate) fn new(config: TargetConfig, log: QueryLog, home: Arc<Home>) -> Self {
         let inner = Inner {
             pool: pool::GaugedPool::new(&config, log),
+            size: std::sync::Mutex::default(),
             replicas: config
                 .replicas
                 .iter()
