@@ -38,8 +38,8 @@ test('an archive from elsewhere is uploaded, listed as that, and restored', asyn
   await choose.setInputFiles({ name: 'abroad.sql', mimeType: 'text/plain', buffer: Buffer.from('--\n-- PostgreSQL database dump\n--\n') });
   await card(page).getByRole('button', { name: 'Upload and check' }).click();
   await expect(card(page).getByRole('alert')).toContainText('SQL text of pg_dump, and no archive');
-  await card(page).getByRole('button', { name: 'Stop' }).click();
-
+  // It is gone, so that another one can be chosen.
+  await expect(card(page).getByRole('button', { name: 'Go on' })).toBeHidden();
   await choose.setInputFiles({ name: 'abroad.dump', mimeType: 'application/octet-stream', buffer: readFileSync(path) });
   await axeFindsNothing(page);
   await card(page).getByRole('button', { name: 'Upload and check' }).click();
@@ -54,6 +54,7 @@ test('an archive from elsewhere is uploaded, listed as that, and restored', asyn
   await row.getByRole('button', { name: /^Actions for the backup of/ }).click();
   await row.getByRole('link', { name: 'Restore…' }).click();
   await expect(page.getByRole('region', { name: 'Checked' })).toContainText('which is created for it and cannot log in');
+  await expect(page.getByRole('main')).toContainText('abroad.dump, uploaded ');
   await page.getByLabel('Name', { exact: true }).fill(into);
   await page.getByRole('button', { name: 'Check again' }).click();
   await expect(page).toHaveURL(new RegExp(`into=${into}`));

@@ -70,7 +70,11 @@ fn Report(target: Memo<String>, report: Signal<BackupReport>, work: Work) -> imp
             trial,
             no_trial,
         } = report.get();
-        let title = format!("{}, {}", backup.database, crate::zone::absolute(backup.taken_at));
+        let at = crate::zone::absolute(backup.taken_at);
+        let title = match &backup.uploaded {
+            Some(uploaded) => format!("{}, uploaded {at}", uploaded.name),
+            None => format!("{}, {at}", backup.database),
+        };
         let differs = trial.as_ref().is_some_and(|trial| !trial.differences.is_empty());
         let damage = backup.damage.clone().filter(|_| !differs);
         view! {

@@ -345,6 +345,11 @@ fn go(run: Box<Run>) -> Result<(), SplitLoaderError> {
         }
         upload.why.set(None);
         match outcome {
+            // It is gone: there is nothing to go on with.
+            Err(fault) if fault.code == contract::Code::Invalid => {
+                upload.forget();
+                upload.fault.set(Some(fault));
+            }
             Err(fault) => {
                 upload.fault.set(Some(fault));
                 upload.going.set(Going::Failed);

@@ -54,9 +54,14 @@ pub fn RestorePage() -> impl IntoView {
 #[component]
 fn Facts(plan: RestorePlan) -> impl IntoView {
     let backup = plan.backup;
+    // Of when an archive from elsewhere is, only it says.
+    let (what, of) = match backup.uploaded {
+        Some(uploaded) => (uploaded.name, ", uploaded "),
+        None => (backup.database, " as of "),
+    };
     view! {
-        <span class="mono">{backup.database}</span>
-        " as of "
+        <span class="mono">{what}</span>
+        {of}
         <At at=backup.taken_at />
         ": "
         <Bytes value=backup.bytes />
