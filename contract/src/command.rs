@@ -176,10 +176,14 @@ fn back_up(spec: &BackupSpec) -> Command {
 }
 
 fn restore(spec: &RestoreSpec) -> Command {
+    let into = match spec.into_live {
+        true => "--into-live",
+        false => "--into",
+    };
     let mut command = Command::new(&["backup", "restore"])
         .name(spec.backup)
         .value("--to", spec.to.as_ref())
-        .value("--into", spec.into.as_ref())
+        .value(into, spec.into.as_ref())
         .value("--jobs", spec.parallel)
         .value("--owner", spec.owner.as_ref());
     for part in &spec.only {

@@ -119,13 +119,15 @@ pub enum JobKind {
     Swap,
     /// Drop a database beside the live one.
     DropDatabase,
+    /// Add what a backup has and the live database has not.
+    RestoreLive,
     /// A job that only the tests of the runner use.
     Test,
 }
 
 impl JobKind {
     /// Every kind that the product starts.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Migrate,
         Self::Optimize,
         Self::Backup,
@@ -139,6 +141,7 @@ impl JobKind {
         Self::DiscardImport,
         Self::Swap,
         Self::DropDatabase,
+        Self::RestoreLive,
         Self::Test,
     ];
 
@@ -158,6 +161,7 @@ impl JobKind {
             Self::DiscardImport => "discard_import",
             Self::Swap => "swap",
             Self::DropDatabase => "drop_database",
+            Self::RestoreLive => "restore_live",
             Self::Test => "test",
         }
     }

@@ -19,9 +19,13 @@ pub struct RestoreSpec {
     pub to: Option<String>,
     /// The backup.
     pub backup: Uuid,
-    /// The new database's name, which must not be taken; none for one of the source's name and the time.
+    /// The new database's name, which must not be taken; none for one of the source's name and the time. With `into_live`, the live
+    /// database's own name, which who starts it must have typed.
     #[serde(default)]
     pub into: Option<String>,
+    /// Add what is missing to the live database itself, instead of making a new one; nothing that is there is changed.
+    #[serde(default)]
+    pub into_live: bool,
     /// What of it; nothing chosen is all of it. Types, functions and schemas that the chosen parts need come along.
     #[serde(default)]
     pub only: Vec<Part>,
@@ -48,7 +52,7 @@ pub struct RestoreSpec {
 }
 
 impl RestoreSpec {
-    /// The managed database on whose server the restored one is made.
+    /// The managed database on whose server the restored one is made, or to which what is missing is added.
     pub fn place(&self) -> &str {
         self.to.as_deref().unwrap_or(&self.target)
     }
@@ -59,8 +63,11 @@ impl RestoreSpec {
 pub struct RestorePlan {
     /// The backup.
     pub backup: BackupView,
-    /// The name that the new database gets.
+    /// The name that the new database gets; the live one's own name, when what is missing is added to that.
     pub into: String,
+    /// Whether it goes into the live database itself.
+    #[serde(default)]
+    pub into_live: bool,
     /// The managed database on whose server it is made.
     pub target: String,
     /// That server's version.

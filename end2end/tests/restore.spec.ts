@@ -24,10 +24,10 @@ async function axeFindsNothing(page: Page): Promise<void> {
   expect(found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)).toEqual([]);
 }
 
-/** A choice of the acts on a database beside the live one. */
-async function choose(row: Locator, choice: string): Promise<void> {
+/** A choice of the acts on a backup, or on a database beside the live one. */
+async function choose(row: Locator, choice: string, kind: 'button' | 'link' = 'button'): Promise<void> {
   await row.getByRole('button', { name: /^Actions for/ }).click();
-  await row.getByRole('button', { name: choice }).click();
+  await row.getByRole(kind, { name: choice }).click();
 }
 
 test('a lost table is looked for, restored, swapped in, taken back and dropped', async ({ page }) => {
@@ -44,8 +44,7 @@ test('a lost table is looked for, restored, swapped in, taken back and dropped',
   // The list comes after the job's end.
   await expect(rows).toHaveCount(before + 1);
   const newest = rows.first();
-  await newest.getByRole('button', { name: /^Actions for the backup of/ }).click();
-  await newest.getByRole('link', { name: 'Restore…' }).click();
+  await choose(newest, 'Restore…', 'link');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Restore');
   const lost = page.getByRole('region', { name: 'Tables then and now' }).getByRole('row').filter({ hasText: 'public.lost' });
   await expect(lost).toContainText('Only in the backup');
@@ -97,4 +96,40 @@ test('a lost table is looked for, restored, swapped in, taken back and dropped',
   await expect(beside(page)).toHaveCount(0);
   expect(execute(`select count(*) from pg_database where datname = '${name}'`).trim()).toBe('0');
   await axeFindsNothing(page);
+});
+
+test('a lost table is added to the live database itself, when its name is typed', async ({ page }) => {
+  execute('drop table if exists lost_again; create table lost_again as select n from generate_series(1, 500) n');
+  await open(page, backups);
+  const rows = page.getByRole('region', { name: 'Stored backups' }).locator('tbody tr');
+  const before = await rows.count();
+  await page.getByRole('button', { name: 'Back up', exact: true }).click();
+  await ended(page, /Back up/);
+  execute('drop table lost_again');
+  // The list comes after the job's end.
+  await expect(rows).toHaveCount(before + 1);
+  await choose(rows.first(), 'Restore…', 'link');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Restore');
+  await page.getByLabel('Where').selectOption({ label: 'The live database itself: add what is missing' });
+  await page.getByRole('button', { name: 'Check again' }).click();
+  await expect(page).toHaveURL(/live=yes/);
+  await expect(page.getByRole('heading', { name: 'Into the live database' })).toBeVisible();
+  const checked = page.getByRole('region', { name: 'Checked' });
+  await expect(checked).toContainText('a restore never writes over what is there');
+  await expect(page.getByRole('button', { name: 'Restore…' })).toHaveAttribute('aria-disabled', 'true');
+  await page.getByRole('checkbox', { name: 'Only public.lost_again' }).check();
+  await page.getByRole('button', { name: 'Check again' }).click();
+  await expect(page).toHaveURL(/only=public.lost_again/);
+  await expect(checked).not.toContainText('Stops it');
+  await open(page, page.url());
+  await axeFindsNothing(page);
+  await page.getByRole('button', { name: 'Restore…' }).click();
+  const question = page.getByRole('dialog');
+  const start = question.getByRole('button', { name: 'Restore', exact: true });
+  await expect(start).toBeDisabled();
+  await question.getByRole('textbox').fill(target);
+  await start.click();
+  await ended(page, /into the live/);
+  expect(execute('select count(*) from lost_again').trim()).toBe('500');
+  execute('drop table lost_again');
 });

@@ -88,6 +88,7 @@ const KINDS: &[JobKind] = &[
     JobKind::AddBackup,
     JobKind::Swap,
     JobKind::DropDatabase,
+    JobKind::RestoreLive,
 ];
 
 /// What lies beside the live database, when there is any: most have none, and its code comes with it.

@@ -119,6 +119,7 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::DiscardImport => "Discard import",
         JobKind::Swap => "Swap databases",
         JobKind::DropDatabase => "Drop database",
+        JobKind::RestoreLive => "Restore into live",
         JobKind::Test => "Test",
     }
 }

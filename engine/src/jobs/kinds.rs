@@ -63,6 +63,9 @@ pub(super) async fn run(kind: JobKind, spec: Value, context: JobContext) -> Resu
         JobKind::DropDatabase => {
             Box::pin(read::<crate::backup::swap::drop::DropDatabase>(spec)?.run(context)).await
         }
+        JobKind::RestoreLive => {
+            Box::pin(read::<crate::backup::restore::live::RestoreLive>(spec)?.run(context)).await
+        }
         #[cfg(feature = "test-jobs")]
         JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.run(context)).await,
         #[cfg(not(feature = "test-jobs"))]
@@ -102,6 +105,9 @@ pub(super) async fn clean_up(kind: JobKind, spec: Value, context: JobContext) ->
         JobKind::DropDatabase => {
             Box::pin(read::<crate::backup::swap::drop::DropDatabase>(spec)?.clean_up(context)).await
         }
+        JobKind::RestoreLive => {
+            Box::pin(read::<crate::backup::restore::live::RestoreLive>(spec)?.clean_up(context)).await
+        }
         #[cfg(feature = "test-jobs")]
         JobKind::Test => Box::pin(read::<super::test_job::TestJob>(spec)?.clean_up(context)).await,
         #[cfg(not(feature = "test-jobs"))]
@@ -139,6 +145,7 @@ pub(super) fn event_type(kind: JobKind) -> &'static str {
         JobKind::DiscardImport => crate::import::job::DiscardImport::EVENT_TYPE,
         JobKind::Swap => crate::backup::swap::run::Swap::EVENT_TYPE,
         JobKind::DropDatabase => crate::backup::swap::drop::DropDatabase::EVENT_TYPE,
+        JobKind::RestoreLive => crate::backup::restore::live::RestoreLive::EVENT_TYPE,
         JobKind::Test => "test.run",
     }
 }

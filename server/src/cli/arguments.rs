@@ -586,6 +586,10 @@ pub(super) struct Restore {
     /// The new database's name, which must not be taken [default: the source's and the time]
     #[arg(long, value_name = "NAME")]
     pub into: Option<String>,
+    /// Add what is missing to the live database itself, whose own name this is, to prove that you mean it; nothing that is there is
+    /// changed
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["into", "swap"])]
+    pub into_live: Option<String>,
     /// Make it on the server of this managed database, instead of beside the one that was backed up
     #[arg(long, value_name = "TARGET")]
     pub to: Option<String>,

@@ -135,6 +135,7 @@ fn copied_acts_on_stored_backups_are_those_of_the_page() {
         to: Some("other".to_owned()),
         backup: id,
         into: Some("-new one".to_owned()),
+        into_live: false,
         only: vec![part("a", Some("b")), part("a", Some("C.d"))],
         parallel: Some(3),
         create_roles: true,
@@ -148,7 +149,12 @@ fn copied_acts_on_stored_backups_are_those_of_the_page() {
         backup: id,
         ..RestoreSpec::default()
     };
-    for spec in [spec, least] {
+    let live = RestoreSpec {
+        into: Some("-it's \"live\"".to_owned()),
+        into_live: true,
+        ..least.clone()
+    };
+    for spec in [spec, least, live] {
         let arguments = read(Act::Restore(&spec));
         let Command::Backup(Backup::Restore(restore)) = arguments.command else {
             panic!("another command")
@@ -157,7 +163,8 @@ fn copied_acts_on_stored_backups_are_those_of_the_page() {
             target: arguments.target.unwrap(),
             to: restore.to,
             backup: restore.which.id.unwrap(),
-            into: restore.into,
+            into_live: restore.into_live.is_some(),
+            into: restore.into.or(restore.into_live),
             only: restore.only,
             parallel: restore.parallel,
             create_roles: restore.create_roles,

@@ -26,7 +26,8 @@ pub(super) async fn run(
         target,
         backup,
         to: asked.to,
-        into: asked.into,
+        into_live: asked.into_live.is_some(),
+        into: asked.into.or(asked.into_live),
         only: asked.only,
         parallel: asked.parallel,
         create_roles: asked.create_roles,
@@ -60,11 +61,14 @@ pub(super) async fn run(
     if plan.may_begin() {
         confirm::ask(
             session,
-            &format!("Restore into a new database \"{}\"?", plan.into),
+            &match plan.into_live {
+                true => format!("Add what is missing to the live database \"{}\"?", plan.into),
+                false => format!("Restore into a new database \"{}\"?", plan.into),
+            },
         )?;
     }
     let (place, into) = (spec.place().to_owned(), plan.into);
-    spec.into = Some(into.clone());
+    spec.into = spec.into.or_else(|| Some(into.clone()));
     let id = backups.restore(&caller, spec).await?;
     let Some(confirm) = asked.confirm else {
         job::wait(session, console, id).await?;
@@ -87,8 +91,9 @@ fn backup(backup: &BackupView) -> String {
 /// What was found before a restore; `whole` with what is as it should be, too.
 fn words(plan: &RestorePlan, whole: bool) -> String {
     let mut text = format!(
-        "{}, into \"{}\" on {} (PostgreSQL {}), over {} connections.",
+        "{}, into {}\"{}\" on {} (PostgreSQL {}), over {} connections.",
         backup(&plan.backup),
+        if plan.into_live { "the live database " } else { "" },
         plan.into,
         plan.target,
         plan.server_version,

@@ -33,7 +33,7 @@ pub fn RestorePage() -> impl IntoView {
     let work = Work::default();
     let facts = move || {
         view! {
-            <Transition fallback=|| "Into a new database beside the live one, which stays as it is.">
+            <Transition fallback=|| "Nothing is written before it starts.">
                 {move || plan.get().and_then(Result::ok).map(|plan| view! { <Facts plan /> })}
             </Transition>
         }
@@ -41,7 +41,7 @@ pub fn RestorePage() -> impl IntoView {
     let up = ("Backups", link(&target.get_untracked(), "backups"));
     view! {
         <PageHead title="Restore" tab=Signal::derive(move || format!("Restore {}", target.get())) facts up />
-        <CurrentJob target kinds=&[JobKind::Restore] work ended=Callback::new(move |()| plan.refetch()) />
+        <CurrentJob target kinds=&[JobKind::Restore, JobKind::RestoreLive, JobKind::Backup] work ended=Callback::new(move |()| plan.refetch()) />
         <Load resource=plan main=true let:plan>
             <Checks checks=plan.checks.clone() />
             <Choices spec=spec.get_untracked() plan=plan.clone() work />

@@ -43,7 +43,7 @@ fn is_of_large_object(entry: &Entry) -> bool {
 }
 
 /// What tells an entry from every other one of its database.
-fn key(entry: &Entry) -> (String, String, String) {
+pub(super) fn key(entry: &Entry) -> (String, String, String) {
     (
         entry.kind.clone(),
         entry.schema.clone().unwrap_or_default(),
@@ -256,16 +256,23 @@ pub(super) async fn rows(
             ));
         }
     }
-    let objects = place::large_objects(connection)
+    Ok((differences, tables, rows))
+}
+
+/// Compares how many large objects there are.
+///
+/// # Errors
+/// The managed database's.
+pub(super) async fn large_objects(
+    connection: &mut PgConnection,
+    target: &Target,
+    manifest: &Manifest,
+) -> Result<Option<String>> {
+    let found = place::large_objects(connection)
         .await
         .map_err(|source| target.error(source))?;
-    if objects != manifest.database.large_objects {
-        differences.push(format!(
-            "there are {objects} large objects and not {}",
-            manifest.database.large_objects
-        ));
-    }
-    Ok((differences, tables, rows))
+    let wanted = manifest.database.large_objects;
+    Ok((found != wanted).then(|| format!("there are {found} large objects and not {wanted}")))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use contract::{Code, Fault, Refusal, jobs::LogLevel};
-use tokio::{io::AsyncReadExt, sync::Notify};
+use tokio::{io::AsyncReadExt, process::Command, sync::Notify};
 
 use super::{
     super::{
@@ -91,6 +91,11 @@ impl Count {
 }
 
 impl Loader<'_> {
+    /// Says how many entries there are to be, once that is known.
+    pub(super) fn expects(&self, entries: usize) {
+        *lock(&self.count) = Count::of(entries);
+    }
+
     /// Restores the entries of one run.
     ///
     /// # Errors
@@ -99,18 +104,8 @@ impl Loader<'_> {
         if run.entries.is_empty() {
             return Ok(());
         }
-        let list = self.list(run, name).await?;
-        let mut command = tool::command(self.programs, "pg_restore", Some(self.reach));
-        command
-            .arg(format!("--format={}", self.archive.form.name()))
-            .arg("--no-owner")
-            .arg("--no-password")
-            .arg("--verbose")
-            .arg(format!("--use-list={}", list.display()))
-            .arg(format!("--dbname={}", self.connection(run.by_console)?));
-        if !self.tablespaces {
-            command.arg("--no-tablespaces");
-        }
+        let mut command = self.command(run, name).await?;
+        command.arg("--no-owner");
         if self.parallel > 1 {
             command.arg(format!("--jobs={}", self.parallel));
         }
@@ -119,6 +114,43 @@ impl Loader<'_> {
             command.arg("--enable-row-security");
         }
         command.arg(&self.archive.path);
+        self.drive(command).await
+    }
+
+    /// Restores all entries in one transaction, as the console's role, with owners and grants; to `owner` alone and without grants,
+    /// where one is named.
+    ///
+    /// # Errors
+    /// As `run`; then nothing of it is there.
+    pub(super) async fn at_once(&self, run: &Run, owner: Option<&str>) -> Result<()> {
+        let mut command = self.command(run, "at-once").await?;
+        command.arg("--single-transaction");
+        if let Some(owner) = owner {
+            command
+                .arg("--no-owner")
+                .arg("--no-privileges")
+                .arg(format!("--role={owner}"));
+        }
+        command.arg(&self.archive.path);
+        self.drive(command).await
+    }
+
+    async fn command(&self, run: &Run, name: &str) -> Result<Command> {
+        let list = self.list(run, name).await?;
+        let mut command = tool::command(self.programs, "pg_restore", Some(self.reach));
+        command
+            .arg(format!("--format={}", self.archive.form.name()))
+            .arg("--no-password")
+            .arg("--verbose")
+            .arg(format!("--use-list={}", list.display()))
+            .arg(format!("--dbname={}", self.connection(run.by_console)?));
+        if !self.tablespaces {
+            command.arg("--no-tablespaces");
+        }
+        Ok(command)
+    }
+
+    async fn drive(&self, command: Command) -> Result<()> {
         let mut tool = Tool::start(command)?;
         store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await;
         let complaints = Mutex::new(Heard::new());

@@ -1,7 +1,8 @@
-//! Restoring a backup into a new database beside the live one.
+//! Restoring a backup into a new database beside the live one, or what is missing into the live one itself.
 
 mod choice;
 mod compare;
+pub(crate) mod live;
 mod load;
 mod parts;
 mod place;
@@ -20,7 +21,7 @@ use contract::{
 
 use super::Backups;
 use crate::{
-    Caller, Result,
+    Caller, Error, Result,
     jobs::{self, Act},
 };
 
@@ -36,10 +37,10 @@ impl Backups<'_> {
         Ok(plan::look(self.0, &target, &spec).await?.plan)
     }
 
-    /// Queues a restore into a new database. It gets the job's id.
+    /// Queues a restore into a new database, or into the live one. It gets the job's id.
     ///
     /// # Errors
-    /// As `plan_restore`; `Conflict` with every reason, and what to do, when something keeps it from beginning; `Forbidden`
+    /// As `plan_restore`; `Invalid` unless the live database's own name was typed; `Conflict` with every reason, and what to do, when something keeps it from beginning; `Forbidden`
     /// for a caller who may not let a backup's functions run as a superuser, nor vouch for an archive from elsewhere.
     pub async fn restore(&self, caller: &Caller, mut spec: RestoreSpec) -> Result<JobId> {
         caller.permit(Permission::Restore)?;
@@ -49,19 +50,39 @@ impl Backups<'_> {
         plan::validate(&spec)?;
         let target = self.0.target(spec.place())?;
         let prepared = plan::look(self.0, &target, &spec).await?;
+        if spec.into_live && spec.into.as_deref() != Some(target.database()) {
+            return Err(Error::invalid(
+                "into",
+                format!(
+                    "What is missing is added to the live database {} only when its name is typed.",
+                    target.database()
+                ),
+                "Type the live database's own name.",
+            ));
+        }
         run::may_begin(&prepared)?;
         spec.into = Some(prepared.plan.into.clone());
         spec.owner = prepared.given_to;
+        let (file, taken_at) = (&prepared.plan.backup.file, prepared.plan.backup.taken_at);
+        if spec.into_live {
+            let act = Act {
+                event_type: "backup.restore",
+                severity: Severity::Warning,
+                object: Some(file),
+                detail: Some(&format!("into the live database {}", prepared.plan.into)),
+            };
+            return jobs::start(self.0, caller, &live::RestoreLive { spec, taken_at }, act).await;
+        }
         let act = Act {
             event_type: "backup.restore",
             severity: Severity::Warning,
-            object: Some(&prepared.plan.backup.file),
+            object: Some(file),
             detail: Some(&format!("into the new database {}", prepared.plan.into)),
         };
         let backup = &prepared.plan.backup;
         let job = run::Restore {
             spec,
-            taken_at: backup.taken_at,
+            taken_at,
             uploaded: backup.uploaded.as_ref().map(|uploaded| uploaded.name.clone()),
         };
         jobs::start(self.0, caller, &job, act).await

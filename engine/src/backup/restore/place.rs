@@ -1,7 +1,7 @@
 //! The new database and the role that loads into it, from their making to their name or their end. Both have names that hold
 //! the job's own number until all is done, so that whoever cleans up, in whatever process, knows them for its own.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use hmac::{Hmac, Mac};
 use rand::{TryRngCore, rngs::OsRng};
@@ -31,9 +31,12 @@ pub(super) fn working_name(job: Uuid) -> String {
     format!("pgsteward_restoring_{}", job.simple())
 }
 
+/// What the names of the roles that load begin with.
+pub(super) const ROLES: &str = "pgsteward_restore_";
+
 /// The role that loads.
 pub(super) fn role_name(job: Uuid) -> String {
-    format!("pgsteward_restore_{}", job.simple())
+    format!("{ROLES}{}", job.simple())
 }
 
 /// What a role that a restore created is marked with.
@@ -49,7 +52,13 @@ pub(super) struct Login {
 
 impl Login {
     /// Makes the role. What goes over the wire is the password's hash: a server may log its statements.
-    pub(super) async fn make(connection: &mut PgConnection, job: Uuid) -> Result<Self, sqlx::Error> {
+    ///
+    /// With `own` it works in a database of its own, and reads all rows there; else row security holds for it as for anyone.
+    pub(super) async fn make(
+        connection: &mut PgConnection,
+        job: Uuid,
+        own: bool,
+    ) -> Result<Self, sqlx::Error> {
         let mut bits = [0_u8; 48];
         OsRng
             .try_fill_bytes(&mut bits)
@@ -62,10 +71,11 @@ impl Login {
         run(
             connection,
             format!(
-                "create role {} login nosuperuser nocreatedb nocreaterole noinherit noreplication bypassrls
+                "create role {} login nosuperuser nocreatedb nocreaterole noinherit noreplication {}
                         password {}
                         valid until {}",
                 ident(&login.role),
+                if own { "bypassrls" } else { "nobypassrls" },
                 literal(&verifier(login.password.expose_secret(), salt)),
                 literal(&(chrono::Utc::now() + chrono::TimeDelta::days(7)).to_rfc3339()),
             ),
@@ -348,6 +358,20 @@ pub(super) async fn remove(
         .await?;
         removed.push(format!("the half-made database {name}"));
     }
+    removed.extend(remove_roles(connection, job).await?);
+    Ok(removed)
+}
+
+/// Removes the roles that a restore created, and the one that loads, when it owns nothing any more in the database that the connection
+/// leads to; in words.
+///
+/// # Errors
+/// What the server said.
+pub(super) async fn remove_roles(
+    connection: &mut PgConnection,
+    job: Uuid,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut removed = Vec::new();
     let created: Vec<String> = query_scalar(
         "select rolname::text
            from pg_roles
@@ -548,6 +572,39 @@ pub(super) async fn tables(
     )
     .fetch_all(connection)
     .await
+}
+
+/// The name of the database's encoding.
+pub(super) async fn own_encoding(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+    query_scalar(
+        "select pg_encoding_to_char(encoding)::text from pg_database where datname = current_database()",
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// All that has a table's kind of name, by schema and name.
+pub(super) async fn relations(
+    connection: &mut PgConnection,
+) -> Result<HashSet<(String, String)>, sqlx::Error> {
+    let found: Vec<(String, String)> = query_as(
+        "select n.nspname::text, c.relname::text
+           from pg_class c
+           join pg_namespace n on n.oid = c.relnamespace
+          where n.nspname !~ '^pg_'
+            and n.nspname <> 'information_schema'",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().collect())
+}
+
+/// The schemas of a database.
+pub(super) async fn schemas(connection: &mut PgConnection) -> Result<HashSet<String>, sqlx::Error> {
+    let found: Vec<String> = query_scalar("select nspname::text from pg_namespace")
+        .fetch_all(connection)
+        .await?;
+    Ok(found.into_iter().collect())
 }
 
 /// The languages in which everyone may write functions.

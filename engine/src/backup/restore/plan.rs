@@ -27,7 +27,7 @@ use super::{
         toc::Toc,
         words,
     },
-    choice, parts,
+    choice, live, parts,
     place::{self, Console},
     roles::{self, Globals},
     store, stranger,
@@ -159,10 +159,28 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
     let tables = place::tables(&mut connection).await.map_err(failed)?;
     let programs = programs(engine, &manifest, &console, &mut checks).await;
     checks.server(&manifest, &console, &toc);
-    let into = name(&mut connection, engine, target, spec, &manifest, &mut checks).await?;
+    let new = !spec.into_live;
+    let (into, toc) = match new {
+        true => {
+            checks.may_create(&console);
+            let into = name(&mut connection, engine, target, spec, &manifest, &mut checks).await?;
+            (into, toc)
+        }
+        false => {
+            let toc = live::leave_out(&mut checks, &mut manifest, toc, &mut notes);
+            let looked = live::Looked {
+                manifest: &manifest,
+                toc: &toc,
+                console: &console,
+                programs: programs.as_ref(),
+            };
+            live::look(&mut connection, engine, target, spec, looked, &mut checks).await?;
+            (target.database().to_owned(), toc)
+        }
+    };
     let mut of_stranger = None;
     let mut spec = spec.clone();
-    if manifest.uploaded.is_some() {
+    if manifest.uploaded.is_some() && new {
         let terms = stranger::terms(&mut connection, &spec, &into, &console)
             .await
             .map_err(failed)?;
@@ -181,10 +199,12 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
         }
     }
     let spec = &spec;
-    checks
-        .locale(&mut connection, &manifest, &console)
-        .await
-        .map_err(failed)?;
+    if new {
+        checks
+            .locale(&mut connection, &manifest, &console)
+            .await
+            .map_err(failed)?;
+    }
     let Roles {
         created: mut create_roles,
         members,
@@ -202,10 +222,14 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
         .await
         .map_err(failed)?;
     create_roles.extend(of_stranger);
-    let extensions = checks
-        .extensions(&mut connection, spec, &manifest, &toc, &console, &mut notes)
-        .await
-        .map_err(failed)?;
+    let extensions = match new {
+        true => checks
+            .extensions(&mut connection, spec, &manifest, &toc, &console, &mut notes)
+            .await
+            .map_err(failed)?,
+        // They were looked for among those of the live database.
+        false => Vec::new(),
+    };
     checks
         .tablespaces(&mut connection, spec, &toc)
         .await
@@ -215,7 +239,7 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
     if manifest.uploaded.is_none() {
         checks.authors(spec, &toc, &console, &mut notes);
     }
-    if manifest.database.grants.is_none() && manifest.uploaded.is_none() {
+    if manifest.database.grants.is_none() && manifest.uploaded.is_none() && new {
         notes.push(
             "The rights on the database itself are not in this backup, which an older version took: it has the usual ones."
                 .to_owned(),
@@ -227,7 +251,7 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
         .iter()
         .filter_map(|settings| settings.role.as_deref())
         .collect();
-    if !set.is_empty() && !console.superuser && spec.owner.is_none() {
+    if new && !set.is_empty() && !console.superuser && spec.owner.is_none() {
         notes.push(format!(
             "What these roles had set for themselves in the database is not restored, because only a superuser may set it: {}.",
             set.join(", ")
@@ -243,6 +267,7 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
         plan: RestorePlan {
             backup: view,
             into,
+            into_live: spec.into_live,
             target: target.name().to_owned(),
             server_version: console.version.clone(),
             parallel: match manifest.form() {
@@ -455,10 +480,16 @@ struct Roles {
 
 /// What was found so far.
 #[derive(Default)]
-struct Checks(Vec<RestoreCheck>);
+pub(super) struct Checks(Vec<RestoreCheck>);
 
 impl Checks {
-    fn add(&mut self, key: &str, level: CheckLevel, words: impl Into<String>, remedy: Option<String>) {
+    pub(super) fn add(
+        &mut self,
+        key: &str,
+        level: CheckLevel,
+        words: impl Into<String>,
+        remedy: Option<String>,
+    ) {
         self.0.push(RestoreCheck {
             key: key.to_owned(),
             level,
@@ -467,15 +498,15 @@ impl Checks {
         });
     }
 
-    fn fine(&mut self, key: &str, words: impl Into<String>) {
+    pub(super) fn fine(&mut self, key: &str, words: impl Into<String>) {
         self.add(key, CheckLevel::Fine, words, None);
     }
 
-    fn warns(&mut self, key: &str, words: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn warns(&mut self, key: &str, words: impl Into<String>, remedy: impl Into<String>) {
         self.add(key, CheckLevel::Warning, words, Some(remedy.into()));
     }
 
-    fn blocks(&mut self, key: &str, words: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn blocks(&mut self, key: &str, words: impl Into<String>, remedy: impl Into<String>) {
         self.add(key, CheckLevel::Blocks, words, Some(remedy.into()));
     }
 
@@ -648,6 +679,16 @@ impl Checks {
                 ),
             );
         }
+        if !toc.readable {
+            self.blocks(
+                "restore.names",
+                "Names in the archive are written in another encoding than UTF-8, which the console cannot read.",
+                "Download the backup, and restore it by pg_restore.",
+            );
+        }
+    }
+
+    fn may_create(&mut self, console: &Console) {
         if !console.may_create {
             self.blocks(
                 "restore.rights",
@@ -661,13 +702,6 @@ impl Checks {
             self.fine(
                 "restore.rights",
                 format!("The role {} may create databases.", console.role),
-            );
-        }
-        if !toc.readable {
-            self.blocks(
-                "restore.names",
-                "Names in the archive are written in another encoding than UTF-8, which the console cannot read.",
-                "Download the backup, and restore it by pg_restore.",
             );
         }
     }
@@ -733,22 +767,24 @@ impl Checks {
             Some(owner) => drop(owners.insert(owner.clone())),
             None => {
                 owners.extend(parts::owners(toc));
-                owners.insert(manifest.database.owner.clone());
-                let database = &manifest.database;
-                needed.extend(
-                    database
-                        .settings
-                        .iter()
-                        .filter_map(|settings| settings.role.clone()),
-                );
-                needed.extend(
-                    database
-                        .grants
-                        .iter()
-                        .flatten()
-                        .filter_map(|grant| grant.role.clone()),
-                );
             }
+        }
+        if spec.owner.is_none() && !spec.into_live {
+            owners.insert(manifest.database.owner.clone());
+            let database = &manifest.database;
+            needed.extend(
+                database
+                    .settings
+                    .iter()
+                    .filter_map(|settings| settings.role.clone()),
+            );
+            needed.extend(
+                database
+                    .grants
+                    .iter()
+                    .flatten()
+                    .filter_map(|grant| grant.role.clone()),
+            );
         }
         needed.extend(owners.iter().cloned());
         let names: Vec<String> = needed.iter().cloned().collect();

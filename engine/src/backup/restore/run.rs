@@ -17,6 +17,7 @@ use contract::{
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use super::{
     super::{
@@ -186,7 +187,7 @@ impl Job for Restore {
 }
 
 /// The name of a restore's sessions, without the console's own before it.
-fn purpose(job: uuid::Uuid) -> String {
+pub(super) fn purpose(job: Uuid) -> String {
     format!("restore {job}")
 }
 
@@ -255,6 +256,66 @@ pub(super) fn may_begin(prepared: &Prepared) -> Result<()> {
     ))
 }
 
+/// Looks at the archive's bytes: a flipped one in an uncompressed archive goes through pg_restore unseen.
+pub(super) async fn check(context: &JobContext, step: usize, prepared: &Prepared) -> Result<()> {
+    let expected = prepared.manifest.archive.clone();
+    let held = prepared.held.as_ref().map(std::fs::File::try_clone).transpose();
+    let mut file = held
+        .map_err(Error::io("reading the archive"))?
+        .ok_or_else(|| Error::internal("restoring", "there is no archive"))?;
+    use std::io::Seek;
+    file.rewind().map_err(Error::io("reading the archive"))?;
+    let whole = expected.bytes.max(1) as f64;
+    let damage = context
+        .unless_cancelled(read_back::bytes(file, &expected, |bytes| {
+            context.step(step, |step| step.fraction = Some(bytes as f64 / whole));
+        }))
+        .await?;
+    match damage {
+        None => Ok(()),
+        Some(Damage(words)) => Err(Error::conflict(
+            format!("The backup is damaged. {words}"),
+            "Nothing was made. Verify the backup, restore another one, and find out what changed this one.",
+        )),
+    }
+}
+
+/// Logs in as the role that loads.
+pub(super) async fn log_in(
+    target: &Target,
+    job: Uuid,
+    database: &str,
+    login: &Login,
+) -> Result<PgConnection> {
+    let connected = target
+        .connect_beside(database, Some(login.as_pair()), &purpose(job))
+        .await;
+    connected.map_err(|error| {
+        let mut fault = Fault::new(
+            Code::Conflict,
+            format!(
+                "The role that would load the backup, so that no function in it runs as a superuser, cannot log in to {}.",
+                target.name()
+            ),
+        )
+        .hint(
+            "Let roles named pgsteward_restore_… in from the console's address by password (scram-sha-256) in pg_hba.conf, \
+             and reload it. Only when you trust everyone who could create a function in this database: load as the \
+             console's superuser (--as-superuser).",
+        );
+        fault.target = error.fault().target;
+        Error::Refused(fault)
+    })
+}
+
+/// Writes down every difference, and gives the fault that names the first of them.
+pub(super) fn differs(context: &JobContext, what: &str, differences: &[String], hint: &str) -> Error {
+    for difference in differences {
+        context.log(LogLevel::Error, difference.clone());
+    }
+    Error::conflict(format!("{what}: {}.", words::first(differences, NAMED)), hint)
+}
+
 /// A job at this work.
 struct Restoring<'a> {
     context: &'a JobContext,
@@ -274,7 +335,7 @@ impl Restoring<'_> {
             .ok_or_else(|| Error::internal("restoring", "there is no pg_restore"))?;
 
         let started = self.begin(CHECK, Phase::ReadingBack);
-        self.check(&prepared).await?;
+        check(context, CHECK, &prepared).await?;
         let folder = Folder::new(&engine.config().backup_dir);
         let (form, token) = (prepared.manifest.form(), context.token());
         let found = contents::lay_out(&folder, job.0, &prepared.archive, form, token).await?;
@@ -318,7 +379,7 @@ impl Restoring<'_> {
             place::run(&mut server, grant).await.map_err(failed)?;
         }
         let login = match prepared.console.superuser && !self.spec.as_superuser {
-            true => Some(Login::make(&mut server, job.0).await.map_err(failed)?),
+            true => Some(Login::make(&mut server, job.0, true).await.map_err(failed)?),
             false => None,
         };
         let loader = login
@@ -349,7 +410,7 @@ impl Restoring<'_> {
         }
         place::settle(&mut own).await.map_err(failed)?;
         let mut loading = match &login {
-            Some(login) => Some(self.log_in(&working, login).await?),
+            Some(login) => Some(log_in(target, job.0, &working, login).await?),
             None => None,
         };
         let public = self.make_extensions(&mut own, &prepared, login.as_ref()).await?;
@@ -435,6 +496,7 @@ impl Restoring<'_> {
             context.step(COMPARE, |step| step.fraction = Some(done as f64 / all as f64));
         });
         let (mut differences, tables, rows) = context.unless_cancelled(counted).await?;
+        differences.extend(compare::large_objects(counting, target, &prepared.manifest).await?);
         differences.extend(compare::sequences(counting, target, &prepared.toc).await?);
         if let Some(loading) = loading.take() {
             loading.close().await.ok();
@@ -576,56 +638,6 @@ impl Restoring<'_> {
             format::exact(tables),
             format::exact(report.definitions),
         ))
-    }
-
-    /// Looks at the archive's bytes: a flipped one in an uncompressed archive goes through pg_restore unseen.
-    async fn check(&self, prepared: &Prepared) -> Result<()> {
-        let context = self.context;
-        let expected = prepared.manifest.archive.clone();
-        let held = prepared.held.as_ref().map(std::fs::File::try_clone).transpose();
-        let mut file = held
-            .map_err(Error::io("reading the archive"))?
-            .ok_or_else(|| Error::internal("restoring", "there is no archive"))?;
-        use std::io::Seek;
-        file.rewind().map_err(Error::io("reading the archive"))?;
-        let whole = expected.bytes.max(1) as f64;
-        let damage = context
-            .unless_cancelled(read_back::bytes(file, &expected, |bytes| {
-                context.step(CHECK, |step| step.fraction = Some(bytes as f64 / whole));
-            }))
-            .await?;
-        match damage {
-            None => Ok(()),
-            Some(Damage(words)) => Err(Error::conflict(
-                format!("The backup is damaged. {words}"),
-                "Nothing was made. Verify the backup, restore another one, and find out what changed this one.",
-            )),
-        }
-    }
-
-    /// Logs in as the role that loads.
-    async fn log_in(&self, database: &str, login: &Login) -> Result<PgConnection> {
-        let job = self.context.id.0;
-        let connected = self
-            .target
-            .connect_beside(database, Some(login.as_pair()), &purpose(job))
-            .await;
-        connected.map_err(|error| {
-            let mut fault = Fault::new(
-                Code::Conflict,
-                format!(
-                    "The role that would load the backup, so that no function in it runs as a superuser, cannot log in to {}.",
-                    self.target.name()
-                ),
-            )
-            .hint(
-                "Let roles named pgsteward_restore_… in from the console's address by password (scram-sha-256) in pg_hba.conf, \
-                 and reload it. Only when you trust everyone who could create a function in this database: load as the \
-                 console's superuser (--as-superuser).",
-            );
-            fault.target = error.fault().target;
-            Error::Refused(fault)
-        })
     }
 
     /// Makes the extensions while nothing of the backup is there yet. Gives the owner of the schema public.
@@ -772,14 +784,10 @@ impl Restoring<'_> {
     }
 
     fn differs(&self, differences: &[String]) -> Error {
-        for difference in differences {
-            self.context.log(LogLevel::Error, difference.clone());
-        }
-        Error::conflict(
-            format!(
-                "The restored database is not what was backed up: {}.",
-                words::first(differences, NAMED)
-            ),
+        differs(
+            self.context,
+            "The restored database is not what was backed up",
+            differences,
             "It was removed again, and the live database is as it was. Verify the backup; the log has every difference.",
         )
     }

@@ -7,6 +7,7 @@ mod equal;
 mod failure;
 mod faults;
 mod hostile;
+mod live;
 mod parts;
 mod prove;
 mod restore;

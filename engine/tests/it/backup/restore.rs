@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Roles that own and read things, made once for all tests of a cluster.
-async fn roles(cluster: &testkit::Cluster, prefix: &str) {
+pub(super) async fn roles(cluster: &testkit::Cluster, prefix: &str) {
     cluster
         .execute(&format!(
             r#"do $$ begin
@@ -116,7 +116,7 @@ async fn outside(pool: &PgPool, database: &str) -> (String, Option<String>, Opti
     .unwrap()
 }
 
-async fn furnished(prefix: &str) -> World {
+pub(super) async fn furnished(prefix: &str) -> World {
     roles(testkit::shared().await, prefix).await;
     let world = world().await;
     furnish(&world.pool, prefix).await;
