@@ -288,15 +288,27 @@ pub struct BackupSpec {
     /// How the archive is compressed.
     #[serde(default)]
     pub compression: Compression,
+    /// How many connections read the database at the same time, 1 to 64: more than one writes a file for each table (`-Fd`), stored as
+    /// one tar.
+    #[serde(default = "one")]
+    pub parallel: i32,
+}
+
+const fn one() -> i32 {
+    1
 }
 
 impl BackupSpec {
+    /// The most connections that read at once.
+    pub const MOST_PARALLEL: i32 = 64;
+
     /// All of a database, compressed as pg_dump likes best.
     pub fn whole(target: impl Into<String>) -> Self {
         Self {
             target: target.into(),
             only: Vec::new(),
             compression: Compression::default(),
+            parallel: one(),
         }
     }
 }

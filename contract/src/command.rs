@@ -172,7 +172,11 @@ fn back_up(spec: &BackupSpec) -> Command {
         };
     }
     let compression = (spec.compression != Compression::default()).then(|| spec.compression.name());
-    command.value("--compression", compression).on(&spec.target)
+    let jobs = (spec.parallel != 1).then_some(spec.parallel);
+    command
+        .value("--compression", compression)
+        .value("--jobs", jobs)
+        .on(&spec.target)
 }
 
 fn restore(spec: &RestoreSpec) -> Command {

@@ -102,8 +102,10 @@ test('a lost table is added to the live database itself, when its name is typed'
   execute('drop table if exists lost_again; create table lost_again as select n from generate_series(1, 500) n');
   await open(page, backups);
   const rows = page.getByRole('region', { name: 'Stored backups' }).locator('tbody tr');
+  await expect(rows.first()).toBeVisible();
   const before = await rows.count();
   await page.getByRole('button', { name: 'Back up', exact: true }).click();
+  await expect(job(page).getByRole('heading', { name: 'Running' })).toBeVisible();
   await ended(page, /Back up/);
   execute('drop table lost_again');
   // The list comes after the job's end.

@@ -69,6 +69,7 @@ pub fn ChoosePage() -> impl IntoView {
 fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
     needs_script("Back up");
     let compression = RwSignal::new(Compression::default());
+    let parallel = RwSignal::new(1);
     let start = Action::new(|spec: &BackupSpec| start_backup(spec.clone()));
     let navigate = use_navigate();
     Effect::new(move || {
@@ -80,6 +81,7 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
         target: target.get(),
         only: chosen.get(),
         compression: compression.get(),
+        parallel: parallel.get(),
     };
     let nothing = Memo::new(move |_| chosen.with(Vec::is_empty));
     let as_command = Signal::derive(move || Act::BackUp(&spec()).line());
@@ -114,6 +116,16 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
                                 .map(|one| view! { <option value=one.name()>{words(one)}</option> })
                                 .collect_view()}
                         </select>
+                    </label>
+                    <label class="field">
+                        <span class="label">"Connections that read at the same time"</span>
+                        <input
+                            type="number"
+                            min="1"
+                            max=BackupSpec::MOST_PARALLEL.to_string()
+                            value="1"
+                            on:change=move |event| parallel.set(event_target_value(&event).parse().unwrap_or(1))
+                        />
                     </label>
                 </div>
                 {move || match start.value().get() {

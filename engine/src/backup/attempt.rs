@@ -17,14 +17,14 @@ use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::watch;
 
 use super::{
-    catalog,
-    contents::Found,
+    catalog, contents,
     dump::{self, Dump},
     folder,
     globals::{self, Globals},
     inventory::{self, Inventory},
     manifest::{
-        ARCHIVE, FORMAT, GLOBALS, INVENTORY, MANIFEST, Manifest, ManifestKind, StoredFile, Table, unsealed,
+        ARCHIVE, FOLDER_FORMAT, FORMAT, GLOBALS, INVENTORY, MANIFEST, Manifest, ManifestKind, StoredFile,
+        Table, unsealed,
     },
     meter::Meter,
     prepare::{self, Ready},
@@ -112,6 +112,7 @@ impl Attempt<'_> {
             facts,
             snapshot,
             compression,
+            parallel,
             last,
         } = ready;
         context.check()?;
@@ -143,6 +144,10 @@ impl Attempt<'_> {
             snapshot.migration,
             snapshot.large_objects,
         );
+        let form = match parallel {
+            ..=1 => ArchiveForm::Custom,
+            _ => ArchiveForm::Directory,
+        };
         let flow = Flow::default();
         let (locked, when_locked) = watch::channel(false);
         let mut dumped = locked.subscribe();
@@ -156,6 +161,7 @@ impl Attempt<'_> {
             snapshot: &snapshot_id,
             parts: &parts,
             compression,
+            parallel,
             flow: &flow,
             names_have_line_breaks: tables
                 .iter()
@@ -202,19 +208,24 @@ impl Attempt<'_> {
                 name: table.name,
                 rows,
                 bytes: table.bytes,
-                dump_ms: took.map(millis),
+                // Side by side, none has a time of its own.
+                dump_ms: took.filter(|_| form == ArchiveForm::Custom).map(millis),
             })
             .collect();
         let mut missing = rows::missing(&tables, &in_archive);
         if missing.is_empty() {
-            let found = Found {
-                path: partial.join(ARCHIVE),
-                form: ArchiveForm::Custom,
-            };
+            let found = contents::laid_out(&folder, id, partial.join(ARCHIVE), form);
             let defined = read_back::defined(&programs, &found, context.token()).await?;
             let lacks = |table: &&Table| table.id.is_some_and(|id| !defined.contains(&id));
             let undefined = tables.iter().filter(lacks);
             missing.extend(undefined.map(|table| format!("{}.{} (no definition)", table.schema, table.name)));
+        }
+        if form == ArchiveForm::Directory {
+            let left = contents::unpacked(&folder, id);
+            blocking(move || {
+                std::fs::remove_dir_all(&left).map_err(Error::io(format!("removing {}", left.display())))
+            })
+            .await?;
         }
         if !missing.is_empty() {
             return Err(words::left_out(
@@ -292,7 +303,11 @@ impl Attempt<'_> {
         let started = self.begin(STORE, Phase::Storing);
         let mut manifest = Manifest {
             kind: ManifestKind::Backup,
-            format: FORMAT,
+            format: match form {
+                ArchiveForm::Directory => FOLDER_FORMAT,
+                _ => FORMAT,
+            },
+            form,
             id,
             target: target.name().to_owned(),
             taken_at,

@@ -50,6 +50,16 @@ pub(super) fn check(spec: &BackupSpec) -> Result<()> {
             "Take two backups, or choose every table of the schema.",
         );
     }
+    if !(1..=BackupSpec::MOST_PARALLEL).contains(&spec.parallel) {
+        return Err(Error::invalid(
+            "parallel",
+            format!(
+                "A backup reads over 1 to {} connections.",
+                BackupSpec::MOST_PARALLEL
+            ),
+            "Name a number between them, or leave it out.",
+        ));
+    }
     let empty = |part: &Part| part.schema.is_empty() || part.table.as_deref() == Some("");
     if spec.only.iter().any(empty) {
         return refused(

@@ -7,17 +7,23 @@
 use std::{
     collections::HashSet,
     fs::{DirBuilder, File},
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use contract::{backup::ArchiveForm, format};
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
     folder::Folder,
+    pump::Written,
     reconcile::blocking,
     toc::{self, Toc},
 };
@@ -32,6 +38,8 @@ const MOST: u64 = 64 << 20;
 const LINE: u64 = 4096;
 /// How the names of those lists end.
 const LIST: &str = ".toc";
+/// What is written at once.
+const CHUNK: usize = 256 * 1024;
 /// Room that is left to others on the disk.
 const RESERVE: i64 = 64 << 20;
 
@@ -52,7 +60,8 @@ pub(super) fn read(mut file: &File, stranger: bool) -> Result<std::result::Resul
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let read = file.take(5).read(&mut magic).map_err(failed)?;
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    if !stranger || magic[..read] == *b"PGDMP" {
+    // What is neither is told to be no archive.
+    if magic[..read] == *b"PGDMP" || (!stranger && !is_tar(file).map_err(failed)?) {
         return Ok(toc_of(file, stranger).and_then(|toc| match toc.head.form {
             ArchiveForm::Custom => Ok(Contents {
                 toc,
@@ -90,6 +99,15 @@ pub(super) fn read(mut file: &File, stranger: bool) -> Result<std::result::Resul
         return Ok(Err(words));
     }
     Ok(Ok(Contents { toc, members }))
+}
+
+/// Whether a file begins as a tar does.
+fn is_tar(mut file: &File) -> io::Result<bool> {
+    let mut head = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(262).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(head.ends_with(b"ustar"))
 }
 
 fn toc_of(from: impl Read, stranger: bool) -> std::result::Result<Toc, String> {
@@ -223,6 +241,109 @@ pub(super) async fn lay_out(
     .await
 }
 
+/// Packs a folder that pg_dump wrote into one tar, and makes that durable. Each file is removed once it is packed, but for the table of
+/// contents, which pg_restore lists: so the disk holds everything once, and its largest file twice.
+///
+/// # Errors
+/// `Cancelled`; `Io`.
+pub(super) async fn pack(
+    from: PathBuf,
+    into: File,
+    token: &CancellationToken,
+    flow: Arc<AtomicU64>,
+) -> Result<Written> {
+    let token = token.clone();
+    blocking(move || {
+        let failed = |error: io::Error| match token.is_cancelled() {
+            true => Error::Cancelled,
+            false => Error::io(format!("packing {}", from.display()))(error),
+        };
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&from).map_err(failed)? {
+            names.push(entry.map_err(failed)?.file_name());
+        }
+        // The table of contents first: it is what readers look for.
+        names.sort_by_key(|name| (name != TOC, name.clone()));
+        let hashed = Hashed {
+            into: BufWriter::with_capacity(CHUNK, into),
+            hash: Sha256::new(),
+            bytes: 0,
+            flow,
+        };
+        let mut tar = tar::Builder::new(hashed);
+        tar.mode(tar::HeaderMode::Deterministic);
+        for name in names {
+            let path = from.join(&name);
+            let file = super::folder::open(&path).map_err(failed)?;
+            let bytes = file.metadata().map_err(failed)?.len();
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes);
+            header.set_mode(0o600);
+            header.set_entry_type(tar::EntryType::Regular);
+            let reader = Stoppable { file, token: &token };
+            tar.append_data(&mut header, &name, reader).map_err(failed)?;
+            if name != TOC {
+                std::fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+        let Hashed {
+            into, hash, bytes, ..
+        } = tar.into_inner().map_err(failed)?;
+        let file = into.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.sync_all().map_err(failed)?;
+        Ok(Written {
+            bytes,
+            sha256: hex::encode(hash.finalize()),
+        })
+    })
+    .await
+}
+
+/// A file that is read until it is not wanted any more.
+struct Stoppable<'a> {
+    file: File,
+    token: &'a CancellationToken,
+}
+
+impl Read for Stoppable<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.token.is_cancelled() {
+            true => Err(io::Error::other("it was cancelled")),
+            false => self.file.read(into),
+        }
+    }
+}
+
+/// A file whose bytes go through SHA-256 and are counted.
+struct Hashed {
+    into: BufWriter<File>,
+    hash: Sha256,
+    bytes: u64,
+    flow: Arc<AtomicU64>,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.into.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.bytes += written as u64;
+        self.flow.store(self.bytes, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.into.flush()
+    }
+}
+
+/// How many bytes the files of a folder have; files may come and go meanwhile.
+pub(super) fn bytes_in(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Some(entry.metadata().ok()?.len()))
+        .sum()
+}
+
 /// Removes what [`lay_out`] made for a job.
 ///
 /// # Errors
@@ -244,7 +365,19 @@ pub(super) async fn put_away(folder: &Folder, job: Uuid) -> Result<()> {
     .await
 }
 
-fn unpacked(folder: &Folder, job: Uuid) -> PathBuf {
+/// Where a job has an archive that it laid out, or a folder that pg_dump wrote for it.
+pub(super) fn laid_out(folder: &Folder, job: Uuid, archive: PathBuf, form: ArchiveForm) -> Found {
+    Found {
+        path: match form {
+            ArchiveForm::Directory => unpacked(folder, job),
+            _ => archive,
+        },
+        form,
+    }
+}
+
+/// Where a job has an archive's files.
+pub(super) fn unpacked(folder: &Folder, job: Uuid) -> PathBuf {
     folder.partial(job).join("unpacked")
 }
 

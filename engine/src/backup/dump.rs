@@ -1,20 +1,22 @@
 //! pg_dump at work: its output goes through SHA-256 to the file, its words become progress.
 
 use std::{
+    path::Path,
+    process::{ExitStatus, Stdio},
     sync::{Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use contract::{
-    backup::Compression,
+    backup::{ArchiveForm, Compression},
     format,
     jobs::{LogLevel, Phase, Waiting},
 };
-use tokio::sync::watch;
+use tokio::{process::Command, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    catalog,
+    catalog, contents,
     folder::Folder,
     manifest::ARCHIVE,
     meter::Meter,
@@ -56,6 +58,8 @@ pub(super) struct Dump<'a> {
     /// What makes pg_dump take chosen parts alone.
     pub parts: &'a [String],
     pub compression: Compression,
+    /// How many connections read at the same time; more than one write a folder.
+    pub parallel: i32,
     /// The names of tables may hold line breaks; then what looks like an error line may be a name.
     pub names_have_line_breaks: bool,
     /// What moves, for those who watch it.
@@ -78,6 +82,9 @@ impl Dump<'_> {
         meter: &Mutex<Meter>,
         locked: watch::Sender<bool>,
     ) -> Result<(Written, Rows)> {
+        if self.parallel > 1 {
+            return self.run_into_folder(file, meter, locked).await;
+        }
         let reader = Reader::start(self.programs)?;
         // pg_dump is the one that is asked to stop; pg_restore ends when its pipe does.
         let never = CancellationToken::new();
@@ -89,16 +96,56 @@ impl Dump<'_> {
         }
     }
 
-    async fn dump(
+    /// The same over several connections: pg_dump writes a folder, pg_restore reads that to its end, then it is packed into `file`.
+    async fn run_into_folder(
         &self,
         file: std::fs::File,
-        pipe: Pipe,
         meter: &Mutex<Meter>,
         locked: watch::Sender<bool>,
-    ) -> Result<Written> {
+    ) -> Result<(Written, Rows)> {
+        let into = contents::unpacked(self.folder, self.context.id.0);
+        let mut command = self.command(ArchiveForm::Directory);
+        command
+            .arg(format!("--jobs={}", self.parallel))
+            .arg(format!("--file={}", into.display()))
+            .stdout(Stdio::null());
+        let mut tool = Tool::start(command)?;
+        store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await;
+        let complaints = Mutex::new(Complaints::of("pg_dump"));
+        let stderr = tool.stderr();
+        let work = async {
+            let listen = tool::lines(stderr, |line| self.heard(line, meter, &complaints, &locked));
+            tokio::select! {
+                listened = listen => listened,
+                stopped = self.look(meter, Some(&into)) => Err(stopped),
+            }
+        };
+        let done = tool.drive(self.context.token(), work).await;
+        store::tool_ended(self.context.engine.store(), self.context.id).await;
+        let ((), status) = done?;
+        self.ended_well(complaints, status)?;
+        lock(meter).finish(Instant::now());
+        locked.send_replace(true);
+        // From here on it is this machine that is waited for.
+        self.flow.writing.store(true, Ordering::Relaxed);
+        let reader = Reader::of(self.programs, ArchiveForm::Directory, Some(&into))?;
+        let never = |_: Pipe| async { Ok(()) };
+        let read = reader.read(ARCHIVE, self.context.token(), never).await?;
+        if let Some(Damage(words)) = read.damage? {
+            return Err(words::unreadable(&words));
+        }
+        let written = contents::pack(into, file, self.context.token(), self.flow.written.clone())
+            .await
+            .map_err(|error| self.explained(error))?;
+        self.flow.writing.store(false, Ordering::Relaxed);
+        Ok((written, read.whole.rows))
+    }
+
+    /// pg_dump with all that is the same whatever it writes.
+    fn command(&self, form: ArchiveForm) -> Command {
         let mut command = tool::command(self.programs, "pg_dump", Some(self.reach));
         command
-            .arg("--format=custom")
+            .arg(format!("--format={}", form.name()))
             .arg("--no-password")
             .arg("--verbose")
             .arg(format!("--lock-wait-timeout={}", LOCK_WAIT.as_millis()))
@@ -109,7 +156,26 @@ impl Dump<'_> {
             // A part that went away in this moment is a failure, and no smaller backup.
             command.arg("--strict-names").args(self.parts);
         }
-        command.stdout(std::process::Stdio::piped());
+        command
+    }
+
+    fn ended_well(&self, complaints: Mutex<Complaints>, status: ExitStatus) -> Result<()> {
+        let complaints = complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match !status.success() || (complaints.has_errors() && !self.names_have_line_breaks) {
+            true => Err(complaints.error(self.target.name(), Some(status))),
+            false => Ok(()),
+        }
+    }
+
+    async fn dump(
+        &self,
+        file: std::fs::File,
+        pipe: Pipe,
+        meter: &Mutex<Meter>,
+        locked: watch::Sender<bool>,
+    ) -> Result<Written> {
+        let mut command = self.command(ArchiveForm::Custom);
+        command.stdout(Stdio::piped());
         let mut tool = Tool::start(command)?;
         store::tool_started(self.context.engine.store(), self.context.id, tool.pid()).await;
 
@@ -122,16 +188,13 @@ impl Dump<'_> {
             let both = async { tokio::try_join!(pump, listen) };
             tokio::select! {
                 both = both => Ok(both?.0),
-                stopped = self.look(meter) => Err(stopped),
+                stopped = self.look(meter, None) => Err(stopped),
             }
         };
         let done = tool.drive(self.context.token(), work).await;
         store::tool_ended(self.context.engine.store(), self.context.id).await;
         let (written, status) = done.map_err(|error| self.explained(error))?;
-        let complaints = complaints.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if !status.success() || (complaints.has_errors() && !self.names_have_line_breaks) {
-            return Err(complaints.error(self.target.name(), Some(status)));
-        }
+        self.ended_well(complaints, status)?;
         file.sync_all()
             .await
             .map_err(|error| self.explained(Error::io("writing the archive")(error)))?;
@@ -163,13 +226,20 @@ impl Dump<'_> {
         }
     }
 
-    /// Watches server and disk while pg_dump works; comes back only with a reason to stop.
-    async fn look(&self, meter: &Mutex<Meter>) -> Error {
+    /// Watches server and disk while pg_dump works, and the folder that it writes, where it does; comes back only with a reason to stop.
+    async fn look(&self, meter: &Mutex<Meter>, into: Option<&Path>) -> Error {
         let mut last = (Instant::now(), 0);
         loop {
             tokio::time::sleep(LOOK).await;
+            if let Some(into) = into {
+                let into = into.to_owned();
+                let bytes = looking(move || Ok(contents::bytes_in(&into))).await;
+                self.flow
+                    .written
+                    .store(bytes.unwrap_or_default(), Ordering::Relaxed);
+            }
             let bytes = self.flow.written.load(Ordering::Relaxed);
-            let rate = (bytes - last.1) as f64 / last.0.elapsed().as_secs_f64();
+            let rate = bytes.saturating_sub(last.1) as f64 / last.0.elapsed().as_secs_f64();
             last = (Instant::now(), bytes);
             let folder = self.folder.clone();
             // A disk that does not answer stops the writing, which is told below.

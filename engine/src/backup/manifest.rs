@@ -12,6 +12,10 @@ use super::seal::UNSEALED;
 
 /// The format of what this version took and writes down.
 pub(super) const FORMAT: u32 = 1;
+/// The format of a backup whose archive is a folder as one tar, which older consoles cannot read.
+pub(super) const FOLDER_FORMAT: u32 = 3;
+/// The newest format that this version reads.
+pub(super) const NEWEST_FORMAT: u32 = FOLDER_FORMAT;
 /// The format of what was uploaded. A console that does not know of that must not take it for a backup.
 pub(super) const UPLOADED_FORMAT: u32 = 2;
 
@@ -44,6 +48,9 @@ pub(super) struct Manifest {
     pub tables: Vec<Table>,
     pub tool_version: String,
     pub archive: StoredFile,
+    /// How pg_dump wrote the archive; of what was uploaded that is told there.
+    #[serde(default, skip_serializing_if = "is_custom")]
+    pub form: ArchiveForm,
     /// `None` when the console's user may not read the roles; `notes` says so.
     pub globals: Option<StoredFile>,
     /// What the snapshot holds, counted and hashed; `None` when that was not asked for or not possible, and in manifests of older
@@ -162,6 +169,11 @@ pub(super) struct Table {
     pub dump_ms: Option<i64>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_custom(form: &ArchiveForm) -> bool {
+    *form == ArchiveForm::Custom
+}
+
 /// A file of the backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StoredFile {
@@ -173,9 +185,7 @@ pub(super) struct StoredFile {
 impl Manifest {
     /// How pg_dump wrote the archive.
     pub(super) fn form(&self) -> ArchiveForm {
-        self.uploaded
-            .as_ref()
-            .map_or(ArchiveForm::Custom, |uploaded| uploaded.form)
+        self.uploaded.as_ref().map_or(self.form, |uploaded| uploaded.form)
     }
 
     /// Rows over all counted tables.

@@ -182,6 +182,7 @@ impl Backups<'_> {
             target,
             only: spec.only,
             compression: spec.compression,
+            parallel: spec.parallel,
             exact,
         };
         jobs::start(self.0, caller, &job, act).await
@@ -207,6 +208,7 @@ impl Backups<'_> {
             target: target.to_owned(),
             only: Vec::new(),
             compression: Compression::default(),
+            parallel: 1,
             exact: true,
         };
         jobs::start_in(transaction, caller, &job, Some(database), &act).await

@@ -41,6 +41,7 @@ pub(super) struct Ready {
     pub facts: Facts,
     pub snapshot: Snapshot,
     pub compression: Compression,
+    pub parallel: i32,
     /// The last good backup's manifest.
     pub last: Option<Manifest>,
 }
@@ -160,6 +161,7 @@ pub(super) async fn prepare(context: &JobContext, asked: &TakeBackup) -> Result<
         facts,
         snapshot,
         compression: asked.compression,
+        parallel: asked.parallel,
         last,
     })
 }

@@ -2,7 +2,10 @@
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use sha2::{Digest, Sha256};
@@ -25,7 +28,7 @@ pub(super) struct Written {
 #[derive(Default)]
 pub(super) struct Flow {
     /// Bytes that are written.
-    pub written: AtomicU64,
+    pub written: Arc<AtomicU64>,
     /// Lines that the tool said.
     pub said: AtomicU64,
     /// Rows that were counted beside it.
@@ -164,6 +167,6 @@ mod tests {
             .await
             .unwrap_err();
         assert!(matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull));
-        assert_eq!(flow.written.into_inner(), CHUNK as u64);
+        assert_eq!(flow.written.load(Ordering::Relaxed), CHUNK as u64);
     }
 }

@@ -91,7 +91,7 @@ impl Reader {
     }
 
     /// The same for an archive of any form; a folder is read where it lies.
-    fn of(programs: &Programs, form: ArchiveForm, folder: Option<&Path>) -> Result<Self> {
+    pub(super) fn of(programs: &Programs, form: ArchiveForm, folder: Option<&Path>) -> Result<Self> {
         let mut command = tool::command(programs, "pg_restore", None);
         command
             .arg(format!("--format={}", form.name()))

@@ -39,9 +39,17 @@ pub(crate) struct TakeBackup {
     /// How the archive is compressed.
     #[serde(default)]
     pub compression: Compression,
+    /// How many connections read at the same time.
+    #[serde(default = "one")]
+    pub parallel: i32,
     /// Whether the snapshot is counted and hashed.
     #[serde(default = "exactly")]
     pub exact: bool,
+}
+
+/// What jobs of older versions do not say.
+const fn one() -> i32 {
+    1
 }
 
 /// What jobs of older versions do not say.

@@ -18,8 +18,7 @@ use super::{
     folder::{self, Folder},
     inventory::Inventory,
     manifest::{
-        ARCHIVE, INVENTORY, MANIFEST, MARKS, Manifest, MarksFile, PROOF, ProofFile, StoredFile,
-        UPLOADED_FORMAT,
+        ARCHIVE, INVENTORY, MANIFEST, MARKS, Manifest, MarksFile, NEWEST_FORMAT, PROOF, ProofFile, StoredFile,
     },
     seal::{Seal, Seals},
     shelf::Shelf,
@@ -69,9 +68,9 @@ pub(super) fn read(folder: &Folder, seals: &Seals, shelf: &Shelf, place: &str, i
         Ok(manifest) => manifest,
         Err(error) => return Ok(Stored::Unreadable(error.to_string())),
     };
-    if manifest.format > UPLOADED_FORMAT {
+    if manifest.format > NEWEST_FORMAT {
         return Ok(Stored::Unreadable(format!(
-            "format {} is newer than this version's {UPLOADED_FORMAT}",
+            "format {} is newer than this version's {NEWEST_FORMAT}",
             manifest.format
         )));
     }

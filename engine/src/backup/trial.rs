@@ -20,7 +20,8 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::{
     NEEDED,
-    folder::private_file,
+    contents::{self, Found},
+    folder::{Folder, private_file},
     inventory::Inventory,
     manifest::{ARCHIVE, Manifest},
     reconcile::blocking,
@@ -300,7 +301,13 @@ impl Trial<'_> {
         passfile: &Path,
         place: &Place,
     ) -> Result<()> {
-        let archive = self.backup.join(ARCHIVE);
+        // It was laid out to be read back.
+        let archive = contents::laid_out(
+            &Folder::new(&self.context.engine.config().backup_dir),
+            self.context.id.0,
+            self.backup.join(ARCHIVE),
+            self.manifest.form(),
+        );
         let entries = entries(client, &archive, self.context).await?;
         let all = entries.len().max(1);
         let of = |stage| -> Vec<u32> {
@@ -421,12 +428,12 @@ struct Entry {
 }
 
 /// Reads the archive's list.
-async fn entries(client: &Programs, archive: &Path, context: &JobContext) -> Result<Vec<Entry>> {
+async fn entries(client: &Programs, archive: &Found, context: &JobContext) -> Result<Vec<Entry>> {
     let mut command = tool::command(client, "pg_restore", None);
     command
-        .arg("--format=custom")
+        .arg(format!("--format={}", archive.form.name()))
         .arg("--list")
-        .arg(archive)
+        .arg(&archive.path)
         .stdout(Stdio::piped());
     let mut tool = Tool::start(command)?;
     let (stdout, stderr) = (tool.stdout(), tool.stderr());
@@ -503,7 +510,7 @@ struct Restore<'a> {
     client: &'a Programs,
     passfile: &'a Path,
     folder: &'a Path,
-    archive: &'a Path,
+    archive: &'a Found,
     done: &'a Mutex<usize>,
     all: usize,
 }
@@ -525,7 +532,7 @@ impl Restore<'_> {
         let mut command = tool::command(self.client, "pg_restore", None);
         command
             .env("PGPASSFILE", self.passfile)
-            .arg("--format=custom")
+            .arg(format!("--format={}", self.archive.form.name()))
             .arg("--verbose")
             .arg("--no-password")
             .arg("--no-tablespaces")
@@ -546,7 +553,7 @@ impl Restore<'_> {
         };
         command
             .arg(format!("--dbname={}", self.cluster.connection(user, DATABASE)))
-            .arg(self.archive);
+            .arg(&self.archive.path);
         let mut tool = Tool::start(command)?;
         let complaints = Mutex::new((Complaints::of("pg_restore"), 0_usize, 0_usize));
         let stderr = tool.stderr();

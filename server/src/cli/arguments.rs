@@ -288,6 +288,10 @@ pub(super) enum Backup {
         /// How the archive is compressed: usual, none, gzip, lz4 or zstd (the last two from PostgreSQL 16 on)
         #[arg(long, value_name = "HOW", default_value = "usual")]
         compression: Compression,
+        /// Read over so many connections at the same time: for large databases. The archive is that of pg_dump --format=directory then,
+        /// as one tar
+        #[arg(long = "jobs", short = 'j', value_name = "N", default_value_t = 1)]
+        parallel: i32,
         /// Do not count and hash every table in the dump's own snapshot: saves reading the database a second time, and what is
         /// restored can never be compared with it
         #[arg(long)]

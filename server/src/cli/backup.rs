@@ -40,6 +40,7 @@ pub(super) async fn run(
             schema,
             table,
             compression,
+            parallel,
             inexact,
         } => {
             let schemas = schema.into_iter().map(|schema| Part { schema, table: None });
@@ -47,6 +48,7 @@ pub(super) async fn run(
                 target,
                 only: schemas.chain(table).collect(),
                 compression,
+                parallel,
             };
             let id = backups.start_as(&caller, spec, !inexact).await?;
             job::wait(session, console, id).await?;

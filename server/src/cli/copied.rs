@@ -98,6 +98,7 @@ fn copied_backups_are_what_the_page_would_take() {
             let spec = BackupSpec {
                 only: only.clone(),
                 compression,
+                parallel: 1 + i32::from(compression == Compression::Zstd),
                 ..BackupSpec::whole("shop")
             };
             let arguments = read(Act::BackUp(&spec));
@@ -106,6 +107,7 @@ fn copied_backups_are_what_the_page_would_take() {
                 schema,
                 table,
                 compression: read,
+                parallel,
                 ..
             }) = arguments.command
             else {
@@ -113,7 +115,10 @@ fn copied_backups_are_what_the_page_would_take() {
             };
             let schemas = schema.iter().map(|schema| part(schema, None));
             let read_parts: Vec<Part> = schemas.chain(table).collect();
-            assert_eq!((read_parts, read), (only.clone(), compression));
+            assert_eq!(
+                (read_parts, read, parallel),
+                (only.clone(), compression, spec.parallel)
+            );
         }
     }
 }

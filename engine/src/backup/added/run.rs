@@ -231,6 +231,7 @@ impl Adding<'_> {
             tables,
             tool_version: describe::tool(&toc.head),
             archive: stored,
+            form: contract::backup::ArchiveForm::default(),
             globals: None,
             inventory: None,
             dump_ms: 0,

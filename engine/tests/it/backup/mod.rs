@@ -8,6 +8,7 @@ mod failure;
 mod faults;
 mod hostile;
 mod live;
+mod many_readers;
 mod parts;
 mod prove;
 mod restore;
