@@ -1,5 +1,5 @@
 //! The job that adds to the live database what a backup has and it has not. Nothing that is there is changed or removed: see decision
-//! 0035.
+//! 0037.
 //!
 //! A superuser's console loads as a role of its own, which owns what is made until one transaction hands all of it over; until then
 //! everything can be taken back by what that role owns. Another console loads in one transaction of pg_restore's.
