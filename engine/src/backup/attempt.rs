@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::{
     catalog, contents,
-    dump::{self, Dump},
+    dump::{self, Dump, Reads},
     folder,
     globals::{self, Globals},
     inventory::{self, Inventory},
@@ -149,8 +149,8 @@ impl Attempt<'_> {
             _ => ArchiveForm::Directory,
         };
         let flow = Flow::default();
-        let (locked, when_locked) = watch::channel(false);
-        let mut dumped = locked.subscribe();
+        let (reads, seen) = watch::channel(Reads::Begins);
+        let mut dumped = reads.subscribe();
         let dump = Dump {
             context,
             target: &target,
@@ -168,7 +168,7 @@ impl Attempt<'_> {
                 .any(|table| format!("{}{}", table.schema, table.name).contains('\n')),
         };
         let dumping = Box::pin(async {
-            let dumped = dump.run(archive, &meter, locked).await?;
+            let dumped = dump.run(archive, &meter, reads).await?;
             let counting = if exact {
                 "Counting and hashing rows"
             } else {
@@ -178,7 +178,9 @@ impl Attempt<'_> {
             Ok(dumped)
         });
         let counting = Box::pin(async {
-            let counted = context.unless_cancelled(snapshot.count(when_locked, &flow)).await;
+            let counted = context
+                .unless_cancelled(snapshot.count(seen, parallel > 1, &flow))
+                .await;
             if matches!(counted, Err(Error::Cancelled)) {
                 // pg_dump is asked to stop, and gets the time to; giving up here would kill it.
                 while dumped.changed().await.is_ok() {}

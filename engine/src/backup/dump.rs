@@ -46,6 +46,17 @@ const ANSWER: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(1);
 /// The share of the job's bar that is the dump.
 pub(super) const SHARE: f64 = 0.95;
+/// How far pg_dump is with its snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reads {
+    /// It may not have its locks yet.
+    Begins,
+    /// It holds its locks on all tables.
+    Locked,
+    /// It has read everything. Until then its further connections may still ask for the snapshot.
+    Over,
+}
+
 /// What one dump needs.
 pub(super) struct Dump<'a> {
     pub context: &'a JobContext,
@@ -67,8 +78,8 @@ pub(super) struct Dump<'a> {
 }
 
 impl Dump<'_> {
-    /// Runs pg_dump into `file` and makes the file durable. Says on `locked` when it holds its locks on all
-    /// tables, at the latest when it has ended well.
+    /// Runs pg_dump into `file` and makes the file durable. Says on `reads` when it holds its locks on all
+    /// tables, and when it has ended well.
     ///
     /// The same bytes go through pg_restore on their way, which costs next to no time on a second processor. Together
     /// with the hash of what is read back from the disk, this proves that pg_restore can read what is stored, and the rows
@@ -80,15 +91,15 @@ impl Dump<'_> {
         &self,
         file: std::fs::File,
         meter: &Mutex<Meter>,
-        locked: watch::Sender<bool>,
+        reads: watch::Sender<Reads>,
     ) -> Result<(Written, Rows)> {
         if self.parallel > 1 {
-            return self.run_into_folder(file, meter, locked).await;
+            return self.run_into_folder(file, meter, reads).await;
         }
         let reader = Reader::start(self.programs)?;
         // pg_dump is the one that is asked to stop; pg_restore ends when its pipe does.
         let never = CancellationToken::new();
-        let feed = |pipe| self.dump(file, pipe, meter, locked);
+        let feed = |pipe| self.dump(file, pipe, meter, reads);
         let read = reader.read(ARCHIVE, &never, feed).await?;
         match read.damage? {
             None => Ok((read.value, read.whole.rows)),
@@ -101,7 +112,7 @@ impl Dump<'_> {
         &self,
         file: std::fs::File,
         meter: &Mutex<Meter>,
-        locked: watch::Sender<bool>,
+        reads: watch::Sender<Reads>,
     ) -> Result<(Written, Rows)> {
         let into = contents::unpacked(self.folder, self.context.id.0);
         let mut command = self.command(ArchiveForm::Directory);
@@ -114,7 +125,7 @@ impl Dump<'_> {
         let complaints = Mutex::new(Complaints::of("pg_dump"));
         let stderr = tool.stderr();
         let work = async {
-            let listen = tool::lines(stderr, |line| self.heard(line, meter, &complaints, &locked));
+            let listen = tool::lines(stderr, |line| self.heard(line, meter, &complaints, &reads));
             tokio::select! {
                 listened = listen => listened,
                 stopped = self.look(meter, Some(&into)) => Err(stopped),
@@ -125,7 +136,7 @@ impl Dump<'_> {
         let ((), status) = done?;
         self.ended_well(complaints, status)?;
         lock(meter).finish(Instant::now());
-        locked.send_replace(true);
+        reads.send_replace(Reads::Over);
         // From here on it is this machine that is waited for.
         self.flow.writing.store(true, Ordering::Relaxed);
         let reader = Reader::of(self.programs, ArchiveForm::Directory, Some(&into))?;
@@ -172,7 +183,7 @@ impl Dump<'_> {
         file: std::fs::File,
         pipe: Pipe,
         meter: &Mutex<Meter>,
-        locked: watch::Sender<bool>,
+        reads: watch::Sender<Reads>,
     ) -> Result<Written> {
         let mut command = self.command(ArchiveForm::Custom);
         command.stdout(Stdio::piped());
@@ -184,7 +195,7 @@ impl Dump<'_> {
         let (stdout, stderr) = (tool.stdout(), tool.stderr());
         let work = async {
             let pump = pump(stdout, &mut file, pipe, self.flow);
-            let listen = tool::lines(stderr, |line| self.heard(line, meter, &complaints, &locked));
+            let listen = tool::lines(stderr, |line| self.heard(line, meter, &complaints, &reads));
             let both = async { tokio::try_join!(pump, listen) };
             tokio::select! {
                 both = both => Ok(both?.0),
@@ -199,7 +210,7 @@ impl Dump<'_> {
             .await
             .map_err(|error| self.explained(Error::io("writing the archive")(error)))?;
         lock(meter).finish(Instant::now());
-        locked.send_replace(true);
+        reads.send_replace(Reads::Over);
         Ok(written)
     }
 
@@ -208,7 +219,7 @@ impl Dump<'_> {
         line: &str,
         meter: &Mutex<Meter>,
         complaints: &Mutex<Complaints>,
-        locked: &watch::Sender<bool>,
+        reads: &watch::Sender<Reads>,
     ) {
         self.flow.said.fetch_add(1, Ordering::Relaxed);
         match lock(complaints).line(line) {
@@ -218,10 +229,10 @@ impl Dump<'_> {
         }
         // Tables are locked while they are read from the catalog; functions come next.
         if line == "pg_dump: reading user-defined functions" {
-            locked.send_replace(true);
+            reads.send_replace(Reads::Locked);
         }
         if lock(meter).line(line, Instant::now()) {
-            locked.send_replace(true);
+            reads.send_replace(Reads::Locked);
             self.show(meter, None);
         }
     }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::{
     catalog::{self, TableRow},
     chosen::Chosen,
+    dump::Reads,
     inventory::{self, Content, Inventory, Read},
     pump::Flow,
 };
@@ -112,15 +113,21 @@ impl Snapshot {
         })
     }
 
-    /// Counts the rows of each table, and hashes them when the inventory is wanted, and ends the transaction. Waits until `locked` says
+    /// Counts the rows of each table, and hashes them when the inventory is wanted, and ends the transaction, with `shared` not before pg_dump
+    /// has read everything, because its connections take the snapshot one after the other. Waits until `reads` says
     /// that pg_dump holds its locks: then nothing can be truncated or dropped under the count. A table is `None` when another
     /// session is waiting to change it (asking for its lock would wait for that session, and that session waits for
     /// pg_dump), and when the server has no room for one lock more.
     ///
     /// # Errors
     /// The managed database's.
-    pub(super) async fn count(mut self, mut locked: watch::Receiver<bool>, flow: &Flow) -> Result<Counted> {
-        if locked.wait_for(|&locked| locked).await.is_err() {
+    pub(super) async fn count(
+        mut self,
+        mut reads: watch::Receiver<Reads>,
+        shared: bool,
+        flow: &Flow,
+    ) -> Result<Counted> {
+        if reads.wait_for(|&reads| reads >= Reads::Locked).await.is_err() {
             // pg_dump failed before it had its locks. It says why; whoever waits for both hears that and not this.
             return std::future::pending().await;
         }
@@ -169,6 +176,10 @@ impl Snapshot {
             }
             How::Rows(_) => None,
         };
+        if shared {
+            // One that fails says so itself.
+            reads.wait_for(|&reads| reads == Reads::Over).await.ok();
+        }
         self.connection.execute("commit").await.map_err(failed)?;
         self.connection.close().await.map_err(failed)?;
         Ok(Counted {
