@@ -362,8 +362,8 @@ pub(super) async fn remove(
     Ok(removed)
 }
 
-/// Removes the roles that a restore created, and the one that loads, when it owns nothing any more in the database that the connection
-/// leads to; in words.
+/// Removes the roles that a restore created, and the one that loads with whatever it owns in the database that the connection leads to;
+/// in words.
 ///
 /// # Errors
 /// What the server said.
