@@ -1,5 +1,5 @@
 // The managed database as its application sees it: psql on the private PostgreSQL of the console under test.
-import { expect } from '@playwright/test';
+import { expect, type Page } from '@playwright/test';
 import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -48,6 +48,17 @@ const STORE = 'pgsteward';
 export async function idle(): Promise<void> {
   const active = () => execute(`select count(*) from jobs where state in ('queued', 'running', 'cancelling')`, STORE).trim();
   await expect.poll(active).toBe('0');
+}
+
+/** Does what starts a job on `page`, and waits until the page tells that this job, and no earlier one, has ended well. */
+export async function runs(page: Page, start: () => Promise<void>): Promise<void> {
+  const newest = () => execute('select id from jobs order by created_at desc limit 1', STORE).trim();
+  const before = newest();
+  await start();
+  let id = before;
+  await expect.poll(() => (id = newest())).not.toBe(before);
+  const job = page.getByRole('region', { name: 'Job', exact: true }).filter({ has: page.locator(`a[href="/jobs/${id}"]`) });
+  await expect(job).toContainText('succeeded', { timeout: 120_000 });
 }
 
 /** Ends what an attempt that failed left behind: the transactions of its holders, and the jobs that waited for them. */
