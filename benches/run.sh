@@ -2,6 +2,7 @@
 # Measures the console against its budgets; `make bench` builds the console and its site before it calls this.
 #   make bench                  the whole run, about 47 minutes, written to docs/performance.md
 #   BENCH_ONLY=import make bench    the import of SQLite files alone; the other numbers stay as they are
+#   BENCH_ONLY=restore make bench   restores beside bare pg_restore, alone
 #   BENCH_ONLY=sampler make bench   what it costs to watch databases, alone; about 22 minutes
 #   BENCH_QUICK=1 make bench    a smoke run of two minutes; its numbers mean little and go to target/bench/performance.md
 # The release build is what counts: PROFILE=dev is for working on the bench itself and needs BENCH_QUICK=1.

@@ -7,6 +7,8 @@ use contract::{
     jobs::{JobDetail, JobId, JobState, JobView},
     migration::MigrateSpec,
     optimize::OptimizeSpec,
+    restore::RestoreSpec,
+    swap::DropSpec,
 };
 use serde_json::{Value, json};
 use tokio::time;
@@ -45,8 +47,24 @@ pub async fn verify(visitor: &Visitor, backup: JobId) -> Result<JobId> {
         target: TARGET.into(),
         id: backup.0,
         level: Proof::Equal,
+        on: None,
     };
     visitor.call("verify_backup", &json!({ "spec": spec })).await
+}
+
+/// Restores a backup into a new database.
+pub async fn restore(visitor: &Visitor, spec: &RestoreSpec) -> Result<JobId> {
+    visitor.call("start_restore", &json!({ "spec": spec })).await
+}
+
+/// Drops a database beside the live one.
+pub async fn drop_spare(visitor: &Visitor, database: &str) -> Result<JobId> {
+    let spec = DropSpec {
+        target: TARGET.into(),
+        database: database.into(),
+        confirm: database.into(),
+    };
+    visitor.call("drop_database", &json!({ "spec": spec })).await
 }
 
 /// Creates what is missing, and analyzes.
@@ -101,7 +119,16 @@ pub async fn until(visitor: &Visitor, id: JobId, wanted: impl Fn(&JobView) -> bo
 
 /// Waits for the end, which must be a good one.
 pub async fn succeeded(visitor: &Visitor, id: JobId) -> Result<JobView> {
-    let job = look(visitor, id, WAIT, |_| false).await?;
+    watched(visitor, id, |_| ()).await
+}
+
+/// The same, and shows what is seen on the way.
+pub async fn watched(visitor: &Visitor, id: JobId, mut each: impl FnMut(&JobView)) -> Result<JobView> {
+    let job = look(visitor, id, WAIT, |job| {
+        each(job);
+        false
+    })
+    .await?;
     match job.state {
         JobState::Succeeded => Ok(job),
         state => {
@@ -115,7 +142,7 @@ async fn look(
     visitor: &Visitor,
     id: JobId,
     every: Duration,
-    wanted: impl Fn(&JobView) -> bool,
+    mut wanted: impl FnMut(&JobView) -> bool,
 ) -> Result<JobView> {
     let begun = Instant::now();
     loop {

@@ -60,6 +60,8 @@ enum Part {
     Import,
     /// What it costs to watch databases
     Sampler,
+    /// Restores, and what they add to memory
+    Restore,
 }
 
 #[tokio::main]
@@ -102,14 +104,16 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let work = work_folder()?;
     let setup = Setup::new(&arguments.console, &arguments.site, work.path())?;
     let mut report = Report::new(Machine::look()?, arguments.quick);
+    let plan = Plan::new(arguments.quick);
     if arguments.only.is_none() {
-        let plan = Plan::new(arguments.quick);
         report.add("WebAssembly", measure::wasm::size(&setup.site));
         everyday(&setup, &plan, &mut report).await?;
         report.add("10,000 tables", measure::tables::many(&setup, &plan).await);
     }
+    if matches!(arguments.only, Some(Part::Restore)) {
+        restores(&setup, &plan, &mut report).await?;
+    }
     if matches!(arguments.only, None | Some(Part::Sampler)) {
-        let plan = Plan::new(arguments.quick);
         report.add("sampler", measure::sampler::cost(&setup, &plan).await);
     }
     if matches!(arguments.only, None | Some(Part::Import)) {
@@ -124,6 +128,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let text = match arguments.only {
         Some(Part::Import) => report.document_with("import", &old),
         Some(Part::Sampler) => report.document_with("sampler", &old),
+        Some(Part::Restore) => report.document_with("restore", &old),
         None => report.document(&old),
     };
     fs::write(&path, text).map_err(|error| format!("writing {}: {error}", path.display()))?;
@@ -172,6 +177,9 @@ async fn everyday(setup: &Setup, plan: &Plan, report: &mut Report) -> Result<()>
     note("backups");
     let backups = measure::backup::against_pg_dump(&console, &mut sessions, plan).await;
     report.add("backup", backups.map_err(|why| console.explain(why)));
+    note("restores");
+    let restores = measure::restore::against_pg_restore(&console, &mut sessions, plan).await;
+    report.add("restore", restores.map_err(|why| console.explain(why)));
     note("cancelling backups");
     let cancelled = measure::cancel::backups(&mut sessions, plan).await;
     report.add(
@@ -179,6 +187,19 @@ async fn everyday(setup: &Setup, plan: &Plan, report: &mut Report) -> Result<()>
         cancelled.map_err(|why| console.explain(why)),
     );
     note("stopping");
+    console.stop().await
+}
+
+/// Restores alone, on a console of their own.
+async fn restores(setup: &Setup, plan: &Plan, report: &mut Report) -> Result<()> {
+    let console = Console::start(setup, "console", &[], true).await?;
+    let mut sessions = Sessions::new(&console);
+    console
+        .wait_for_log("the demonstration data is", plan.demo)
+        .await?;
+    report.add_server(&console.embedded().await?).await;
+    let restores = measure::restore::against_pg_restore(&console, &mut sessions, plan).await;
+    report.add("restore", restores.map_err(|why| console.explain(why)));
     console.stop().await
 }
 

@@ -35,6 +35,8 @@ pub struct Plan {
     pub looking: Duration,
     /// Backups and bare dumps, taken in turn.
     pub rounds: usize,
+    /// Bytes of the table that makes a database large.
+    pub bulk: u64,
     /// Jobs of each kind that are cancelled.
     pub cancels: usize,
     /// Sessions of the live streams.
@@ -63,6 +65,7 @@ impl Plan {
             watching: seconds(300),
             looking: seconds(30),
             rounds: 3,
+            bulk: 2_000_000_000,
             cancels: 3,
             sessions: 10,
             streams: 20,
@@ -83,6 +86,7 @@ impl Plan {
             watching: seconds(65),
             looking: seconds(10),
             rounds: 1,
+            bulk: 100_000_000,
             cancels: 1,
             ..whole
         }

@@ -61,6 +61,9 @@ pub struct VerifySpec {
     pub id: Uuid,
     /// How far; all levels before are included.
     pub level: Proof,
+    /// The managed database on whose server it is restored for trial, instead of in a throw-away server beside the console.
+    #[serde(default)]
+    pub on: Option<String>,
 }
 
 /// What a trial restore of a backup found.
@@ -74,7 +77,7 @@ pub struct TrialReport {
     pub duration_ms: i64,
     /// How long the restore took, in milliseconds, when it came to its end.
     pub restored_ms: Option<i64>,
-    /// The version of the throw-away server.
+    /// The version of the server it was restored on.
     pub server: Option<String>,
     /// Why it came to no end, if so. Then nothing is known beyond the bytes.
     pub failure: Option<String>,
@@ -112,6 +115,9 @@ pub struct BackupReport {
     pub trial: Option<TrialReport>,
     /// Why this machine cannot restore it for trial, if so.
     pub no_trial: Option<String>,
+    /// The managed databases on whose servers who asks may have it restored for trial.
+    #[serde(default)]
+    pub places: Vec<String>,
 }
 
 /// How pg_dump wrote an archive.

@@ -45,6 +45,8 @@ pub enum Act<'a> {
         id: Uuid,
         /// How far.
         level: Proof,
+        /// On whose server it is restored for trial, when that is said.
+        on: Option<&'a str>,
     },
     /// Restoring a stored backup.
     Restore(&'a RestoreSpec),
@@ -118,9 +120,15 @@ impl Act<'_> {
             }
             .on(&spec.target),
             Act::BackUp(spec) => back_up(spec),
-            Act::Verify { target, id, level } => Command::new(&["backup", "verify"])
+            Act::Verify {
+                target,
+                id,
+                level,
+                on,
+            } => Command::new(&["backup", "verify"])
                 .name(id)
                 .value("--level", (level != Proof::ReadBack).then(|| level.level()))
+                .value("--on", on)
                 .on(target),
             Act::Restore(spec) => restore(spec),
             Act::Swap {

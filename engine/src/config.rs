@@ -39,6 +39,8 @@ pub struct EngineConfig {
     pub network_timeout: Duration,
     /// Who is told when backups fail.
     pub alarms: AlarmConfig,
+    /// The managed database on whose server a backup is restored for trial when this machine has no server of its version.
+    pub verify_on: Option<String>,
 }
 
 /// Who is told when backups fail. Whoever sets up the console says so, and nobody else: the console sends where this leads.

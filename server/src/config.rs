@@ -35,7 +35,7 @@ pub use value::ConfigError;
 use setting::{
     ADDR, ADMIN_PASSWORD, BACKUP_URL, CONFIG, DATA_DIR, DISK_SIZE, ECHO, IMPORT_DIR, JWT_SECRET, LOG,
     LOG_FORMAT, NETWORK_TIMEOUT, PG_BIN, QUERY_LOGGING, SITE_ROOT, SLOW_QUERY, STORE_URL, TRUSTED_PROXY,
-    UPLOAD_LIMIT,
+    UPLOAD_LIMIT, VERIFY_ON,
 };
 
 /// Connections to the store, for requests, events and the runner of one process.
@@ -85,6 +85,8 @@ pub struct Settings {
     pub network_timeout: Duration,
     /// Who is told when backups fail.
     pub alarms: AlarmConfig,
+    /// The managed database on whose server backups are restored for trial that no server of this machine can take.
+    pub verify_on: Option<String>,
     /// Which log lines are written.
     pub log_filter: Option<String>,
     /// Whether the log is written as JSON.
@@ -147,6 +149,7 @@ impl Settings {
                     .unwrap_or(SILENCE),
             ),
             alarms: alarms(source)?,
+            verify_on: verify_on(source, &targets)?,
             log_filter: source.get(&LOG).map(str::to_owned),
             log_json: source.read(&LOG_FORMAT, log_format)?.unwrap_or(false),
             warnings: source.warnings(),
@@ -190,6 +193,7 @@ impl Settings {
             },
             network_timeout: self.network_timeout,
             alarms: self.alarms.clone(),
+            verify_on: self.verify_on.clone(),
         }
     }
 }
@@ -292,6 +296,16 @@ fn alarms(source: &Source) -> Result<AlarmConfig, ConfigError> {
         }
     };
     Ok(AlarmConfig { mail, webhook })
+}
+
+/// It is one of the managed databases, as far as they are known before the embedded PostgreSQL brings its own.
+fn verify_on(source: &Source, targets: &[TargetConfig]) -> Result<Option<String>, ConfigError> {
+    source.read(&VERIFY_ON, |name| {
+        match targets.is_empty() || targets.iter().any(|target| target.name == name) {
+            true => Ok(name.to_owned()),
+            false => Err(format!("no managed database is called \"{name}\"")),
+        }
+    })
 }
 
 fn webhook_form(text: &str) -> Result<WebhookForm, String> {

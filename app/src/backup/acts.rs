@@ -42,6 +42,7 @@ pub fn Acts(
             target: target.get_untracked(),
             id,
             level: Proof::ReadBack,
+            on: None,
         })
     });
     Effect::new(move || match verify.value().get() {
@@ -82,7 +83,13 @@ pub fn Acts(
         needs_script("Verify");
         let command = Signal::derive(move || {
             let (target, level) = (&target.get(), Proof::ReadBack);
-            Act::Verify { target, id, level }.line()
+            Act::Verify {
+                target,
+                id,
+                level,
+                on: None,
+            }
+            .line()
         });
         view! {
             <button

@@ -69,6 +69,7 @@ fn Report(target: Memo<String>, report: Signal<BackupReport>, work: Work) -> imp
             backup,
             trial,
             no_trial,
+            places,
         } = report.get();
         let at = crate::zone::absolute(backup.taken_at);
         let title = match &backup.uploaded {
@@ -83,7 +84,7 @@ fn Report(target: Memo<String>, report: Signal<BackupReport>, work: Work) -> imp
                     <h2>{title}</h2>
                     <ProofBadge proof=backup.proof damaged=backup.damage.is_some() foreign=backup.foreign.is_some() uploaded=backup.uploaded.is_some() />
                     <span class="sp"></span>
-                    {may.then(|| view! { <VerifyButtons target backup=backup.clone() no_trial=no_trial.clone() work /> })}
+                    {may.then(|| view! { <VerifyButtons target backup=backup.clone() no_trial=no_trial.clone() places work /> })}
                 </div>
                 <div class="cb">
                     "Proven "
@@ -136,6 +137,7 @@ fn VerifyButtons(
     target: Memo<String>,
     backup: BackupView,
     no_trial: Option<String>,
+    places: Vec<String>,
     work: Work,
 ) -> impl IntoView {
     let toasts = use_toasts();
@@ -145,12 +147,12 @@ fn VerifyButtons(
         (false, false) => Proof::Restored,
         (false, true) => Proof::Equal,
     };
-    let verify = Action::new(move |level: &Proof| {
-        let level = *level;
+    let verify = Action::new(move |(level, on): &(Proof, Option<String>)| {
         verify_backup(VerifySpec {
             target: target.get_untracked(),
             id,
-            level,
+            level: *level,
+            on: on.clone(),
         })
     });
     Effect::new(move || match verify.value().get() {
@@ -161,13 +163,45 @@ fn VerifyButtons(
     needs_script("Verify");
     let command = Signal::derive(move || {
         let (target, level) = (&target.get(), furthest);
-        Act::Verify { target, id, level }.line()
+        Act::Verify {
+            target,
+            id,
+            level,
+            on: None,
+        }
+        .line()
     });
     let text = match furthest {
         Proof::Equal => "Restore and compare",
         Proof::Restored => "Restore for trial",
         Proof::Hash | Proof::ReadBack => "Read back",
     };
+    let far = match backup.exact {
+        true => Proof::Equal,
+        false => Proof::Restored,
+    };
+    let elsewhere = places
+        .into_iter()
+        .map(|on| {
+            let words = format!("Restore for trial on the server of {on}");
+            view! {
+                <button
+                    class="menu-item"
+                    type="button"
+                    title="into a scratch database, which is removed"
+                    aria-disabled=move || (work.is_busy() || verify.pending().get()).then_some("true")
+                    on:click=move |_| {
+                        if !work.is_busy() {
+                            verify.dispatch((far, Some(on.clone())));
+                        }
+                    }
+                >
+                    <Icon icon=icons::Again />
+                    {words}
+                </button>
+            }
+        })
+        .collect_view();
     view! {
         <button
             class="btn pri"
@@ -175,13 +209,14 @@ fn VerifyButtons(
             aria-disabled=move || (work.is_busy() || verify.pending().get()).then_some("true")
             on:click=move |_| {
                 if !work.is_busy() {
-                    verify.dispatch(furthest);
+                    verify.dispatch((furthest, None));
                 }
             }
         >
             {text}
         </button>
         <Menu id="acts" label="More" class="btn icon" button=|| view! { <Icon icon=icons::More /> }>
+            {elsewhere}
             <CopyCommand command />
         </Menu>
     }
@@ -231,7 +266,7 @@ fn Trial(trial: TrialReport) -> impl IntoView {
                         <Duration ms=duration_ms />
                         {restored_ms.map(|ms| view! { ", of it the restore " <Duration ms /> })}
                     </dd>
-                    {server.map(|version| view! { <dt>"Server"</dt><dd>{format!("PostgreSQL {version}, thrown away since")}</dd> })}
+                    {server.map(|version| view! { <dt>"Server"</dt><dd>{format!("PostgreSQL {version}")}</dd> })}
                     {failure.map(|words| view! { <dt>"Failed"</dt><dd class="bad-text">{words}</dd> })}
                 </dl>
                 {notes.into_iter().map(|note| view! { <p class="muted small">{note}</p> }).collect_view()}

@@ -1,15 +1,8 @@
 //! Backups against bare pg_dump, in turn, to the same disk.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::{Duration, Instant},
-};
-
 use contract::jobs::{JobId, JobView, StepState};
-use tokio::process::Command;
 
-use super::megabytes;
+use super::{bare::Bare, megabytes};
 use crate::{
     Result,
     console::Console,
@@ -124,7 +117,8 @@ pub async fn against_pg_dump(console: &Console, sessions: &mut Sessions, plan: &
     })
 }
 
-fn listed(values: impl Iterator<Item = f64>) -> String {
+/// Single values, in words.
+pub(super) fn listed(values: impl Iterator<Item = f64>) -> String {
     let texts: Vec<String> = values.map(|value| format!("{value:.2} s")).collect();
     texts.join(", ")
 }
@@ -164,7 +158,7 @@ async fn back_up(visitor: &Visitor) -> Result<Ours> {
 }
 
 /// Seconds that a named part of the job took.
-fn step(job: &JobView, name: &str) -> Result<f64> {
+pub(super) fn step(job: &JobView, name: &str) -> Result<f64> {
     let step = job
         .progress
         .steps
@@ -173,72 +167,4 @@ fn step(job: &JobView, name: &str) -> Result<f64> {
     let took = step.and_then(|step| step.duration_ms);
     took.map(|ms| ms as f64 / 1000.0)
         .ok_or_else(|| format!("{} does not say how long its part {name:?} took", job.title))
-}
-
-/// pg_dump as a person runs it.
-struct Bare {
-    program: PathBuf,
-    port: String,
-    password: String,
-    file: PathBuf,
-}
-
-impl Bare {
-    fn new(console: &Console) -> Result<Self> {
-        let bin = testkit::programs::bin_dir().map_err(|failure| failure.to_string())?;
-        let read = |name: &str| {
-            let path = console.data.join(name);
-            std::fs::read_to_string(&path)
-                .map(|text| text.trim().to_owned())
-                .map_err(|error| format!("{}: {error}", path.display()))
-        };
-        // Beside the console's own backups, so on the same disk.
-        let folder = console.data.parent().unwrap_or(Path::new("/tmp"));
-        Ok(Self {
-            program: bin.join("pg_dump"),
-            port: read("postgres.port")?,
-            password: read("postgres.password")?,
-            file: folder.join("bare.dump"),
-        })
-    }
-
-    /// Seconds that it took.
-    async fn dump(&self) -> Result<f64> {
-        match std::fs::remove_file(&self.file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(format!("removing the bare dump: {error}"));
-            }
-            _ => {}
-        }
-        let begun = Instant::now();
-        let running = Command::new(&self.program)
-            .args([
-                "--format=custom",
-                "--no-password",
-                "--host=127.0.0.1",
-                "--username=postgres",
-                "--dbname",
-                jobs::TARGET,
-            ])
-            .args(["--port", &self.port])
-            .arg("--file")
-            .arg(&self.file)
-            .env_clear()
-            .env("LC_ALL", "C")
-            .env("PGPASSWORD", &self.password)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(Duration::from_secs(600), running).await;
-        let output = output.map_err(|_| "pg_dump did not end within 10 minutes".to_owned())?;
-        let output = output.map_err(|error| format!("starting {}: {error}", self.program.display()))?;
-        let took = begun.elapsed().as_secs_f64();
-        if output.status.success() {
-            return Ok(took);
-        }
-        Err(format!(
-            "pg_dump failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ))
-    }
 }

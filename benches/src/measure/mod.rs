@@ -1,10 +1,12 @@
 //! The measurements, one a file.
 
 pub mod backup;
+mod bare;
 pub mod cancel;
 pub mod import;
 pub mod memory;
 pub mod pages;
+pub mod restore;
 pub mod sampler;
 pub mod tables;
 pub mod wasm;

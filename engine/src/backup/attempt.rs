@@ -132,7 +132,7 @@ impl Attempt<'_> {
         let _held = archive.try_clone().map_err(Error::io("holding the archive"))?;
         let partial = folder.partial(id);
 
-        let started = self.begin(DUMP, Phase::Dumping);
+        let started = self.context.begin(DUMP, Phase::Dumping);
         let meter = Mutex::new(Meter::new(&snapshot.tables, last.as_ref()));
         let (taken_at, snapshot_id) = (snapshot.taken_at, snapshot.id.clone());
         let parts = snapshot.arguments.clone();
@@ -193,7 +193,7 @@ impl Attempt<'_> {
             // Dropping the work ends the tools.
             silent = self.silent(&target, &application, &flow) => return Err(silent),
         };
-        let dump_ms = self.end(DUMP, started, format::bytes(to_i64(written.bytes)));
+        let dump_ms = self.context.end(DUMP, started, format::bytes(to_i64(written.bytes)));
         let meter = meter.into_inner().unwrap_or_else(PoisonError::into_inner);
         let Counted {
             rows: counted,
@@ -267,11 +267,11 @@ impl Attempt<'_> {
             }
         };
 
-        let started = self.begin(ROLES, Phase::Dumping);
+        let started = self.context.begin(ROLES, Phase::Dumping);
         target.close_idle().await;
         let roles = match self.roles(&programs, &reach, &partial, &target).await? {
             Globals::Stored(file) => {
-                self.end(ROLES, started, format::bytes(file.bytes));
+                self.context.end(ROLES, started, format::bytes(file.bytes));
                 Some(file)
             }
             Globals::Refused(why) => {
@@ -285,14 +285,14 @@ impl Attempt<'_> {
             }
         };
 
-        let started = self.begin(PROVE, Phase::ReadingBack);
+        let started = self.context.begin(PROVE, Phase::ReadingBack);
         let archive = StoredFile {
             name: ARCHIVE.to_owned(),
             bytes: to_i64(written.bytes),
             sha256: written.sha256.clone(),
         };
         self.read_back(&partial, &archive, roles.as_ref()).await?;
-        let read_back_ms = self.end(PROVE, started, Proof::ReadBack.label().to_owned());
+        let read_back_ms = self.context.end(PROVE, started, Proof::ReadBack.label().to_owned());
 
         if uncounted > 0 {
             let note = format!(
@@ -302,7 +302,7 @@ impl Attempt<'_> {
             context.log(LogLevel::Warn, note.clone());
             notes.push(note);
         }
-        let started = self.begin(STORE, Phase::Storing);
+        let started = self.context.begin(STORE, Phase::Storing);
         let mut manifest = Manifest {
             kind: ManifestKind::Backup,
             format: match form {
@@ -357,7 +357,7 @@ impl Attempt<'_> {
         if let Err(error) = noted.await {
             tracing::warn!(backup.id = %id, error = error.chain(), "a stored backup has no row yet");
         }
-        self.end(STORE, started, folder.stored(&place, id).display().to_string());
+        self.context.end(STORE, started, folder.stored(&place, id).display().to_string());
         Ok(manifest)
     }
 
@@ -519,25 +519,6 @@ impl Attempt<'_> {
             None => Ok(()),
             Some(Damage(words)) => Err(words::unreadable(&words)),
         }
-    }
-
-    /// Enters a part of the job.
-    fn begin(&self, step: usize, phase: Phase) -> Instant {
-        self.context.phase(phase, None);
-        self.context.step(step, |step| step.state = StepState::Running);
-        Instant::now()
-    }
-
-    /// Leaves a part of the job; gives how long it took, in milliseconds.
-    fn end(&self, step: usize, started: Instant, detail: String) -> i64 {
-        let took = millis(started.elapsed());
-        self.context.step(step, |step| {
-            step.state = StepState::Done;
-            step.fraction = Some(1.0);
-            step.detail = Some(detail);
-            step.duration_ms = Some(took);
-        });
-        took
     }
 }
 

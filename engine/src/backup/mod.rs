@@ -95,8 +95,10 @@ pub(crate) async fn no_trial(engine: &Engine, target: &str, level: Proof) -> Res
     let major = u32::try_from(server.version_num / 10_000).unwrap_or_default();
     match trial::server(engine.config().pg_bin.as_deref(), major).await {
         Ok(_) => Ok(None),
+        Err(_) if engine.config().verify_on.is_some() => Ok(None),
         Err(error) if error.fault().code == Code::Conflict => Ok(Some(error.fault().hint(format!(
-            "Install them (apt-get install postgresql-{major}), or choose level 1."
+            "Install them (apt-get install postgresql-{major}), name a managed database on whose server backups are restored for trial \
+             (PGSTEWARD_VERIFY_ON), or choose level 1."
         )))),
         Err(error) => Err(error),
     }
@@ -238,15 +240,21 @@ impl Backups<'_> {
         if store::verifying(self.0.store(), view.id).await?.is_some() {
             return Ok(None);
         }
+        let level = match view.exact {
+            true => level,
+            false => level.min(Proof::Restored),
+        };
+        let on = match level >= Proof::Restored {
+            // What keeps it from being tried is found by the job, which tells it.
+            true => self.place_of_trial(target, view.id, None).await.unwrap_or(None),
+            false => None,
+        };
         let job = verify::VerifyBackup {
             target: view.target,
             backup: view.id,
             taken_at: view.taken_at,
-            level: if view.exact {
-                level
-            } else {
-                level.min(Proof::Restored)
-            },
+            level,
+            on,
         };
         Ok(Some((job, view.file)))
     }
@@ -261,18 +269,52 @@ impl Backups<'_> {
             target: target.to_owned(),
             id,
             level: Proof::ReadBack,
+            on: None,
         };
         self.verify_to(caller, spec).await
+    }
+
+    /// Where a backup is restored for trial: `None` in a throw-away server on this machine, else in a scratch database on the server of a
+    /// managed one, which was named or is there for machines without server programs.
+    async fn place_of_trial(&self, target: &str, id: Uuid, named: Option<String>) -> Result<Option<String>> {
+        if let Some(name) = named {
+            return Ok(Some(self.0.target(&name)?.name().to_owned()));
+        }
+        let config = self.0.config();
+        match trial::programs(config.pg_bin.as_deref(), &self.manifest(target, id).await?.0).await {
+            Ok(_) => Ok(None),
+            Err(error) => match &config.verify_on {
+                Some(name) => Ok(Some(self.0.target(name)?.name().to_owned())),
+                None => Err(error),
+            },
+        }
     }
 
     /// Queues a verification up to a level: the bytes alone, the read-back, a trial restore into a throw-away server of the same
     /// version, and its comparison with the snapshot, row for row. What it finds is kept with the backup.
     ///
     /// # Errors
-    /// As [`Self::verify`]; `Conflict` when this backup cannot be proven as far, or not on this machine, with the reason.
+    /// As [`Self::verify`]; `Forbidden` for a caller who names another server and may not restore; `Invalid` when one is named and
+    /// nothing is restored; `Conflict` when this backup cannot be proven as far, or not on this machine, with the reason.
     pub async fn verify_to(&self, caller: &Caller, spec: VerifySpec) -> Result<JobId> {
         caller.permit(Permission::BackUp)?;
-        let VerifySpec { target, id, level } = spec;
+        let VerifySpec {
+            target,
+            id,
+            level,
+            on,
+        } = spec;
+        if on.is_some() {
+            caller.permit(Permission::Restore)?;
+            if level < Proof::Restored {
+                return Err(Error::invalid(
+                    "on",
+                    "Up to this level nothing is restored, so there is nothing to do on another server.",
+                    "Choose level 2 or 3, or name no server.",
+                ));
+            }
+        }
+        let mut place = None;
         let target = target.as_str();
         let view = self.find(target, id).await?;
         if level == Proof::Equal && !view.exact && view.uploaded.is_none() {
@@ -293,11 +335,7 @@ impl Backups<'_> {
                     "Read it back first: pgsteward backup verify --level 1; then take it over: pgsteward backup adopt.",
                 ));
             }
-            trial::programs(
-                self.0.config().pg_bin.as_deref(),
-                &self.manifest(target, id).await?.0,
-            )
-            .await?;
+            place = self.place_of_trial(target, id, on).await?;
         }
         if let Some(job) = store::verifying(self.0.store(), id).await? {
             return Err(Error::conflict(
@@ -316,6 +354,7 @@ impl Backups<'_> {
             backup: id,
             taken_at: view.taken_at,
             level,
+            on: place,
         };
         jobs::start(self.0, caller, &job, act).await
     }
@@ -335,12 +374,14 @@ impl Backups<'_> {
                     backup,
                     trial: None,
                     no_trial: None,
+                    places: Vec::new(),
                 });
             }
             Err(error) => return Err(error),
         };
         let no_trial = match backup.uploaded {
             Some(_) => Some(words::no_trial_of_a_stranger()),
+            None if self.0.config().verify_on.is_some() => None,
             None => trial::programs(self.0.config().pg_bin.as_deref(), &manifest)
                 .await
                 .err(),
@@ -348,7 +389,11 @@ impl Backups<'_> {
         let no_trial = no_trial.map(|error| error.fault().message);
         let seals = seal::Seals::load(self.0).await?;
         let trial = looking(move || stored::trial(&path, &seals, &manifest)).await?;
+        let may = caller.permit(Permission::BackUp).and_then(|()| caller.permit(Permission::Restore));
+        let tried = may.is_ok() && backup.uploaded.is_none() && backup.foreign.is_none();
+        let places = self.0.all_targets().iter().filter(|_| tried);
         Ok(BackupReport {
+            places: places.map(|target| target.name().to_owned()).collect(),
             backup,
             trial,
             no_trial,

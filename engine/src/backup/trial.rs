@@ -88,8 +88,10 @@ const UNKNOWN_SETTING: &str = "unrecognized configuration parameter \"transactio
 pub(super) struct Tried {
     /// Of the restored database; only when it was asked for.
     pub inventory: Option<Inventory>,
+    /// What is not as in the backup, in words, as far as it was found without the inventory.
+    pub differences: Vec<String>,
     pub restored_ms: i64,
-    /// The throw-away server's version.
+    /// The version of the server it was restored on.
     pub server: String,
     /// What a reader must know, in words.
     pub notes: Vec<String>,
@@ -126,7 +128,9 @@ pub(super) async fn server(given: Option<&Path>, major: u32) -> Result<Programs>
                 ),
             )
             .hint(format!(
-                "Install them (apt-get install postgresql-{major}), or read the backup back alone: pgsteward backup verify --level 1."
+                "Install them (apt-get install postgresql-{major}), restore it for trial on the server of a managed database (pgsteward \
+                 backup verify --on NAME, or PGSTEWARD_VERIFY_ON for all), or read the backup back alone: pgsteward backup verify \
+                 --level 1."
             )),
         )
     })
@@ -192,6 +196,7 @@ impl Trial<'_> {
         };
         Ok(Tried {
             inventory,
+            differences: Vec::new(),
             restored_ms,
             server: server.version().to_string(),
             notes,

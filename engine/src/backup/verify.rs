@@ -22,6 +22,10 @@ use super::{
     pump::forget_pages,
     read_back::{self, Damage},
     reconcile::{self, blocking},
+    restore::{
+        self,
+        scratch::{self, Scratch},
+    },
     rows,
     seal::Seals,
     shelf::Shelf,
@@ -41,7 +45,8 @@ const MANIFEST_STEP: usize = 0;
 const ARCHIVE_STEP: usize = 1;
 const ROLES_STEP: usize = 2;
 const RESTORE_STEP: usize = 3;
-const COMPARE_STEP: usize = 4;
+/// The part that compares rows.
+const COMPARE: &str = "Compare with the snapshot";
 /// Differences that are kept one by one.
 const LISTED: usize = 1000;
 
@@ -57,6 +62,9 @@ pub(crate) struct VerifyBackup {
     /// How far.
     #[serde(default = "read_back")]
     pub level: Proof,
+    /// The managed database on whose server it is restored for trial; none for a throw-away server on this machine.
+    #[serde(default)]
+    pub on: Option<String>,
 }
 
 /// What jobs of older versions do.
@@ -87,11 +95,13 @@ impl Job for VerifyBackup {
     async fn run(self, context: JobContext) -> Result<String> {
         let begun = Clock::now();
         let mut steps = vec!["Manifest", "Archive", "Roles and tablespaces"];
-        if self.level >= Proof::Restored {
-            steps.push("Restore into a throw-away server");
+        match (&self.on, self.level >= Proof::Restored) {
+            (_, false) => {}
+            (None, true) => steps.push("Restore into a throw-away server"),
+            (Some(_), true) => steps.extend(scratch::STEPS),
         }
         if self.level == Proof::Equal {
-            steps.push("Compare with the snapshot");
+            steps.push(COMPARE);
         }
         context.steps(steps.into_iter().map(str::to_owned));
         context.phase(Phase::Preparing, None);
@@ -196,6 +206,9 @@ impl Job for VerifyBackup {
     }
 
     async fn clean_up(self, context: JobContext) -> Result<()> {
+        if let Some(on) = &self.on {
+            restore::run::clear(&context, on).await?;
+        }
         // pg_restore reads what this process gives it, or what the throw-away server takes, and ends when that ends.
         let config = context.engine.config();
         contents::put_away(&Folder::new(&config.backup_dir), context.id.0).await?;
@@ -377,27 +390,48 @@ impl VerifyBackup {
             let path = path.join(ARCHIVE);
             blocking(move || folder::open_shared(&path).map_err(Error::io("opening the archive"))).await?
         };
-        context.step(RESTORE_STEP, |step| step.state = StepState::Running);
-        let trial = Trial {
-            context,
-            steps: (RESTORE_STEP, COMPARE_STEP),
-            backup: path,
-            manifest,
-            roles: expected.as_ref().map(|inventory| inventory.roles.as_slice()),
-            compare: self.level == Proof::Equal,
+        let compare = self.level == Proof::Equal;
+        let tried = match &self.on {
+            None => {
+                context.step(RESTORE_STEP, |step| step.state = StepState::Running);
+                let trial = Trial {
+                    context,
+                    steps: (RESTORE_STEP, RESTORE_STEP + 1),
+                    backup: path,
+                    manifest,
+                    roles: expected.as_ref().map(|inventory| inventory.roles.as_slice()),
+                    compare,
+                };
+                Box::pin(trial.run()).await
+            }
+            Some(on) => {
+                let scratch = Scratch {
+                    context,
+                    target: &self.target,
+                    on,
+                    manifest,
+                    backup: path,
+                    first: RESTORE_STEP,
+                    compare,
+                };
+                Box::pin(scratch.run()).await
+            }
         };
-        match Box::pin(trial.run()).await {
+        match tried {
             Ok(tried) => {
                 let at = Utc::now();
                 let report = self.report(&tried, expected.as_ref(), millis(begun), at);
-                context.step(RESTORE_STEP, |step| step.state = StepState::Done);
-                if self.level == Proof::Equal {
-                    let equal = report.differences.is_empty();
-                    context.step(COMPARE_STEP, |step| {
-                        step.state = if equal { StepState::Done } else { StepState::Failed };
-                        step.detail = (!equal).then(|| report.differences[0].clone());
-                    });
-                }
+                let first = report.differences.first().cloned();
+                context.progress(|progress| {
+                    let last = progress.steps.len().saturating_sub(1);
+                    for (place, step) in progress.steps.iter_mut().enumerate().skip(RESTORE_STEP) {
+                        let failed = place == last && first.is_some();
+                        step.state = if failed { StepState::Failed } else { StepState::Done };
+                        if failed || step.name == COMPARE {
+                            step.detail.clone_from(&first);
+                        }
+                    }
+                });
                 let proof = match report.differences.is_empty() {
                     true => self.level,
                     false => Proof::Restored,
@@ -415,9 +449,12 @@ impl VerifyBackup {
             Err(Error::Cancelled) => Err(Error::Cancelled),
             Err(error) => {
                 let fault = error.fault();
-                context.step(RESTORE_STEP, |step| {
-                    step.state = StepState::Failed;
-                    step.detail = Some(fault.message.clone());
+                context.progress(|progress| {
+                    let mut open = progress.steps.iter_mut();
+                    if let Some(step) = open.find(|step| step.state == StepState::Running) {
+                        step.state = StepState::Failed;
+                        step.detail = Some(fault.message.clone());
+                    }
                 });
                 let fresh = TrialReport {
                     level: self.level,
@@ -463,6 +500,7 @@ impl VerifyBackup {
             more: 0,
             notes: tried.notes.clone(),
         };
+        report.differences.clone_from(&tried.differences);
         let (Some(expected), Some(restored)) = (expected, &tried.inventory) else {
             return report;
         };
@@ -481,8 +519,9 @@ impl VerifyBackup {
                 .iter()
                 .map(|difference| format!("On this machine the {difference}.")),
         );
-        report.more = differences.len().saturating_sub(LISTED) as i64;
-        report.differences = differences.iter().take(LISTED).map(ToString::to_string).collect();
+        report.differences.extend(differences.iter().map(ToString::to_string));
+        report.more = report.differences.len().saturating_sub(LISTED) as i64;
+        report.differences.truncate(LISTED);
         report.tables = expected
             .compared_tables(restored)
             .map(|(name, rows, restored, equal)| TableProof {

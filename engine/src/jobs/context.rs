@@ -1,6 +1,9 @@
 //! What a running job holds: its engine, its progress, its log, and the wish that it stop.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use contract::jobs::{JobId, LogLevel, Phase, Progress, Step, StepState};
 use tokio::sync::Notify;
@@ -186,6 +189,25 @@ impl JobContext {
                 change(step);
             }
         });
+    }
+
+    /// Enters a part of the job.
+    pub fn begin(&self, index: usize, phase: Phase) -> Instant {
+        self.phase(phase, None);
+        self.step(index, |step| step.state = StepState::Running);
+        Instant::now()
+    }
+
+    /// Leaves a part of the job; gives how long it took, in milliseconds.
+    pub fn end(&self, index: usize, started: Instant, detail: impl Into<String>) -> i64 {
+        let took = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.step(index, |step| {
+            step.state = StepState::Done;
+            step.fraction = Some(1.0);
+            step.detail = Some(detail.into());
+            step.duration_ms = Some(took);
+        });
+        took
     }
 
     /// Adds a line to the job's log. Of very many the first are kept, and the number of the rest.

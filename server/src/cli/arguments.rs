@@ -311,6 +311,9 @@ pub(super) enum Backup {
         /// How far: 0 the bytes' hash, 1 read back whole, 2 restored into a throw-away server, 3 equal to the snapshot
         #[arg(long, value_name = "0..3", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=3))]
         level: u8,
+        /// Restore it on the server of this managed database, as a scratch database that is removed, and not on this machine
+        #[arg(long, value_name = "NAME")]
+        on: Option<String>,
     },
     /// Show a stored backup with what its last trial restore found
     Report(Which),

@@ -81,12 +81,16 @@ pub(super) async fn run(
             let list = backups.list(&caller, &target).await?;
             session.out.show(&list, || words(&list));
         }
-        Backup::Verify { which, level } => {
+        Backup::Verify { which, level, on } => {
             let id = chosen(&which, &backups.list(&caller, &target).await?)?;
             let level = Proof::of_level(level).unwrap_or(Proof::ReadBack);
-            let job = backups
-                .verify_to(&caller, VerifySpec { target, id, level })
-                .await?;
+            let spec = VerifySpec {
+                target,
+                id,
+                level,
+                on,
+            };
+            let job = backups.verify_to(&caller, spec).await?;
             job::wait(session, console, job).await?;
         }
         Backup::Restore(restore) => {

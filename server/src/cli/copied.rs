@@ -128,12 +128,23 @@ fn copied_acts_on_stored_backups_are_those_of_the_page() {
     let id = Uuid::from_u128(7);
     for level in [Proof::Hash, Proof::ReadBack, Proof::Restored, Proof::Equal] {
         let target = "shop";
-        let Command::Backup(Backup::Verify { which, level: read }) =
-            read(Act::Verify { target, id, level }).command
-        else {
-            panic!("another command")
-        };
-        assert_eq!((which.id, read), (Some(id), level.level()));
+        for on in [None, Some("the staging")] {
+            let act = Act::Verify {
+                target,
+                id,
+                level,
+                on,
+            };
+            let Command::Backup(Backup::Verify {
+                which,
+                level: far,
+                on: there,
+            }) = read(act).command
+            else {
+                panic!("another command")
+            };
+            assert_eq!((which.id, far, there.as_deref()), (Some(id), level.level(), on));
+        }
     }
     let spec = RestoreSpec {
         target: "shop".to_owned(),

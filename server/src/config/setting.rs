@@ -229,6 +229,13 @@ pub const NETWORK_TIMEOUT: Setting = plain(
     "120",
     "Seconds without anything from a managed database after which a job that waits for it ends.",
 );
+/// Where backups are restored for trial that no server of this machine can take.
+pub const VERIFY_ON: Setting = plain(
+    "PGSTEWARD_VERIFY_ON",
+    "none: such backups are read back, and not restored for trial",
+    "staging",
+    "The managed database on whose server a backup is restored for trial, as a scratch database that is removed, when this machine has no server programs of its version.",
+);
 /// Where alarms are sent by e-mail.
 pub const SMTP_URL: Setting = secret(
     "PGSTEWARD_SMTP_URL",
@@ -266,7 +273,7 @@ pub const WEBHOOK_FORM: Setting = plain(
 );
 
 /// Every setting, in the order of the documentation.
-pub const SETTINGS: [Setting; 32] = [
+pub const SETTINGS: [Setting; 33] = [
     DATABASE_URL,
     DIRECT_URL,
     REPLICA_URLS,
@@ -290,6 +297,7 @@ pub const SETTINGS: [Setting; 32] = [
     QUERY_LOGGING,
     SLOW_QUERY,
     NETWORK_TIMEOUT,
+    VERIFY_ON,
     SMTP_URL,
     MAIL_FROM,
     MAIL_TO,

@@ -46,6 +46,7 @@ pub async fn engine(home: &Home, store: &Database, target: &Database) -> Engine 
         about: Default::default(),
         network_timeout: Duration::from_secs(120),
         alarms: Default::default(),
+        verify_on: None,
     };
     Engine::open(config).await.unwrap()
 }

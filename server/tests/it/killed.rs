@@ -11,7 +11,7 @@ use std::{
 };
 
 use contract::{
-    backup::{BackupSpec, Proof},
+    backup::{BackupSpec, Proof, VerifySpec},
     jobs::{JobId, JobState, JobView},
     restore::{RestoreSpec, RestoredState},
     schedule::{ScheduleSpec, VerifyWhen},
@@ -127,6 +127,17 @@ impl World {
             ..RestoreSpec::default()
         };
         self.engine.backup().restore(&self.caller, spec).await.unwrap()
+    }
+
+    /// Has a backup proven in a scratch database on its own server.
+    async fn try_out(&self, backup: Uuid) -> JobId {
+        let spec = VerifySpec {
+            target: self.target.name().to_owned(),
+            id: backup,
+            level: Proof::Equal,
+            on: Some(self.target.name().to_owned()),
+        };
+        self.engine.backup().verify_to(&self.caller, spec).await.unwrap()
     }
 
     async fn ended(&self, id: JobId) -> JobView {
@@ -248,29 +259,34 @@ async fn one(seed: u64, kills: usize) -> Duration {
     let mut console = world.home.serve();
     // Calm ones tell how long each takes.
     let first = world.backup().await;
-    let mut takes = [world.done(first).await, Duration::ZERO];
+    let mut takes = [world.done(first).await, Duration::ZERO, Duration::ZERO];
     let mut newest = first.0;
     let restored = world.restore(newest).await;
     takes[1] = world.done(restored).await;
     assert!(world.whole_or_none(restored, "calm").await);
+    let tried = world.try_out(newest).await;
+    takes[2] = world.done(tried).await;
+    assert_eq!(world.left(tried).await, [] as [&str; 0]);
     let (mut killed, mut tries, mut slowest, mut known) = (0, 0, Duration::ZERO, HashSet::new());
     while killed < kills {
-        let restores = tries % 2 == 0;
+        let (kind, name) = [(0, "back up"), (1, "restore"), (2, "try out")][tries % 3];
+        let restores = kind == 1;
         tries += 1;
         assert!(
             tries < 20 + 4 * kills,
             "seed {seed}: the kills always come too late"
         );
-        let id = match restores {
-            true => world.restore(newest).await,
-            false => world.backup().await,
+        let id = match kind {
+            0 => world.backup().await,
+            1 => world.restore(newest).await,
+            _ => world.try_out(newest).await,
         };
         until(&world.engine, id, "it begins", |job| {
             job.state != JobState::Queued
         })
         .await;
-        let moment = dice.part(takes[usize::from(restores)]);
-        let what = format!("seed {seed}, try {tries} (restores: {restores}), after {moment:?}");
+        let moment = dice.part(takes[kind]);
+        let what = format!("seed {seed}, try {tries} ({name}), after {moment:?}");
         tokio::time::sleep(moment).await;
         console.stop(Signal::SIGKILL);
         console = world.home.serve();

@@ -106,6 +106,7 @@ impl Console {
             about: Default::default(),
             network_timeout: Duration::from_secs(120),
             alarms: Default::default(),
+            verify_on: None,
         };
         let engine = Engine::open(config).await.unwrap();
         let mut web = Web::new(engine.clone(), Site::read(&site).unwrap(), Vec::new());

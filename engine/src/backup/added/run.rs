@@ -7,7 +7,7 @@ use chrono::Utc;
 use contract::{
     backup::{Proof, Uploaded},
     format,
-    jobs::{JobKind, LogLevel, Phase, StepState},
+    jobs::{JobKind, LogLevel, Phase},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -156,7 +156,7 @@ impl Adding<'_> {
             return Err(contents::too_little_room(folder, bytes, free));
         }
 
-        let started = self.begin(COPY, Phase::Storing);
+        let started = self.context.begin(COPY, Phase::Storing);
         let made = {
             let folder = folder.clone();
             blocking(move || folder.begin(id)).await?
@@ -165,9 +165,9 @@ impl Adding<'_> {
         let _held = made.try_clone().map_err(Error::io("holding the archive"))?;
         let sha256 = context.unless_cancelled(self.copy(source, made, bytes)).await?;
         let archive = folder.partial(id).join(ARCHIVE);
-        self.end(COPY, started, format::bytes(bytes));
+        self.context.end(COPY, started, format::bytes(bytes));
 
-        let started = self.begin(LOOK, Phase::Preparing);
+        let started = self.context.begin(LOOK, Phase::Preparing);
         let looked = {
             let archive = archive.clone();
             blocking(move || {
@@ -183,13 +183,13 @@ impl Adding<'_> {
         };
         let programs = self.programs(&describe::tool(&toc.head)).await?;
         let form = toc.head.form;
-        self.end(
+        self.context.end(
             LOOK,
             started,
             format!("{} entries", format::exact(toc.entries.len() as i64)),
         );
 
-        let started = self.begin(READ, Phase::ReadingBack);
+        let started = self.context.begin(READ, Phase::ReadingBack);
         let stored = StoredFile {
             name: ARCHIVE.to_owned(),
             bytes,
@@ -212,9 +212,9 @@ impl Adding<'_> {
             )));
         }
         contents::put_away(folder, id).await?;
-        let read_back_ms = self.end(READ, started, Proof::ReadBack.label().to_owned());
+        let read_back_ms = self.context.end(READ, started, Proof::ReadBack.label().to_owned());
 
-        let started = self.begin(STORE, Phase::Storing);
+        let started = self.context.begin(STORE, Phase::Storing);
         let seals = Seals::load(&context.engine).await?;
         let notes = describe::notes(&toc, &tables);
         let manifest = Manifest {
@@ -271,7 +271,7 @@ impl Adding<'_> {
         if let Err(error) = noted.await {
             tracing::warn!(backup.id = %id, error = error.chain(), "a stored archive has no row yet");
         }
-        self.end(STORE, started, folder.stored(&place, id).display().to_string());
+        self.context.end(STORE, started, folder.stored(&place, id).display().to_string());
         Ok(Ok(manifest))
     }
 
@@ -335,25 +335,6 @@ impl Adding<'_> {
             context.progress(|progress| progress.fraction = Some(0.3 + 0.65 * share));
         })
         .await
-    }
-
-    /// Enters a part of the job.
-    fn begin(&self, step: usize, phase: Phase) -> Instant {
-        self.context.phase(phase, None);
-        self.context.step(step, |step| step.state = StepState::Running);
-        Instant::now()
-    }
-
-    /// Leaves a part of the job; gives how long it took, in milliseconds.
-    fn end(&self, step: usize, started: Instant, detail: String) -> i64 {
-        let took = millis(started);
-        self.context.step(step, |step| {
-            step.state = StepState::Done;
-            step.fraction = Some(1.0);
-            step.detail = Some(detail);
-            step.duration_ms = Some(took);
-        });
-        took
     }
 }
 

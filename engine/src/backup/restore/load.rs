@@ -21,6 +21,7 @@ use super::{
         words::{Complaints, Said},
     },
     parts::Run,
+    progress::Count,
 };
 use crate::{Error, Result, jobs::JobContext, programs::Programs, target::Target};
 
@@ -45,55 +46,14 @@ pub(super) struct Loader<'a> {
     pub count: Mutex<Count>,
     /// The part of the job that is at work.
     pub step: usize,
-}
-
-/// How far a restore is: its entries, not its bytes. Where in the file pg_restore reads says nothing of the indexes to come.
-pub(super) struct Count {
-    pub all: usize,
-    done: usize,
-    parallel: bool,
-}
-
-impl Count {
-    pub(super) fn of(all: usize) -> Self {
-        Self {
-            all,
-            done: 0,
-            parallel: false,
-        }
-    }
-
-    /// Takes in a line of `pg_restore --verbose`. What it tells of, when that is something to show.
-    fn line<'a>(&mut self, line: &'a str) -> Option<&'a str> {
-        let said = line.strip_prefix("pg_restore: ")?;
-        if said == "entering main parallel loop" {
-            self.parallel = true;
-        } else if said == "finished main parallel loop" {
-            self.parallel = false;
-        } else if said.starts_with("finished item ") {
-            self.done += 1;
-        } else {
-            let begun = ["creating ", "processing data for ", "executing "]
-                .iter()
-                .find_map(|words| said.strip_prefix(words))?;
-            // In parallel each item is told of when it begins and when it is done.
-            if !self.parallel {
-                self.done += 1;
-            }
-            return Some(begun);
-        }
-        None
-    }
-
-    fn share(&self) -> f64 {
-        (self.done as f64 / self.all.max(1) as f64).min(1.0)
-    }
+    /// How far the whole job is, when so much of this part is done.
+    pub reached: Box<dyn Fn(f64) -> f64 + Send + Sync + 'a>,
 }
 
 impl Loader<'_> {
-    /// Says how many entries there are to be, once that is known.
-    pub(super) fn expects(&self, entries: usize) {
-        *lock(&self.count) = Count::of(entries);
+    /// Says which entries there are to be, once that is known.
+    pub(super) fn expects(&self, count: Count) {
+        *lock(&self.count) = count;
     }
 
     /// Restores the entries of one run.
@@ -176,6 +136,7 @@ impl Loader<'_> {
         let done = tool.drive(self.context.token(), work).await;
         store::tool_ended(self.context.engine.store(), self.context.id).await;
         let ((), status) = done?;
+        lock(&self.count).end();
         let whole = {
             let heard = lock(&complaints);
             // It exits with 1 when it went on after an error.
@@ -201,7 +162,7 @@ impl Loader<'_> {
         }
         self.context.step(self.step, |step| step.fraction = Some(share));
         self.context.progress(|progress| {
-            progress.fraction = Some(share * 0.9);
+            progress.fraction = Some((self.reached)(share));
             if shown.is_some() {
                 progress.detail = shown;
             }
@@ -376,27 +337,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_entry_counts_once_whether_loaded_in_parallel_or_not() {
-        let mut count = Count::of(4);
-        let mut shown = Vec::new();
-        for line in [
-            "pg_restore: connecting to database for restore",
-            "pg_restore: creating TABLE \"public.orders\"",
-            "pg_restore: entering main parallel loop",
-            "pg_restore: launching item 3456 TABLE DATA orders",
-            "pg_restore: processing data for table \"public.orders\"",
-            "pg_restore: finished item 3456 TABLE DATA orders",
-            "pg_restore: finished main parallel loop",
-            "pg_restore: executing SEQUENCE SET orders_id_seq",
-            "pg_restore: creating INDEX \"public.i\"",
-        ] {
-            shown.extend(count.line(line).map(str::to_owned));
-        }
-        assert_eq!((count.done, count.share()), (4, 1.0));
-        assert_eq!(shown[1], "table \"public.orders\"");
-    }
 
     #[test]
     fn a_setting_that_an_older_server_does_not_know_is_no_failure_and_anything_else_is() {

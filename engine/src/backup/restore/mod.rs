@@ -7,8 +7,10 @@ mod load;
 mod parts;
 mod place;
 mod plan;
+mod progress;
 mod roles;
 pub(crate) mod run;
+pub(super) mod scratch;
 pub(super) mod store;
 mod stranger;
 

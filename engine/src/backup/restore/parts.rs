@@ -327,6 +327,12 @@ impl Runs {
         }
     }
 
+    /// The numbers of all entries.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = i64> {
+        let runs = self.before.iter().chain([&self.load, &self.given, &self.last]);
+        runs.flat_map(|run| run.entries.iter().copied())
+    }
+
     /// How many entries all runs have.
     pub(super) fn entries(&self) -> usize {
         let before: usize = self.before.iter().map(|run| run.entries.len()).sum();

@@ -1,7 +1,10 @@
 //! The new database and the role that loads into it, from their making to their name or their end. Both have names that hold
 //! the job's own number until all is done, so that whoever cleans up, in whatever process, knows them for its own.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use hmac::{Hmac, Mac};
 use rand::{TryRngCore, rngs::OsRng};
@@ -648,6 +651,25 @@ pub(super) async fn rows(
         crate::quote::qualified(schema, name)
     );
     query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await
+}
+
+/// Of each partition, by schema and name, the number of the table that it is a part of in the end.
+pub(super) async fn partition_roots(
+    connection: &mut PgConnection,
+) -> Result<HashMap<(String, String), i64>, sqlx::Error> {
+    let found: Vec<(String, String, i64)> = query_as(
+        "select n.nspname::text, c.relname::text, pg_partition_root(c.oid)::oid::bigint
+           from pg_class c
+           join pg_namespace n on n.oid = c.relnamespace
+          where c.relispartition
+            and c.relkind = 'r'",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(found
+        .into_iter()
+        .map(|(schema, name, root)| ((schema, name), root))
+        .collect())
 }
 
 /// Where a sequence stands, as `setval` takes it.

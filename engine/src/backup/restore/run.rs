@@ -12,7 +12,7 @@ use std::{
 
 use contract::{
     Code, Fault, format,
-    jobs::{JobKind, LogLevel, Phase, StepState},
+    jobs::{JobKind, LogLevel, Phase},
     restore::{CheckLevel, RestoreReport, RestoreSpec, RestoredState},
 };
 use serde::{Deserialize, Serialize};
@@ -32,10 +32,11 @@ use super::{
         words,
     },
     compare,
-    load::{self, Count, Loader},
+    load::{self, Loader},
     parts::Runs,
     place::{self, Login},
     plan::{self, Prepared},
+    progress::{Count, Shares},
     store,
 };
 use crate::{
@@ -67,9 +68,13 @@ const STEPS: [&str; 6] = [
 const CHECK: usize = 0;
 const MAKE: usize = 1;
 const LOAD: usize = 2;
-const GIVE: usize = 3;
+pub(super) const GIVE: usize = 3;
 const COMPARE: usize = 4;
 const NAME: usize = 5;
+/// What part of the time each usually takes. The fourth runs within the fifth.
+pub(super) const USUAL: [f64; 6] = [0.05, 0.04, 0.72, 0.0, 0.16, 0.03];
+/// How much of the comparison counting the rows is.
+const COUNTING: f64 = 0.7;
 
 /// Restores one backup into a new database.
 #[derive(Debug, Serialize, Deserialize)]
@@ -116,7 +121,10 @@ impl Job for Restore {
         context.steps(STEPS.map(str::to_owned));
         context.phase(Phase::Preparing, None);
         let target = context.target(self.spec.place())?;
-        sweep(&context, &target).await?;
+        let database = context
+            .database
+            .ok_or_else(|| Error::internal("restoring", "it is not known which database this is"))?;
+        sweep(&context, &target, database).await?;
         let prepared = Box::pin(plan::look(&context.engine, &target, &self.spec));
         let prepared = context.unless_cancelled(prepared).await?;
         for check in prepared
@@ -131,59 +139,70 @@ impl Job for Restore {
         let work = Restoring {
             context: &context,
             target: &target,
+            database,
             spec: &self.spec,
-            begun,
+            first: 0,
+            shares: Shares::of(context.engine.store(), database, &USUAL, GIVE).await?,
+            span: (0.0, 1.0),
         };
-        Box::pin(work.restore(prepared)).await
+        Box::pin(work.restore(prepared, begun)).await
     }
 
     async fn clean_up(self, context: JobContext) -> Result<()> {
-        let engine = &context.engine;
-        if let Some(attempt) = attempts::attempt(engine.store(), context.id).await?
-            && let Some(pid) = attempt.pid
-            && process::kill_group(&attempt.place, pid, attempt.pid_started)
-        {
-            context.log(
-                LogLevel::Warn,
-                format!("Ended the client tool that was left running (pid {pid})."),
-            );
-        }
-        let secrets = reach::secrets_folder(&engine.config().data_dir, context.id.0);
-        blocking(move || {
-            std::fs::remove_dir_all(&secrets).ok();
-            Ok(())
-        })
-        .await?;
-        contents::put_away(&Folder::new(&engine.config().backup_dir), context.id.0).await?;
-        if let Some(left) = store::unfinished(engine.store(), context.id).await? {
-            let target = context.target(self.spec.place())?;
-            match tokio::time::timeout(ASK, remove(&target, &left)).await {
-                Ok(Ok(removed)) => {
-                    for what in removed {
-                        context.info(format!("Removed {what}."));
-                    }
-                    store::broken_off(engine.store(), context.id, RestoredState::Gone).await?;
+        clear(&context, self.spec.place()).await
+    }
+}
+
+/// Ends what a restore has left: its tool, its files, and what it made on the server of `place`, unless it was finished.
+///
+/// # Errors
+/// The store's failures.
+pub(in crate::backup) async fn clear(context: &JobContext, place: &str) -> Result<()> {
+    let engine = &context.engine;
+    if let Some(attempt) = attempts::attempt(engine.store(), context.id).await?
+        && let Some(pid) = attempt.pid
+        && process::kill_group(&attempt.place, pid, attempt.pid_started)
+    {
+        context.log(
+            LogLevel::Warn,
+            format!("Ended the client tool that was left running (pid {pid})."),
+        );
+    }
+    let secrets = reach::secrets_folder(&engine.config().data_dir, context.id.0);
+    blocking(move || {
+        std::fs::remove_dir_all(&secrets).ok();
+        Ok(())
+    })
+    .await?;
+    contents::put_away(&Folder::new(&engine.config().backup_dir), context.id.0).await?;
+    if let Some(left) = store::unfinished(engine.store(), context.id).await? {
+        let target = engine.target_of(place, left.database)?;
+        match tokio::time::timeout(ASK, remove(&target, &left)).await {
+            Ok(Ok(removed)) => {
+                for what in removed {
+                    context.info(format!("Removed {what}."));
                 }
-                failed => {
-                    let why = match failed {
-                        Ok(Err(error)) => error.fault().message,
-                        _ => format!("{} did not answer.", target.name()),
-                    };
-                    context.log(
-                        LogLevel::Warn,
-                        format!(
-                            "The half-made database {} could not be removed and is left there: {why} The next restore of this \
-                             database removes it.",
-                            place::working_name(context.id.0)
-                        ),
-                    );
-                    store::broken_off(engine.store(), context.id, RestoredState::Partial).await?;
-                }
+                store::broken_off(engine.store(), context.id, RestoredState::Gone).await?;
+            }
+            failed => {
+                let why = match failed {
+                    Ok(Err(error)) => error.fault().message,
+                    _ => format!("{} did not answer.", target.name()),
+                };
+                context.log(
+                    LogLevel::Warn,
+                    format!(
+                        "The half-made database {} could not be removed and is left there: {why} The next restore of this \
+                         database removes it.",
+                        place::working_name(context.id.0)
+                    ),
+                );
+                store::broken_off(engine.store(), context.id, RestoredState::Partial).await?;
             }
         }
-        attempts::end(&mut *engine.store().acquire().await?, context.id).await?;
-        Ok(())
     }
+    attempts::end(&mut *engine.store().acquire().await?, context.id).await?;
+    Ok(())
 }
 
 /// The name of a restore's sessions, without the console's own before it.
@@ -207,10 +226,7 @@ async fn remove(target: &Target, left: &store::Unfinished) -> Result<Vec<String>
 }
 
 /// Removes what earlier restores had to leave.
-async fn sweep(context: &JobContext, target: &Target) -> Result<()> {
-    let Some(database) = context.database else {
-        return Ok(());
-    };
+pub(super) async fn sweep(context: &JobContext, target: &Target, database: i64) -> Result<()> {
     for left in store::partial(context.engine.store(), database).await? {
         let job = contract::jobs::JobId(left.job);
         match remove(target, &left).await {
@@ -317,15 +333,122 @@ pub(super) fn differs(context: &JobContext, what: &str, differences: &[String], 
 }
 
 /// A job at this work.
-struct Restoring<'a> {
-    context: &'a JobContext,
-    target: &'a Target,
-    spec: &'a RestoreSpec,
-    begun: Instant,
+pub(super) struct Restoring<'a> {
+    pub context: &'a JobContext,
+    /// On whose server the database is made, and its number in the store.
+    pub target: &'a Target,
+    pub database: i64,
+    pub spec: &'a RestoreSpec,
+    /// The job's part that [`CHECK`] would be; the others follow it.
+    pub first: usize,
+    /// What of the whole job each part is, and where of that this work begins and ends.
+    pub shares: Shares,
+    pub span: (f64, f64),
+}
+
+/// A backup in a database that has the working name.
+pub(super) struct Loaded {
+    /// A session beside it, and one in it.
+    pub server: PgConnection,
+    pub own: PgConnection,
+    /// What is not as in the backup, in words.
+    pub differences: Vec<String>,
+    pub tables: i64,
+    pub rows: i64,
+    pub definitions: i64,
+    /// From nothing to the last index, in milliseconds.
+    pub load_ms: i64,
 }
 
 impl Restoring<'_> {
-    async fn restore(&self, prepared: Prepared) -> Result<String> {
+    async fn restore(&self, prepared: Prepared, begun: Instant) -> Result<String> {
+        let (context, target, job) = (self.context, self.target, self.context.id);
+        let engine = &context.engine;
+        let failed = |source| target.error(source);
+        let started = self.context.begin(self.first + CHECK, Phase::ReadingBack);
+        check(context, self.first + CHECK, &prepared).await?;
+        let folder = Folder::new(&engine.config().backup_dir);
+        let (form, token) = (prepared.manifest.form(), context.token());
+        let found = contents::lay_out(&folder, job.0, &prepared.archive, form, token).await?;
+        self.context.end(self.first + CHECK, started, "SHA-256 as it was written");
+
+        let loaded = self.load(&prepared, &found, &prepared.plan.into).await?;
+        if !loaded.differences.is_empty() {
+            return Err(self.differs(&loaded.differences));
+        }
+        let Loaded {
+            mut server,
+            own,
+            tables,
+            rows,
+            definitions,
+            ..
+        } = loaded;
+        own.close().await.ok();
+        contents::put_away(&folder, job.0).await?;
+
+        let started = self.context.begin(self.first + NAME, Phase::Storing);
+        self.reached(NAME, 0.0);
+        context.check()?;
+        place::finish(
+            &mut server,
+            target,
+            job.0,
+            &prepared.manifest,
+            &place::Given {
+                owner: &prepared.owner,
+                rights: self.spec.owner.is_none(),
+                settings_of_roles: prepared.console.superuser,
+                name: &prepared.plan.into,
+            },
+        )
+        .await?;
+        place::remove_login(&mut server, job.0).await.map_err(failed)?;
+        let report = RestoreReport {
+            duration_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
+            tables,
+            rows,
+            definitions,
+            only: match self.spec.only.is_empty() {
+                true => prepared.manifest.only.clone(),
+                false => self.spec.only.clone(),
+            },
+            notes: prepared.notes,
+        };
+        patiently(|| async {
+            store::ready(engine.store(), job, &report).await?;
+            attempts::end(&mut *engine.store().acquire().await?, job).await?;
+            Ok(())
+        })
+        .await?;
+        self.context.end(self.first + NAME, started, &prepared.plan.into);
+        server.close().await.ok();
+        let notes: String = report
+            .notes
+            .iter()
+            .map(|note| format!(". {}", note.trim_end_matches('.')))
+            .collect();
+        Ok(format!(
+            "{} is there beside {}: {} rows in {} tables and {} definitions are as in the backup{notes}",
+            prepared.plan.into,
+            target.database(),
+            format::exact(rows),
+            format::exact(tables),
+            format::exact(report.definitions),
+        ))
+    }
+
+    /// Makes a database of the job's own name out of the archive that was looked at, and compares it with the backup's table of contents. `wanted_name`
+    /// is what it is to be called.
+    ///
+    /// # Errors
+    /// `Cancelled`; what the server and pg_restore say. What was made is left for the clean-up.
+    pub(super) async fn load(
+        &self,
+        prepared: &Prepared,
+        found: &contents::Found,
+        wanted_name: &str,
+    ) -> Result<Loaded> {
         let (context, target, job) = (self.context, self.target, self.context.id);
         let engine = &context.engine;
         let failed = |source| target.error(source);
@@ -333,15 +456,9 @@ impl Restoring<'_> {
             .programs
             .as_ref()
             .ok_or_else(|| Error::internal("restoring", "there is no pg_restore"))?;
-
-        let started = self.begin(CHECK, Phase::ReadingBack);
-        check(context, CHECK, &prepared).await?;
-        let folder = Folder::new(&engine.config().backup_dir);
-        let (form, token) = (prepared.manifest.form(), context.token());
-        let found = contents::lay_out(&folder, job.0, &prepared.archive, form, token).await?;
-        self.end(CHECK, started, "SHA-256 as it was written");
-
-        let started = self.begin(MAKE, Phase::Preparing);
+        let begun = Instant::now();
+        let started = self.context.begin(self.first + MAKE, Phase::Preparing);
+        self.reached(MAKE, 0.0);
         attempts::begin(
             engine.store(),
             job,
@@ -349,9 +466,6 @@ impl Restoring<'_> {
             &programs.version().to_string(),
         )
         .await?;
-        let database = context
-            .database
-            .ok_or_else(|| Error::internal("restoring", "it is not known which database this is"))?;
         let working = place::working_name(job.0);
         store::begin(
             engine.store(),
@@ -359,10 +473,10 @@ impl Restoring<'_> {
                 job,
                 backup: prepared.manifest.id,
                 taken_at: prepared.manifest.taken_at,
-                database,
+                database: self.database,
                 target: target.name(),
                 name: &working,
-                wanted_name: &prepared.plan.into,
+                wanted_name,
             },
         )
         .await?;
@@ -413,13 +527,13 @@ impl Restoring<'_> {
             Some(login) => Some(log_in(target, job.0, &working, login).await?),
             None => None,
         };
-        let public = self.make_extensions(&mut own, &prepared, login.as_ref()).await?;
+        let public = self.make_extensions(&mut own, prepared, login.as_ref()).await?;
         let trusted: HashSet<String> = place::trusted_languages(&mut own)
             .await
             .map_err(failed)?
             .into_iter()
             .collect();
-        self.end(MAKE, started, &working);
+        self.context.end(self.first + MAKE, started, &working);
 
         let made: BTreeSet<&str> = prepared
             .extensions
@@ -460,11 +574,12 @@ impl Restoring<'_> {
             target,
             programs,
             reach: &reach,
-            archive: &found,
+            archive: found,
             tablespaces: !self.spec.no_tablespaces,
             parallel: prepared.plan.parallel,
-            count: Mutex::new(Count::of(runs.entries())),
-            step: LOAD,
+            count: Mutex::new(Count::of(&prepared.toc.entries, runs.numbers(), &prepared.manifest.tables)),
+            step: self.first + LOAD,
+            reached: Box::new(|share| self.part(LOAD, share)),
         };
         context.info(format!(
             "Restoring {} entries with pg_restore {} over {} connections.",
@@ -473,11 +588,11 @@ impl Restoring<'_> {
             prepared.plan.parallel
         ));
 
-        let started = self.begin(LOAD, Phase::Loading);
+        let started = self.context.begin(self.first + LOAD, Phase::Loading);
         for (number, run) in runs.before.iter().enumerate() {
             tools.run(run, &format!("before-{number}")).await?;
             if let (true, Some(login)) = (run.by_console, &login) {
-                self.hand_over(&mut own, &prepared, run, login).await?;
+                self.hand_over(&mut own, prepared, run, login).await?;
             }
         }
         // Until now nothing of the authors could run.
@@ -486,14 +601,15 @@ impl Restoring<'_> {
             _ => None,
         };
         tools.run(&runs.load, "load").await?;
-        self.end(LOAD, started, &format!("{} entries", runs.entries()));
+        self.context.end(self.first + LOAD, started, format!("{} entries", runs.entries()));
+        let load_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
 
-        let started = self.begin(COMPARE, Phase::Verifying);
+        let started = self.context.begin(self.first + COMPARE, Phase::Verifying);
         let counting = loading.as_mut().unwrap_or(&mut own);
         place::settle(counting).await.map_err(failed)?;
-        let all = prepared.manifest.tables.len().max(1);
-        let counted = compare::rows(counting, target, &prepared.manifest, |done| {
-            context.step(COMPARE, |step| step.fraction = Some(done as f64 / all as f64));
+        let counted = compare::rows(counting, target, &prepared.manifest, |share| {
+            context.step(self.first + COMPARE, |step| step.fraction = Some(share));
+            self.reached(COMPARE, COUNTING * share);
         });
         let (mut differences, tables, rows) = context.unless_cancelled(counted).await?;
         differences.extend(compare::large_objects(counting, target, &prepared.manifest).await?);
@@ -507,7 +623,8 @@ impl Restoring<'_> {
             true => Some(tools.definitions(login.is_none()).await?),
             false => None,
         };
-        let giving = self.begin(GIVE, Phase::Verifying);
+        let giving = self.context.begin(self.first + GIVE, Phase::Verifying);
+        self.reached(COMPARE, COUNTING);
         match (stranger, &login) {
             (true, Some(login)) => {
                 self.give_all(&mut own, &login.role, &prepared.owner, public)
@@ -515,7 +632,7 @@ impl Restoring<'_> {
             }
             // All is its own already.
             (true, None) => {}
-            (false, _) => self.give(&mut own, &prepared, public).await?,
+            (false, _) => self.give(&mut own, prepared, public).await?,
         }
         tools.run(&runs.given, load::GIVEN).await?;
         for entry in prepared
@@ -529,10 +646,10 @@ impl Restoring<'_> {
                 place::run(&mut own, statement).await.map_err(failed)?;
             }
         }
-        self.end(
-            GIVE,
+        self.context.end(
+            self.first + GIVE,
             giving,
-            &match stranger {
+            match stranger {
                 true => format!("all to {}", prepared.owner),
                 false => "as in the backup".to_owned(),
             },
@@ -545,9 +662,7 @@ impl Restoring<'_> {
                 ));
             }
             let drop = format!("drop owned by {}", ident(&login.role));
-            if differences.is_empty() {
-                place::run(&mut own, drop).await.map_err(failed)?;
-            }
+            place::run(&mut own, drop).await.map_err(failed)?;
         }
         let (after, owner) = match of_stranger {
             Some(toc) => (toc, Some(loader)),
@@ -565,79 +680,26 @@ impl Restoring<'_> {
                 .iter()
                 .flat_map(|before| compare::untouched(before, &after)),
         );
-        differences.extend(self.missing_extensions(&mut own, &prepared).await?);
-        if !differences.is_empty() {
-            return Err(self.differs(&differences));
-        }
+        differences.extend(self.missing_extensions(&mut own, prepared).await?);
         // The very last thing in it: whatever came after it would run them.
         tools.run(&runs.last, "last").await?;
         let known = place::event_triggers(&mut own).await.map_err(failed)?;
-        for entry in prepared
-            .toc
-            .entries
-            .iter()
-            .filter(|entry| entry.kind == "EVENT TRIGGER")
-        {
-            if !known.contains(&entry.tag) {
-                return Err(self.differs(&[format!("missing: event trigger {}", entry.tag)]));
-            }
+        let made = prepared.toc.entries.iter().filter(|entry| entry.kind == "EVENT TRIGGER");
+        let missing = made.filter(|entry| !known.contains(&entry.tag));
+        differences.extend(missing.map(|entry| format!("missing: event trigger {}", entry.tag)));
+        if differences.is_empty() {
+            let said = format!("{} definitions, {rows} rows", compared.count);
+            self.context.end(self.first + COMPARE, started, said);
         }
-        self.end(
-            COMPARE,
-            started,
-            &format!("{} definitions, {rows} rows", compared.count),
-        );
-        own.close().await.ok();
-        contents::put_away(&folder, job.0).await?;
-
-        let started = self.begin(NAME, Phase::Storing);
-        context.check()?;
-        place::finish(
-            &mut server,
-            target,
-            job.0,
-            &prepared.manifest,
-            &place::Given {
-                owner: &prepared.owner,
-                rights: self.spec.owner.is_none(),
-                settings_of_roles: prepared.console.superuser,
-                name: &prepared.plan.into,
-            },
-        )
-        .await?;
-        place::remove_login(&mut server, job.0).await.map_err(failed)?;
-        let report = RestoreReport {
-            duration_ms: i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX),
+        Ok(Loaded {
+            server,
+            own,
+            differences,
             tables,
             rows,
             definitions: i64::try_from(compared.count).unwrap_or(i64::MAX),
-            only: match self.spec.only.is_empty() {
-                true => prepared.manifest.only.clone(),
-                false => self.spec.only.clone(),
-            },
-            notes: prepared.notes,
-        };
-        patiently(|| async {
-            store::ready(engine.store(), job, &report).await?;
-            attempts::end(&mut *engine.store().acquire().await?, job).await?;
-            Ok(())
+            load_ms,
         })
-        .await?;
-        self.end(NAME, started, &prepared.plan.into);
-        server.close().await.ok();
-        let notes: String = report
-            .notes
-            .iter()
-            .map(|note| format!(". {}", note.trim_end_matches('.')))
-            .collect();
-        Ok(format!(
-            "{} is there beside {}: {} rows in {} tables and {} definitions are as in the backup{notes}",
-            prepared.plan.into,
-            target.database(),
-            format::exact(rows),
-            format::exact(tables),
-            format::exact(report.definitions),
-        ))
     }
 
     /// Makes the extensions while nothing of the backup is there yet. Gives the owner of the schema public.
@@ -783,6 +845,18 @@ impl Restoring<'_> {
             .collect())
     }
 
+    /// How far the whole job is, when so much of a part is done.
+    fn part(&self, part: usize, share: f64) -> f64 {
+        let (from, until) = self.span;
+        from + (until - from) * self.shares.at(part, share)
+    }
+
+    /// Shows how far the job is.
+    fn reached(&self, part: usize, share: f64) {
+        let fraction = self.part(part, share);
+        self.context.progress(|progress| progress.fraction = Some(fraction));
+    }
+
     fn differs(&self, differences: &[String]) -> Error {
         differs(
             self.context,
@@ -790,22 +864,5 @@ impl Restoring<'_> {
             differences,
             "It was removed again, and the live database is as it was. Verify the backup; the log has every difference.",
         )
-    }
-
-    /// Enters a part of the job.
-    fn begin(&self, step: usize, phase: Phase) -> Instant {
-        self.context.phase(phase, None);
-        self.context.step(step, |step| step.state = StepState::Running);
-        Instant::now()
-    }
-
-    /// Leaves a part of the job.
-    fn end(&self, step: usize, started: Instant, detail: &str) {
-        self.context.step(step, |step| {
-            step.state = StepState::Done;
-            step.fraction = Some(1.0);
-            step.detail = Some(detail.to_owned());
-            step.duration_ms = i64::try_from(started.elapsed().as_millis()).ok();
-        });
     }
 }

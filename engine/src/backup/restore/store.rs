@@ -135,6 +135,7 @@ pub(super) async fn broken_off(pool: &PgPool, job: JobId, state: RestoredState) 
 /// A restore that is not finished.
 pub(super) struct Unfinished {
     pub job: Uuid,
+    pub database: i64,
     pub wanted_name: String,
     pub oid: Option<i64>,
 }
@@ -143,7 +144,7 @@ pub(super) struct Unfinished {
 pub(super) async fn unfinished(pool: &PgPool, job: JobId) -> Result<Option<Unfinished>, sqlx::Error> {
     sqlx::query_as!(
         Unfinished,
-        "select job, wanted_name, oid
+        "select job, database_id as database, wanted_name, oid
            from restores
           where job = $1
             and state in ('making', 'partial')",
@@ -157,7 +158,7 @@ pub(super) async fn unfinished(pool: &PgPool, job: JobId) -> Result<Option<Unfin
 pub(super) async fn partial(pool: &PgPool, database: i64) -> Result<Vec<Unfinished>, sqlx::Error> {
     sqlx::query_as!(
         Unfinished,
-        "select job, wanted_name, oid
+        "select job, database_id as database, wanted_name, oid
            from restores
           where database_id = $1
             and state = 'partial'",

@@ -165,6 +165,7 @@ fn config(import_dir: Option<PathBuf>, data_dir: PathBuf) -> EngineConfig {
         about: Default::default(),
         network_timeout: Duration::from_secs(120),
         alarms: Default::default(),
+        verify_on: None,
     }
 }
 

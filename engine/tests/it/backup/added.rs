@@ -210,6 +210,7 @@ async fn an_archive_of_every_form_is_stored_apart_from_the_backups_and_restored(
             target: "main".into(),
             id: backup.id,
             level,
+            on: None,
         };
         let fault = world
             .engine

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Constraints, policies, grants, owners, comments and the like; `suffix` keeps the roles of several tests apart.
-async fn enrich(pool: &PgPool, suffix: &str) {
+pub(super) async fn enrich(pool: &PgPool, suffix: &str) {
     let sql = format!(
         r#"create role "Reader {suffix}";
            create role owner_{suffix};
@@ -94,6 +94,7 @@ async fn start(engine: &Engine, caller: &Caller, backup: &BackupView, level: Pro
         target: "main".into(),
         id: backup.id,
         level,
+        on: None,
     };
     engine.backup().verify_to(caller, spec).await.unwrap()
 }
@@ -318,6 +319,7 @@ async fn a_backup_of_every_version_is_equal_in_a_server_of_its_own() {
                 target: "main".into(),
                 id: backup.id,
                 level: Proof::Equal,
+                on: None,
             };
             let fault = world
                 .engine
@@ -359,6 +361,7 @@ async fn a_snapshot_that_was_not_counted_is_restored_and_never_called_equal() {
         target: "main".into(),
         id: backup.id,
         level: Proof::Equal,
+        on: None,
     };
     let refused = world
         .engine

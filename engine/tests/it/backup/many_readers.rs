@@ -49,6 +49,7 @@ async fn comes_back(cluster: &testkit::Cluster, world: &World) {
         target: "main".into(),
         id: backup.id,
         level: Proof::Equal,
+        on: None,
     };
     let id = world
         .engine

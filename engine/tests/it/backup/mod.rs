@@ -17,6 +17,7 @@ mod restore_hostile;
 mod restored;
 mod retention;
 mod round_trip;
+mod scratch;
 mod shelf;
 mod swap;
 pub mod world;

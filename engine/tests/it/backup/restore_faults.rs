@@ -23,7 +23,7 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A database whose restore stands still at one row until it is stopped.
-async fn standing(cluster: &Cluster) -> World {
+pub(super) async fn standing(cluster: &Cluster) -> World {
     let database = cluster.database("shop").await;
     let pool = database.pool().await;
     fill(&pool, 500).await;
@@ -39,7 +39,7 @@ async fn standing(cluster: &Cluster) -> World {
 }
 
 /// Waits until the restore stands at that row.
-async fn stands(cluster: &Cluster, job: JobId) {
+pub(super) async fn stands(cluster: &Cluster, job: JobId) {
     let mut admin = cluster.admin().await;
     let begun = Instant::now();
     loop {

@@ -63,6 +63,7 @@ pub async fn engine(target: &Database, works: bool) -> Console {
         about: Default::default(),
         network_timeout: Duration::from_secs(120),
         alarms: Default::default(),
+        verify_on: None,
     };
     let engine = Engine::open(config.clone()).await.unwrap();
     Console {

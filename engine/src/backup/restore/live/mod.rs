@@ -10,12 +10,12 @@ mod missing;
 use std::{
     collections::{BTreeSet, HashSet},
     sync::Mutex,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use contract::{
     format,
-    jobs::{JobKind, LogLevel, Phase, StepState},
+    jobs::{JobKind, LogLevel, Phase},
     restore::{CheckLevel, RestoreSpec},
 };
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,8 @@ use super::{
         words,
     },
     compare::{self, key},
-    load::{Count, Loader},
+    load::Loader,
+    progress::Count,
     parts::Run,
     place::{self, Login},
     plan::{self, Prepared},
@@ -267,7 +268,7 @@ impl Adding<'_> {
             .as_ref()
             .ok_or_else(|| Error::internal("restoring", "there is no pg_restore"))?;
 
-        let started = self.begin(CHECK, Phase::ReadingBack);
+        let started = self.context.begin(CHECK, Phase::ReadingBack);
         check(context, CHECK, &prepared).await?;
         let folder = Folder::new(&engine.config().backup_dir);
         let found = contents::lay_out(
@@ -278,9 +279,9 @@ impl Adding<'_> {
             context.token(),
         )
         .await?;
-        self.end(CHECK, started, "SHA-256 as it was written");
+        self.context.end(CHECK, started, "SHA-256 as it was written");
 
-        let started = self.begin(LOOK, Phase::Preparing);
+        let started = self.context.begin(LOOK, Phase::Preparing);
         attempts::begin(
             engine.store(),
             job,
@@ -315,7 +316,8 @@ impl Adding<'_> {
             archive: &found,
             tablespaces: !self.spec.no_tablespaces,
             parallel: prepared.plan.parallel,
-            count: Mutex::new(Count::of(0)),
+            count: Mutex::new(Count::default()),
+            reached: Box::new(|share| 0.9 * share),
             step: LOAD,
         };
         let live = tools.definitions(true).await?;
@@ -339,24 +341,24 @@ impl Adding<'_> {
             self.open(&mut own, &login.role, &missing, &schemas).await?;
             drop(self.connects(login).await?);
         }
-        self.end(
+        self.context.end(
             LOOK,
             started,
-            &format!(
+            format!(
                 "{} are missing",
                 format::counted(missing.made.len(), "entry", "entries")
             ),
         );
 
-        let started = self.begin(LOAD, Phase::Loading);
+        let started = self.context.begin(LOAD, Phase::Loading);
         let before = self.load(&tools, &prepared, &missing, login.is_some()).await?;
-        self.end(
+        self.context.end(
             LOAD,
             started,
             &format::counted(missing.made.len(), "entry", "entries"),
         );
 
-        let started = self.begin(COMPARE, Phase::Verifying);
+        let started = self.context.begin(COMPARE, Phase::Verifying);
         let mut manifest = prepared.manifest.clone();
         let tables: HashSet<(Option<&str>, &str)> = missing
             .made
@@ -367,9 +369,8 @@ impl Adding<'_> {
         manifest
             .tables
             .retain(|table| tables.contains(&(Some(table.schema.as_str()), table.name.as_str())));
-        let all = manifest.tables.len().max(1);
-        let counted = compare::rows(&mut own, target, &manifest, |done| {
-            context.step(COMPARE, |step| step.fraction = Some(done as f64 / all as f64));
+        let counted = compare::rows(&mut own, target, &manifest, |share| {
+            context.step(COMPARE, |step| step.fraction = Some(share));
         });
         let (mut differences, counted_tables, rows) = context.unless_cancelled(counted).await?;
         let made = of(&prepared.toc, &missing.made);
@@ -410,13 +411,13 @@ impl Adding<'_> {
                 },
             ));
         }
-        self.end(
+        self.context.end(
             COMPARE,
             started,
-            &format!("{} definitions, {rows} rows", compared.count),
+            format!("{} definitions, {rows} rows", compared.count),
         );
 
-        let started = self.begin(GIVE, Phase::Storing);
+        let started = self.context.begin(GIVE, Phase::Storing);
         if let Some(login) = &login {
             self.hand_over(&mut own, &login.role, &missing).await?;
         }
@@ -434,7 +435,7 @@ impl Adding<'_> {
             );
         }
         attempts::end(&mut *engine.store().acquire().await?, job).await?;
-        self.end(GIVE, started, "as in the backup");
+        self.context.end(GIVE, started, "as in the backup");
         let notes: String = notes
             .iter()
             .map(|note| format!(". {}", note.trim_end_matches('.')))
@@ -543,7 +544,11 @@ impl Adding<'_> {
         by_login: bool,
     ) -> Result<Option<Toc>> {
         let ids = |entries: &[&Entry]| entries.iter().map(|entry| entry.id).collect::<Vec<_>>();
-        tools.expects(missing.made.len());
+        tools.expects(Count::of(
+            missing.made.iter().copied(),
+            ids(&missing.made),
+            &prepared.manifest.tables,
+        ));
         self.context.info(format!(
             "Adding {} with pg_restore {}.",
             format::counted(missing.made.len(), "entry", "entries"),
@@ -641,23 +646,6 @@ impl Adding<'_> {
         place::run(own, format!("comment on role {} is '{HANDED_OVER}'", ident(role)))
             .await
             .map_err(failed)
-    }
-
-    /// Enters a part of the job.
-    fn begin(&self, step: usize, phase: Phase) -> Instant {
-        self.context.phase(phase, None);
-        self.context.step(step, |step| step.state = StepState::Running);
-        Instant::now()
-    }
-
-    /// Leaves a part of the job.
-    fn end(&self, step: usize, started: Instant, detail: &str) {
-        self.context.step(step, |step| {
-            step.state = StepState::Done;
-            step.fraction = Some(1.0);
-            step.detail = Some(detail.to_owned());
-            step.duration_ms = i64::try_from(started.elapsed().as_millis()).ok();
-        });
     }
 }
 
