@@ -422,6 +422,17 @@ impl Compression {
         }
     }
 
+    /// What is to be said of it, for choices.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Usual => "As pg_dump does unasked",
+            Self::None => "None: the data is compressed already",
+            Self::Gzip => "gzip: every pg_restore reads it",
+            Self::Lz4 => "LZ4: the fastest (PostgreSQL 16 and newer)",
+            Self::Zstd => "Zstandard: small and fast (PostgreSQL 16 and newer)",
+        }
+    }
+
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
         match self {

@@ -233,6 +233,11 @@ fn set_schedule(spec: &ScheduleSpec) -> Command {
         .value("--verify", verifies.then(|| spec.verify.name()))
         .value("--verify-level", verifies.then(|| spec.verify_level.level()))
         .value("--alarm-hours", Some(spec.alarm_hours))
+        .value("--jobs", (spec.parallel != 1).then_some(spec.parallel))
+        .value(
+            "--compression",
+            (spec.compression != Compression::default()).then(|| spec.compression.name()),
+        )
         .on(&spec.target)
 }
 

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Instant, backup::Proof, jobs::JobId};
+use crate::{
+    Instant,
+    backup::{BackupSpec, Compression, Proof},
+    jobs::JobId,
+};
 
 /// The hours without a good backup after which someone is told, unless something else is set: one a day, and two hours for
 /// the one that takes longer today.
@@ -73,6 +77,16 @@ pub struct ScheduleSpec {
     pub verify_level: Proof,
     /// Someone is told when there is no good backup for so many hours.
     pub alarm_hours: i32,
+    /// How many connections read the database at the same time, as for a backup by hand.
+    #[serde(default = "one")]
+    pub parallel: i32,
+    /// How the archives are compressed.
+    #[serde(default)]
+    pub compression: Compression,
+}
+
+const fn one() -> i32 {
+    1
 }
 
 /// What schedules were before a level could be chosen.
@@ -81,6 +95,27 @@ const fn read_back() -> Proof {
 }
 
 impl ScheduleSpec {
+    /// What it takes: the whole database.
+    pub fn backup(&self) -> BackupSpec {
+        BackupSpec {
+            compression: self.compression,
+            parallel: self.parallel,
+            ..BackupSpec::whole(&self.target)
+        }
+    }
+
+    /// How its backups are made, where that is not the usual way, in words.
+    pub fn kind(&self) -> Option<String> {
+        let connections = (self.parallel != 1).then(|| format!("over {} connections", self.parallel));
+        let compression = match self.compression {
+            Compression::Usual => None,
+            Compression::None => Some("not compressed".to_owned()),
+            other => Some(format!("compressed by {}", other.name())),
+        };
+        let words: Vec<String> = [connections, compression].into_iter().flatten().collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
     /// Whether what was taken is verified again and how far, in words.
     pub fn verification(&self) -> String {
         match self.verify {

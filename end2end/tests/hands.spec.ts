@@ -95,11 +95,11 @@ test('a backup of chosen parts is taken by click, and says what it lacks', async
   await settle();
   await open(page, backups);
   await page.getByRole('button', { name: 'More' }).click();
-  await page.getByRole('link', { name: 'Chosen parts…' }).click();
-  await expect(page.getByRole('heading', { level: 1, name: 'Back up parts' })).toBeVisible();
+  await page.getByRole('link', { name: 'Parts and options…' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Back up', exact: true })).toBeVisible();
   const chosen = page.getByRole('region', { name: 'Chosen' });
-  const act = chosen.getByRole('button', { name: 'Back up', exact: true });
-  await expect(act).toHaveAttribute('aria-disabled', 'true');
+  const act = chosen.getByRole('button', { name: /^Back up/ });
+  await expect(act).toHaveText('Back up all of it');
   await page.getByRole('button', { name: 'Take all of public' }).first().click();
   await expect(chosen.getByRole('button', { name: 'Do not take all of public' })).toBeVisible();
   await page.getByRole('searchbox').fill('goal');
@@ -108,6 +108,7 @@ test('a backup of chosen parts is taken by click, and says what it lacks', async
   await page.getByLabel('ffe_goals').check();
   await expect(chosen.getByRole('button', { name: /^Do not take/ })).toHaveCount(1);
   await expect(chosen.getByRole('button', { name: 'Do not take public.ffe_goals' })).toBeVisible();
+  await expect(act).toHaveText('Back up these');
   await act.click();
   await expect(page).toHaveURL(/\/jobs\//);
   await expect(page.getByRole('heading', { level: 1, name: `Back up public.ffe_goals of ${target}` })).toBeVisible();

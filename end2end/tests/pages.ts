@@ -43,7 +43,7 @@ export const PAGES: Shown[] = [
   page('migrations', `${db}/migrations`, 'Migrations', 'Up to date', 'audit logs', 'by admin'),
   page('optimize', `${db}/optimize`, 'Optimize', 'All there', 'idx_ari_score', 'audit_logs_severity_check'),
   page('backups', `${db}/backups`, 'Backups', 'Read back whole', 'admin'),
-  page('choice of parts', `${db}/backups/new`, 'Back up parts', 'ari_snapshots', 'all of it', 'Nothing yet'),
+  page('choice of parts', `${db}/backups/new`, 'Back up', 'ari_snapshots', 'all of it', 'Nothing, so the whole database'),
   page('archive to add', `${db}/backups/add`, 'Add an archive', 'Up to', 'Choose an archive', 'no whole archive is refused'),
   page('schedule', `${db}/backups/schedule`, 'Schedule', 'No backups are taken by themselves yet', 'Which are kept', 'the newest', 'Nobody is told by e-mail or webhook yet'),
   page('imports', `${db}/import`, 'Import', 'A file of your own', 'A file on the server', 'undecided.sqlite', 'Ready to decide', 'Identical'),

@@ -1,4 +1,4 @@
-//! A backup of chosen parts: which schemas or tables, and how it is compressed.
+//! A backup as one likes it: of chosen schemas or tables, compressed in some way, over several connections.
 
 use contract::{
     backup::{BackupSpec, Compression, Part},
@@ -43,10 +43,10 @@ pub fn ChoosePage() -> impl IntoView {
     let tables = load_by(query, list_tables);
     view! {
         <PageHead
-            title="Back up parts"
-            tab=Signal::derive(move || format!("Back up parts of {}", target.get()))
+            title="Back up"
+            tab=Signal::derive(move || format!("Back up {}", target.get()))
             facts=|| {
-                "A backup of chosen schemas or tables. It says what it lacks, and never counts as a backup of the whole database."
+                "Of the whole database, or of chosen schemas or tables: such a one says what it lacks, and never counts as a backup of the whole."
             }
             up=("Backups", link(&target.get_untracked(), "backups"))
         />
@@ -103,7 +103,7 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
             </div>
             <div class="cb stack">
                 <p class="muted" hidden=move || !nothing.get()>
-                    "Nothing yet: tick tables below, or take a whole schema."
+                    "Nothing, so the whole database is backed up. Tick tables below, or take a whole schema, for a backup of those alone."
                 </p>
                 <div class="row">{parts}</div>
                 <div class="row">
@@ -113,7 +113,7 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
                             compression.set(event_target_value(&event).parse().unwrap_or_default());
                         }>
                             {Compression::ALL
-                                .map(|one| view! { <option value=one.name()>{words(one)}</option> })
+                                .map(|one| view! { <option value=one.name()>{one.label()}</option> })
                                 .collect_view()}
                         </select>
                     </label>
@@ -136,15 +136,15 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
                     <button
                         class="btn pri"
                         type="button"
-                        aria-disabled=move || (nothing.get() || start.pending().get()).then_some("true")
+                        aria-disabled=move || start.pending().get().then_some("true")
                         aria-busy=move || start.pending().get().to_string()
                         on:click=move |_| {
-                            if !nothing.get_untracked() {
+                            if !start.pending().get_untracked() {
                                 start.dispatch(untrack(spec));
                             }
                         }
                     >
-                        "Back up"
+                        {move || if nothing.get() { "Back up all of it" } else { "Back up these" }}
                     </button>
                 </div>
             </div>
@@ -262,16 +262,6 @@ fn choose(chosen: &mut Vec<Part>, part: Part, takes: bool) {
     if takes {
         chosen.push(part);
         chosen.sort();
-    }
-}
-
-fn words(compression: Compression) -> &'static str {
-    match compression {
-        Compression::Usual => "As pg_dump does unasked",
-        Compression::None => "None: the data is compressed already",
-        Compression::Gzip => "gzip: every pg_restore reads it",
-        Compression::Lz4 => "LZ4: the fastest (PostgreSQL 16 and newer)",
-        Compression::Zstd => "Zstandard: small and fast (PostgreSQL 16 and newer)",
     }
 }
 

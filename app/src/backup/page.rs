@@ -58,7 +58,7 @@ pub fn BackupsPage() -> impl IntoView {
                         <Menu id="acts" label="More" class="btn icon" button=|| view! { <Icon icon=icons::More /> }>
                             <a class="menu-item" href=move || link(&target.get(), "backups/new")>
                                 <Icon icon=icons::Backups />
-                                "Chosen parts…"
+                                "Parts and options…"
                             </a>
                             <a class="menu-item" href=move || link(&target.get(), "backups/add")>
                                 <Icon icon=icons::Import />

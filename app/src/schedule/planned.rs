@@ -1,7 +1,7 @@
 //! When backups are taken by themselves: the schedule, its form in words, and the last runs.
 
 use contract::{
-    backup::Proof,
+    backup::{Compression, Proof},
     command::Act,
     format,
     schedule::{
@@ -114,10 +114,11 @@ fn Now(view: ScheduleView) -> impl IntoView {
         <Due runs=view.next.runs />
         <p class="muted small">
             {format!(
-                "Set by {} on {}. Someone is told when there is no good backup for {} h.",
+                "Set by {} on {}. Someone is told when there is no good backup for {} h.{}",
                 view.set_by,
                 crate::zone::absolute(view.set_at),
                 view.spec.alarm_hours,
+                view.spec.kind().map_or_else(String::new, |kind| format!(" Its backups are made {kind}.")),
             )}
         </p>
     }
@@ -298,6 +299,13 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
             .map_or(ALARM_HOURS, |spec| spec.alarm_hours)
             .to_string(),
     );
+    let parallel = text(spec.as_ref().map_or(1, |spec| spec.parallel).to_string());
+    let compression = text(
+        spec.as_ref()
+            .map_or(Compression::default(), |spec| spec.compression)
+            .name()
+            .to_owned(),
+    );
 
     let chosen = Memo::new(move |_| {
         let (hour, minute) = time.with(|time| time_of_day(time)).unwrap_or((2, 0));
@@ -346,6 +354,8 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
             .and_then(Proof::of_level)
             .unwrap_or(Proof::ReadBack),
         alarm_hours: number(hours),
+        parallel: number(parallel),
+        compression: compression.get().parse().unwrap_or_default(),
     });
     view! {
         <div class="form">
@@ -454,6 +464,21 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
                     label="Tell someone after so many hours without a good backup"
                     kind="number"
                     value=hours
+                />
+            </div>
+            <div class="field-row">
+                <Text
+                    id="parallel"
+                    label="Connections that read at the same time"
+                    kind="number"
+                    value=parallel
+                    help="More than one is for large databases: each takes a table."
+                />
+                <Choice
+                    id="compression"
+                    label="Compression"
+                    value=compression
+                    options=Compression::ALL.map(|one| (one.name(), one.label())).to_vec()
                 />
             </div>
             {move || {

@@ -35,7 +35,7 @@ pub(super) enum Chosen {
 ///
 /// # Errors
 /// `Invalid` in words.
-pub(super) fn check(spec: &BackupSpec) -> Result<()> {
+pub(crate) fn check(spec: &BackupSpec) -> Result<()> {
     let refused = |message: String, hint: &str| Err(Error::invalid("only", message, hint));
     if spec.only.len() > MOST {
         return refused(

@@ -46,7 +46,7 @@ use chrono::{TimeDelta, Utc};
 use contract::{
     Code, Fault,
     audit::Severity,
-    backup::{BackupList, BackupReport, BackupSpec, BackupView, Compression, Proof, VerifySpec},
+    backup::{BackupList, BackupReport, BackupSpec, BackupView, Proof, VerifySpec},
     jobs::{JobId, JobKind, JobQuery, JobState, JobView},
     session::Permission,
     target::TargetState,
@@ -54,6 +54,7 @@ use contract::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub(crate) use self::chosen::check as check_spec;
 pub use self::download::Download;
 use self::{
     folder::Folder,
@@ -190,12 +191,12 @@ impl Backups<'_> {
         jobs::start(self.0, caller, &job, act).await
     }
 
-    /// The same for a whole database, in a transaction of the schedule's; the audit log says why. None when one is waiting or running already.
+    /// The same in a transaction of the schedule's; the audit log says why. None when one is waiting or running already.
     pub(crate) async fn start_in(
         &self,
         transaction: &mut PgConnection,
         caller: &Caller,
-        target: &str,
+        spec: BackupSpec,
         database: i64,
         why: &str,
     ) -> Result<Option<JobId>> {
@@ -207,10 +208,10 @@ impl Backups<'_> {
             detail: Some(why),
         };
         let job = run::TakeBackup {
-            target: target.to_owned(),
-            only: Vec::new(),
-            compression: Compression::default(),
-            parallel: 1,
+            target: spec.target,
+            only: spec.only,
+            compression: spec.compression,
+            parallel: spec.parallel,
             exact: true,
         };
         jobs::start_in(transaction, caller, &job, Some(database), &act).await

@@ -126,6 +126,8 @@ mod tests {
             verify: "never".into(),
             verify_level: 1,
             alarm_hours: 26,
+            parallel: 1,
+            compression: "usual".into(),
             settled_until: at(0),
             verify_at: None,
             paused_by: None,

@@ -111,6 +111,7 @@ impl Schedules<'_> {
                 format!("Choose 1 to {MOST_HOURS} hours."),
             ));
         }
+        backup::check_spec(&spec.backup())?;
         let verify_level = match (spec.verify, spec.verify_level) {
             (VerifyWhen::Never, _) => Proof::ReadBack,
             (_, Proof::Hash) => {
@@ -137,8 +138,9 @@ impl Schedules<'_> {
             ..spec
         };
         let verify_at = (spec.verify == VerifyWhen::Weekly).then_some(now + turn::WEEK);
+        let kind = spec.kind().map_or_else(String::new, |kind| format!(", {kind}"));
         let words = format!(
-            "{} ({}), {}",
+            "{} ({}), {}{kind}",
             rule.next(now).words,
             spec.zone,
             spec.verification()
@@ -267,6 +269,7 @@ impl Schedules<'_> {
     async fn of(&self, row: Row) -> Result<ScheduleView> {
         let now = store::now(self.0.store()).await?;
         let (verify, verify_level) = (row.verify(), row.level());
+        let compression = row.backup().compression;
         // It could be done when the schedule was set; the server, or what is installed here, may be another now.
         let no_trial = backup::no_trial(self.0, &row.target, verify_level)
             .await?
@@ -307,6 +310,8 @@ impl Schedules<'_> {
                 verify,
                 verify_level,
                 alarm_hours: row.alarm_hours,
+                parallel: row.parallel,
+                compression,
             },
         })
     }

@@ -2,7 +2,7 @@
 
 use contract::{
     Instant,
-    backup::Proof,
+    backup::{BackupSpec, Proof},
     jobs::{JobId, JobState},
     schedule::{RunState, RunView, ScheduleSpec, VerifyWhen},
 };
@@ -19,6 +19,8 @@ pub(super) struct Row {
     pub verify: String,
     pub verify_level: i16,
     pub alarm_hours: i32,
+    pub parallel: i32,
+    pub compression: String,
     pub settled_until: Instant,
     pub verify_at: Option<Instant>,
     pub paused_by: Option<String>,
@@ -32,6 +34,15 @@ impl Row {
     /// Whether what it takes is verified again. The column holds nothing else: it is written from the enum.
     pub fn verify(&self) -> VerifyWhen {
         self.verify.parse().unwrap_or_default()
+    }
+
+    /// What it takes. The columns hold nothing else, as above.
+    pub fn backup(&self) -> BackupSpec {
+        BackupSpec {
+            compression: self.compression.parse().unwrap_or_default(),
+            parallel: self.parallel,
+            ..BackupSpec::whole(&self.target)
+        }
     }
 
     /// How far. The column holds nothing else, as above.
@@ -55,7 +66,7 @@ pub(super) async fn all(pool: &PgPool, targets: &[String]) -> Result<Vec<Row>, s
     sqlx::query_as!(
         Row,
         "select target, cron, zone, jitter_s, verify, verify_level, alarm_hours, settled_until, verify_at, paused_by,
-                paused_at, set_by, set_at, note
+                paused_at, set_by, set_at, note, parallel, compression
            from schedules
           where target = any($1)
           order by target",
@@ -70,7 +81,7 @@ pub(super) async fn one(executor: impl PgExecutor<'_>, target: &str) -> Result<O
     sqlx::query_as!(
         Row,
         "select target, cron, zone, jitter_s, verify, verify_level, alarm_hours, settled_until, verify_at, paused_by,
-                paused_at, set_by, set_at, note
+                paused_at, set_by, set_at, note, parallel, compression
            from schedules
           where target = $1",
         target,
@@ -89,13 +100,14 @@ pub(super) async fn put(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into schedules (target, cron, zone, jitter_s, verify, alarm_hours, settled_until, verify_at, set_by, set_at,
-                                verify_level)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7, $10)
+                                verify_level, parallel, compression)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7, $10, $11, $12)
              on conflict (target) do update
             set cron = excluded.cron, zone = excluded.zone, jitter_s = excluded.jitter_s, verify = excluded.verify,
                 alarm_hours = excluded.alarm_hours, settled_until = excluded.settled_until,
                 verify_at = excluded.verify_at, set_by = excluded.set_by, set_at = excluded.set_at,
-                verify_level = excluded.verify_level, note = null",
+                verify_level = excluded.verify_level, parallel = excluded.parallel,
+                compression = excluded.compression, note = null",
         spec.target,
         spec.cron,
         spec.zone,
@@ -106,6 +118,8 @@ pub(super) async fn put(
         verify_at,
         by,
         i16::from(spec.verify_level.level()),
+        spec.parallel,
+        spec.compression.name(),
     )
     .execute(connection)
     .await?;

@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use contract::{
     Code, Instant,
     audit::Severity,
+    backup::BackupSpec,
     format,
     jobs::{JobId, JobState},
     schedule::VerifyWhen,
@@ -133,7 +134,7 @@ async fn begin_due(engine: &Engine, row: &Row, now: Instant) -> Result<()> {
                     engine,
                     &mut transaction,
                     &caller,
-                    &row.target,
+                    row.backup(),
                     due.newest,
                     database,
                 )
@@ -160,13 +161,14 @@ async fn queue(
     engine: &Engine,
     transaction: &mut sqlx::PgConnection,
     caller: &Caller,
-    target: &str,
+    spec: BackupSpec,
     due_at: Instant,
     database: i64,
 ) -> Result<Option<JobId>> {
+    let target = &spec.target.clone();
     let started = engine
         .backup()
-        .start_in(transaction, caller, target, database, "by its schedule")
+        .start_in(transaction, caller, spec, database, "by its schedule")
         .await?;
     match started {
         Some(job) => store::begun(transaction, target, due_at, job).await?,
@@ -190,7 +192,9 @@ pub(super) async fn begin_now(engine: &Engine, caller: &Caller, target: &str) ->
     if !store::claim(&mut transaction, target, now, now, Some(note)).await? {
         return Ok(None);
     }
-    let job = queue(engine, &mut transaction, caller, target, now, database).await?;
+    let row = store::one(&mut *transaction, target).await?;
+    let spec = row.map_or_else(|| BackupSpec::whole(target), |row| row.backup());
+    let job = queue(engine, &mut transaction, caller, spec, now, database).await?;
     if job.is_some() {
         transaction.commit().await?;
     }

@@ -136,6 +136,8 @@ async fn watched(mail: Option<u16>, web: Option<(u16, WebhookForm)>) -> World {
         verify: VerifyWhen::Never,
         verify_level: Proof::ReadBack,
         alarm_hours: 1,
+        parallel: 1,
+        compression: Default::default(),
     };
     world.engine.schedule().set(&world.caller, spec).await.unwrap();
     world

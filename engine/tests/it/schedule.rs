@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contract::{
     Code, Instant,
     audit::AuditQuery,
-    backup::Proof,
+    backup::{Compression, Proof},
     jobs::{JobId, JobKind, JobQuery, JobState, JobView},
     schedule::{RunState, ScheduleSpec, VerifyWhen},
     session::Role,
@@ -47,6 +47,8 @@ fn spec(cron: &str, zone: &str) -> ScheduleSpec {
         verify: VerifyWhen::Never,
         verify_level: Proof::ReadBack,
         alarm_hours: 26,
+        parallel: 1,
+        compression: Default::default(),
     }
 }
 
@@ -533,9 +535,13 @@ async fn a_schedule_takes_a_backup_by_itself_and_verifies_it_as_far_as_was_chose
     let each = ScheduleSpec {
         verify: VerifyWhen::Each,
         verify_level: Proof::Equal,
+        parallel: 2,
+        compression: Compression::None,
         ..spec("* * * * *", "UTC")
     };
-    world.engine.schedule().set(&world.caller, each).await.unwrap();
+    let set = world.engine.schedule().set(&world.caller, each.clone()).await.unwrap();
+    assert_eq!(set.spec, each);
+    assert_eq!(each.kind().unwrap(), "over 2 connections, not compressed");
     let store = world.console.store.pool().await;
     // The next minute is now.
     sqlx::query("update schedules set settled_until = clock_timestamp() - interval '1 minute'")
@@ -587,6 +593,8 @@ async fn a_schedule_takes_a_backup_by_itself_and_verifies_it_as_far_as_was_chose
     let list = world.list().await;
     let stored = list.backups.iter().find(|stored| stored.id == backup.0).unwrap();
     assert_eq!(stored.proof, Proof::Equal);
+    let manifest = std::fs::read_to_string(world.stored(stored).join("manifest.json")).unwrap();
+    assert!(manifest.contains("\"directory\""), "{manifest}");
     world.engine.close().await;
 }
 

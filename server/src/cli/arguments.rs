@@ -505,6 +505,12 @@ pub(super) struct ScheduleSet {
     /// Tell someone when there is no good backup for so many hours
     #[arg(long, value_name = "HOURS", default_value_t = contract::schedule::ALARM_HOURS)]
     pub alarm_hours: i32,
+    /// Read over so many connections at the same time: for large databases
+    #[arg(long = "jobs", short = 'j', value_name = "N", default_value_t = 1)]
+    pub parallel: i32,
+    /// How the archives are compressed: usual, none, gzip, lz4 or zstd (the last two from PostgreSQL 16 on)
+    #[arg(long, value_name = "HOW", default_value = "usual")]
+    pub compression: Compression,
 }
 
 impl ScheduleSet {

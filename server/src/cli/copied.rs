@@ -231,6 +231,8 @@ fn copied_schedules_and_rules_are_those_of_the_page() {
                 Proof::Equal
             },
             alarm_hours: 48,
+            parallel: 3,
+            compression: Compression::Zstd,
         };
         let arguments = read(Act::SetSchedule(&spec));
         let target = arguments.target.unwrap();
@@ -245,6 +247,8 @@ fn copied_schedules_and_rules_are_those_of_the_page() {
             verify: set.verify.into(),
             verify_level: Proof::of_level(set.verify_level).unwrap(),
             alarm_hours: set.alarm_hours,
+            parallel: set.parallel,
+            compression: set.compression,
         };
         assert_eq!(read, spec);
     }

@@ -34,6 +34,8 @@ pub(super) async fn run(session: &Session<'_>, console: &Console, what: Schedule
                 verify: set.verify.into(),
                 verify_level: Proof::of_level(set.verify_level).unwrap_or(Proof::ReadBack),
                 alarm_hours: set.alarm_hours,
+                parallel: set.parallel,
+                compression: set.compression,
             };
             schedules.set(&caller, spec).await?
         }
@@ -67,6 +69,9 @@ fn words(view: &ScheduleView) -> String {
         spec.verification(),
         spec.alarm_hours
     ));
+    if let Some(kind) = spec.kind() {
+        text.push_str(&format!("; {kind}"));
+    }
     if let Some(paused) = &view.paused {
         text.push_str(&format!(
             "\npaused by {} on {}",

@@ -327,6 +327,8 @@ async fn schedule(world: &World, cron: &str) {
         verify: VerifyWhen::Never,
         verify_level: Proof::ReadBack,
         alarm_hours: 1,
+        parallel: 1,
+        compression: Default::default(),
     };
     world.engine.schedule().set(&world.caller, spec).await.unwrap();
 }
