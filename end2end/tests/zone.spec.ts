@@ -87,3 +87,16 @@ test('a browser whose clock is wrong is told so, and ages stay right', async ({ 
   await expect(page.locator('main time').first()).not.toContainText(/^in /);
   await context.close();
 });
+
+test('between two times of the audit log is meant by the chosen clock, and the link stays in UTC', async ({ page, context }) => {
+  await chosen(context, 'Asia/Kolkata');
+  await open(page, '/audit?when=between&from=2026-11-23T16:30');
+  const filters = page.getByRole('search', { name: 'Filters' });
+  await expect(filters.getByLabel('From')).toHaveValue('2026-11-23T22:00');
+  await expect(filters).toContainText('Asia/Kolkata');
+  await filters.getByLabel('until').fill('2026-11-24T01:15');
+  await filters.getByLabel('until').blur();
+  await expect(page).toHaveURL(/until=2026-11-23T19(:|%3A)45/);
+  await expect(filters.getByLabel('until')).toHaveValue('2026-11-24T01:15');
+  await expect(filters.getByLabel('From')).toHaveValue('2026-11-23T22:00');
+});

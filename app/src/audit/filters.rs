@@ -3,7 +3,11 @@
 use contract::audit::{AuditPage as Page, Severity};
 use leptos::prelude::*;
 
-use super::{act_words, query::SPANS, severity_word};
+use super::{
+    act_words,
+    query::{self, SPANS},
+    severity_word,
+};
 use crate::{
     address::{use_change_query, use_here, use_query},
     frame::use_target_names,
@@ -76,6 +80,21 @@ pub fn Filters(
     });
     let names = use_target_names();
     let here = use_here();
+    // A form that is sent without JavaScript says what it holds, and the URL is in UTC.
+    let zone = crate::zone::here();
+    let name = zone.name.clone();
+    let clock = move || match hydrated.get() {
+        true => name.clone(),
+        false => "UTC".to_owned(),
+    };
+    let shown = {
+        let zone = zone.clone();
+        move |value: Option<String>| match hydrated.get() {
+            true => query::shown(&value.unwrap_or_default(), &zone),
+            false => value.unwrap_or_default(),
+        }
+    };
+
     let set = {
         let change = change.clone();
         move |key: &'static str, value: String| change(&[(key, Some(value)), (AFTER, None)])
@@ -129,6 +148,8 @@ pub fn Filters(
             </select>
             {move || {
                 let (set_from, set_until) = (set_from.clone(), set_until.clone());
+                let (zone_from, zone_until) = (zone.clone(), zone.clone());
+                let (shown_from, shown_until, clock) = (shown.clone(), shown.clone(), clock.clone());
                 between
                     .get()
                     .then(|| {
@@ -138,9 +159,9 @@ pub fn Filters(
                                 <input
                                     type="datetime-local"
                                     name="from"
-                                    title="UTC"
                                     value=from.get_untracked()
-                                    on:change=move |event| set_from("from", event_target_value(&event))
+                                    prop:value=move || shown_from(from.get())
+                                    on:change=move |event| set_from("from", query::asked(&event_target_value(&event), &zone_from))
                                 />
                             </label>
                             <label>
@@ -148,11 +169,11 @@ pub fn Filters(
                                 <input
                                     type="datetime-local"
                                     name="until"
-                                    title="UTC"
                                     value=until.get_untracked()
-                                    on:change=move |event| set_until("until", event_target_value(&event))
+                                    prop:value=move || shown_until(until.get())
+                                    on:change=move |event| set_until("until", query::asked(&event_target_value(&event), &zone_until))
                                 />
-                                "UTC"
+                                {clock}
                             </label>
                         }
                     })

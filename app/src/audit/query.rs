@@ -1,12 +1,12 @@
 //! What the page's URL asks for.
 
-use chrono::TimeDelta;
+use chrono::{NaiveDateTime, TimeDelta};
 use contract::{
     Code, Fault, Instant,
     audit::{AuditQuery, AuditSource},
 };
 
-use crate::address::Query;
+use crate::{address::Query, zone::Zone};
 
 /// Reads the query of the URL. A value that is none is a fault and not ignored: the list would show more than was asked
 /// for, and look as if it did not.
@@ -90,6 +90,25 @@ fn instant(text: &str) -> Option<Instant> {
     full.parse().ok()
 }
 
+/// What a field for a time shows of a value of the URL: the reader's clock.
+pub fn shown(value: &str, zone: &Zone) -> String {
+    instant(value).map_or_else(|| value.to_owned(), |at| minutes(zone.local(at).naive_local()))
+}
+
+/// The value for the URL, in UTC, of what such a field holds.
+pub fn asked(field: &str, zone: &Zone) -> String {
+    let wall = [field.to_owned(), format!("{field}:00")]
+        .into_iter()
+        .find_map(|text| text.parse::<NaiveDateTime>().ok());
+    wall.map_or_else(|| field.to_owned(), |wall| minutes(zone.moment(wall).naive_utc()))
+}
+
+/// As `<input type="datetime-local">` takes it, without seconds where there are none.
+fn minutes(at: NaiveDateTime) -> String {
+    let text = at.format("%Y-%m-%dT%H:%M:%S").to_string();
+    text.strip_suffix(":00").map_or(text.clone(), str::to_owned)
+}
+
 fn wrong(field: &'static str, value: &str, hint: &str) -> Fault {
     let what = match field {
         "from" | "until" => "time",
@@ -122,6 +141,27 @@ mod tests {
         assert_eq!(at("2026-11-23T16:30:05+02:00"), "2026-11-23 14:30:05 UTC");
         assert_eq!(instant("yesterday"), None);
         assert_eq!(instant("2026-02-31"), None);
+    }
+
+    #[test]
+    fn a_field_shows_the_readers_clock_and_the_url_holds_utc() {
+        let zone = crate::zone::read("Europe/Berlin");
+        for (url, field) in [
+            ("2026-11-23T16:30", "2026-11-23T17:30"),
+            ("2026-07-23T16:30:05", "2026-07-23T18:30:05"),
+        ] {
+            assert_eq!(
+                (shown(url, &zone), asked(field, &zone)),
+                (field.to_owned(), url.to_owned())
+            );
+        }
+        assert_eq!(shown("2026-11-23", &zone), "2026-11-23T01:00");
+        assert_eq!(
+            (shown("soon", &zone), asked("", &zone)),
+            ("soon".to_owned(), String::new())
+        );
+        let utc = Zone::default();
+        assert_eq!(asked("2026-11-23T16:30", &utc), "2026-11-23T16:30");
     }
 
     #[test]

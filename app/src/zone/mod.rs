@@ -8,6 +8,8 @@ mod shifts;
 mod table;
 
 pub use shifts::{BROWSER, Zone};
+#[cfg(all(test, feature = "ssr"))]
+pub use table::read;
 
 use std::sync::Arc;
 

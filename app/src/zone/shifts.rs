@@ -1,6 +1,6 @@
 //! A zone as the browser gets it.
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta};
 use contract::Instant;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,19 @@ impl Zone {
             Some(offset) => at.with_timezone(&offset),
             None => at.fixed_offset(),
         }
+    }
+
+    /// The moment at which a clock there shows this: the first of two, and in an hour that is left out, that which would have been it.
+    pub fn moment(&self, wall: NaiveDateTime) -> Instant {
+        let seconds = |at: Instant| self.offset(at).map_or(0, |offset| offset.local_minus_utc());
+        let before = |by: i32| wall.and_utc() - TimeDelta::seconds(by.into());
+        // No zone shifts twice within a day.
+        let near = [before(86_400), before(-86_400)].map(seconds);
+        let found = near
+            .map(before)
+            .into_iter()
+            .find(|at| self.local(*at).naive_local() == wall);
+        found.unwrap_or_else(|| before(near[0]))
     }
 
     /// What tells which zone a moment's time is in: `+01:00`, or `UTC`.

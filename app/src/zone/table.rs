@@ -130,6 +130,47 @@ mod tests {
     }
 
     #[test]
+    fn what_a_clock_shows_is_a_moment_also_around_shifts() {
+        let wall = |text: &str| text.parse::<chrono::NaiveDateTime>().unwrap_or_default();
+        let berlin = read("Europe/Berlin");
+        for (shown, moment) in [
+            ("2026-11-30T06:02:11", "2026-11-30T05:02:11Z"),
+            ("2026-07-01T00:30:00", "2026-06-30T22:30:00Z"),
+            // It comes twice, and never.
+            ("2026-10-25T02:30:00", "2026-10-25T00:30:00Z"),
+            ("2026-03-29T02:30:00", "2026-03-29T01:30:00Z"),
+            ("1999-01-01T00:00:00", "1999-01-01T00:00:00Z"),
+        ] {
+            let found = berlin.moment(wall(shown));
+            assert_eq!(
+                found,
+                moment.parse::<contract::Instant>().unwrap_or_default(),
+                "{shown}"
+            );
+        }
+        for name in [
+            "UTC",
+            "America/St_Johns",
+            "Pacific/Apia",
+            "Australia/Lord_Howe",
+            "Asia/Kathmandu",
+        ] {
+            let zone = read(name);
+            let mut at = FROM + 86_400;
+            while at < FROM + 20 * 365 * 86_400 {
+                let moment = DateTime::from_timestamp(at, 0).unwrap_or_default();
+                let wall = zone.local(moment).naive_local();
+                assert_eq!(
+                    zone.local(zone.moment(wall)).naive_local(),
+                    wall,
+                    "{name} at {moment}"
+                );
+                at += 1_000_003;
+            }
+        }
+    }
+
+    #[test]
     fn a_time_is_shown_with_what_tells_its_zone() {
         let at = |text: &str| text.parse::<contract::Instant>().unwrap_or_default();
         let berlin = read("browser:Europe/Berlin");

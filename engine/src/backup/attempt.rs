@@ -193,7 +193,9 @@ impl Attempt<'_> {
             // Dropping the work ends the tools.
             silent = self.silent(&target, &application, &flow) => return Err(silent),
         };
-        let dump_ms = self.context.end(DUMP, started, format::bytes(to_i64(written.bytes)));
+        let dump_ms = self
+            .context
+            .end(DUMP, started, format::bytes(to_i64(written.bytes)));
         let meter = meter.into_inner().unwrap_or_else(PoisonError::into_inner);
         let Counted {
             rows: counted,
@@ -292,7 +294,9 @@ impl Attempt<'_> {
             sha256: written.sha256.clone(),
         };
         self.read_back(&partial, &archive, roles.as_ref()).await?;
-        let read_back_ms = self.context.end(PROVE, started, Proof::ReadBack.label().to_owned());
+        let read_back_ms = self
+            .context
+            .end(PROVE, started, Proof::ReadBack.label().to_owned());
 
         if uncounted > 0 {
             let note = format!(
@@ -357,7 +361,8 @@ impl Attempt<'_> {
         if let Err(error) = noted.await {
             tracing::warn!(backup.id = %id, error = error.chain(), "a stored backup has no row yet");
         }
-        self.context.end(STORE, started, folder.stored(&place, id).display().to_string());
+        self.context
+            .end(STORE, started, folder.stored(&place, id).display().to_string());
         Ok(manifest)
     }
 

@@ -390,7 +390,9 @@ impl Backups<'_> {
         let no_trial = no_trial.map(|error| error.fault().message);
         let seals = seal::Seals::load(self.0).await?;
         let trial = looking(move || stored::trial(&path, &seals, &manifest)).await?;
-        let may = caller.permit(Permission::BackUp).and_then(|()| caller.permit(Permission::Restore));
+        let may = caller
+            .permit(Permission::BackUp)
+            .and_then(|()| caller.permit(Permission::Restore));
         let tried = may.is_ok() && backup.uploaded.is_none() && backup.foreign.is_none();
         let places = self.0.all_targets().iter().filter(|_| tried);
         Ok(BackupReport {

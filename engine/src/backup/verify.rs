@@ -426,7 +426,11 @@ impl VerifyBackup {
                     let last = progress.steps.len().saturating_sub(1);
                     for (place, step) in progress.steps.iter_mut().enumerate().skip(RESTORE_STEP) {
                         let failed = place == last && first.is_some();
-                        step.state = if failed { StepState::Failed } else { StepState::Done };
+                        step.state = if failed {
+                            StepState::Failed
+                        } else {
+                            StepState::Done
+                        };
                         if failed || step.name == COMPARE {
                             step.detail.clone_from(&first);
                         }
@@ -519,7 +523,9 @@ impl VerifyBackup {
                 .iter()
                 .map(|difference| format!("On this machine the {difference}.")),
         );
-        report.differences.extend(differences.iter().map(ToString::to_string));
+        report
+            .differences
+            .extend(differences.iter().map(ToString::to_string));
         report.more = report.differences.len().saturating_sub(LISTED) as i64;
         report.differences.truncate(LISTED);
         report.tables = expected

@@ -539,7 +539,12 @@ async fn a_schedule_takes_a_backup_by_itself_and_verifies_it_as_far_as_was_chose
         compression: Compression::None,
         ..spec("* * * * *", "UTC")
     };
-    let set = world.engine.schedule().set(&world.caller, each.clone()).await.unwrap();
+    let set = world
+        .engine
+        .schedule()
+        .set(&world.caller, each.clone())
+        .await
+        .unwrap();
     assert_eq!(set.spec, each);
     assert_eq!(each.kind().unwrap(), "over 2 connections, not compressed");
     let store = world.console.store.pool().await;

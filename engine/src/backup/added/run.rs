@@ -212,7 +212,9 @@ impl Adding<'_> {
             )));
         }
         contents::put_away(folder, id).await?;
-        let read_back_ms = self.context.end(READ, started, Proof::ReadBack.label().to_owned());
+        let read_back_ms = self
+            .context
+            .end(READ, started, Proof::ReadBack.label().to_owned());
 
         let started = self.context.begin(STORE, Phase::Storing);
         let seals = Seals::load(&context.engine).await?;
@@ -271,7 +273,8 @@ impl Adding<'_> {
         if let Err(error) = noted.await {
             tracing::warn!(backup.id = %id, error = error.chain(), "a stored archive has no row yet");
         }
-        self.context.end(STORE, started, folder.stored(&place, id).display().to_string());
+        self.context
+            .end(STORE, started, folder.stored(&place, id).display().to_string());
         Ok(Ok(manifest))
     }
 

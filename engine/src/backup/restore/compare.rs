@@ -264,7 +264,9 @@ pub(super) async fn rows(
         }
     }
     for parts in wholes.into_values() {
-        let sums = parts.iter().fold((0, 0), |sums, part| (sums.0 + part.1, sums.1 + part.2));
+        let sums = parts
+            .iter()
+            .fold((0, 0), |sums, part| (sums.0 + part.1, sums.1 + part.2));
         for (table, wanted, found) in parts {
             if found == wanted || sums.0 == sums.1 {
                 tables += 1;

@@ -48,11 +48,12 @@ impl Count {
             .filter(|entry| entry.kind == "TABLE")
             .filter_map(|entry| Some((entry.id, size(entry)?)))
             .collect();
-        let by_number: HashMap<i64, &Entry> =
-            entries.into_iter().map(|entry| (entry.id, entry)).collect();
+        let by_number: HashMap<i64, &Entry> = entries.into_iter().map(|entry| (entry.id, entry)).collect();
         let mut count = Self::default();
         for number in numbers {
-            let Some(entry) = by_number.get(&number) else { continue };
+            let Some(entry) = by_number.get(&number) else {
+                continue;
+            };
             let needed = || {
                 let sizes = entry.needs.iter().filter_map(|id| of_tables.get(id).copied());
                 sizes.fold(0.0, f64::max)
@@ -85,7 +86,9 @@ impl Count {
             self.parallel = false;
         } else if let Some(item) = said.strip_prefix("finished item ") {
             let number = item.split(' ').next().and_then(|number| number.parse().ok());
-            self.done += number.and_then(|number: i64| self.numbers.get(&number)).unwrap_or(&LEAST);
+            self.done += number
+                .and_then(|number: i64| self.numbers.get(&number))
+                .unwrap_or(&LEAST);
         } else {
             let begun = ["creating ", "processing data for ", "executing "]
                 .iter()
@@ -240,6 +243,9 @@ mod tests {
     #[test]
     fn the_parts_of_a_job_fill_its_time() {
         let shares = Shares(vec![0.25, 0.5, 0.0, 0.25]);
-        assert_eq!((shares.at(0, 0.0), shares.at(1, 0.5), shares.at(3, 1.0)), (0.0, 0.5, 1.0));
+        assert_eq!(
+            (shares.at(0, 0.0), shares.at(1, 0.5), shares.at(3, 1.0)),
+            (0.0, 0.5, 1.0)
+        );
     }
 }

@@ -370,7 +370,8 @@ impl Restoring<'_> {
         let folder = Folder::new(&engine.config().backup_dir);
         let (form, token) = (prepared.manifest.form(), context.token());
         let found = contents::lay_out(&folder, job.0, &prepared.archive, form, token).await?;
-        self.context.end(self.first + CHECK, started, "SHA-256 as it was written");
+        self.context
+            .end(self.first + CHECK, started, "SHA-256 as it was written");
 
         let loaded = self.load(&prepared, &found, &prepared.plan.into).await?;
         if !loaded.differences.is_empty() {
@@ -577,7 +578,11 @@ impl Restoring<'_> {
             archive: found,
             tablespaces: !self.spec.no_tablespaces,
             parallel: prepared.plan.parallel,
-            count: Mutex::new(Count::of(&prepared.toc.entries, runs.numbers(), &prepared.manifest.tables)),
+            count: Mutex::new(Count::of(
+                &prepared.toc.entries,
+                runs.numbers(),
+                &prepared.manifest.tables,
+            )),
             step: self.first + LOAD,
             reached: Box::new(|share| self.part(LOAD, share)),
         };
@@ -601,7 +606,8 @@ impl Restoring<'_> {
             _ => None,
         };
         tools.run(&runs.load, "load").await?;
-        self.context.end(self.first + LOAD, started, format!("{} entries", runs.entries()));
+        self.context
+            .end(self.first + LOAD, started, format!("{} entries", runs.entries()));
         let load_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
 
         let started = self.context.begin(self.first + COMPARE, Phase::Verifying);
@@ -684,7 +690,11 @@ impl Restoring<'_> {
         // The very last thing in it: whatever came after it would run them.
         tools.run(&runs.last, "last").await?;
         let known = place::event_triggers(&mut own).await.map_err(failed)?;
-        let made = prepared.toc.entries.iter().filter(|entry| entry.kind == "EVENT TRIGGER");
+        let made = prepared
+            .toc
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "EVENT TRIGGER");
         let missing = made.filter(|entry| !known.contains(&entry.tag));
         differences.extend(missing.map(|entry| format!("missing: event trigger {}", entry.tag)));
         if differences.is_empty() {
@@ -854,7 +864,8 @@ impl Restoring<'_> {
     /// Shows how far the job is.
     fn reached(&self, part: usize, share: f64) {
         let fraction = self.part(part, share);
-        self.context.progress(|progress| progress.fraction = Some(fraction));
+        self.context
+            .progress(|progress| progress.fraction = Some(fraction));
     }
 
     fn differs(&self, differences: &[String]) -> Error {

@@ -132,7 +132,10 @@ impl Scratch<'_> {
         let mut notes = prepared.notes;
         notes.insert(
             0,
-            format!("Restored into a scratch database on the server of {}, which is removed.", target.name()),
+            format!(
+                "Restored into a scratch database on the server of {}, which is removed.",
+                target.name()
+            ),
         );
         Ok(Tried {
             inventory,

@@ -30,7 +30,12 @@ fn on(backup: &BackupView, place: Option<&str>) -> VerifySpec {
 }
 
 async fn start(world: &World, spec: VerifySpec) -> JobId {
-    world.engine.backup().verify_to(&world.caller, spec).await.unwrap()
+    world
+        .engine
+        .backup()
+        .verify_to(&world.caller, spec)
+        .await
+        .unwrap()
 }
 
 async fn trial(world: &World, backup: &BackupView) -> TrialReport {
@@ -81,11 +86,20 @@ async fn without_server_programs_here_the_server_of_a_managed_database_takes_the
         world.log(id).await
     );
     assert!(job.outcome.unwrap().starts_with(Proof::Equal.label()));
-    assert!(job.progress.steps.iter().any(|step| step.name == "Make a scratch database"));
+    assert!(
+        job.progress
+            .steps
+            .iter()
+            .any(|step| step.name == "Make a scratch database")
+    );
     let trial = trial(&world, &backup).await;
     assert_eq!((trial.failure, trial.differences), (None, Vec::new()));
     assert!(trial.server.unwrap().starts_with("17"));
-    assert!(trial.notes[0].contains("on the server of second"), "{:?}", trial.notes);
+    assert!(
+        trial.notes[0].contains("on the server of second"),
+        "{:?}",
+        trial.notes
+    );
     assert!(trial.tables.iter().all(|table| table.equal) && trial.tables.len() > 5);
     assert_eq!(world.list().await.backups[0].proof, Proof::Equal);
     world.nothing_of(there, &world.ended(id).await).await;

@@ -38,10 +38,10 @@ use super::{
     },
     compare::{self, key},
     load::Loader,
-    progress::Count,
     parts::Run,
     place::{self, Login},
     plan::{self, Prepared},
+    progress::Count,
     run::{check, differs, log_in, may_begin, purpose},
 };
 use crate::{
