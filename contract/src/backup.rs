@@ -372,6 +372,19 @@ impl std::str::FromStr for Part {
     }
 }
 
+impl Part {
+    /// A table as [`FromStr`](std::str::FromStr) reads it, or the name of a schema, in quotes or not.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn table_or_schema(text: &str) -> Result<Self, String> {
+        match name(text) {
+            Some((schema, "")) => Ok(Self { schema, table: None }),
+            _ => text.parse(),
+        }
+    }
+}
+
 /// The name that a text begins with, and what follows.
 fn name(text: &str) -> Option<(String, &str)> {
     let Some(mut rest) = text.strip_prefix('"') else {

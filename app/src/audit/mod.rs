@@ -52,6 +52,22 @@ fn outcome_word(outcome: Outcome) -> &'static str {
 /// What kind of act it is, in words; a name that is not the console's own is shown as it is.
 fn act_words(event_type: &str) -> &str {
     match event_type {
+        "alarm.test" => "Test alarm",
+        "backup.add" => "Add archive",
+        "backup.adopt" => "Take over backup",
+        "backup.drop_database" => "Drop database",
+        "backup.pin" => "Pin backup",
+        "backup.prune" => "Remove old backups",
+        "backup.restore" => "Restore",
+        "backup.retention" => "Set which backups are kept",
+        "backup.swap" => "Swap databases",
+        "backup.unpin" => "Unpin backup",
+        "explain.analyze" => "Run and explain",
+        "schedule.pause" => "Pause schedule",
+        "schedule.remove" => "Remove schedule",
+        "schedule.resume" => "Resume schedule",
+        "schedule.set" => "Set schedule",
+        "target.adopt" => "Take over database",
         "activity.cancel" => "Cancel statement",
         "activity.terminate" => "End database session",
         "backup.create" => "Back up",

@@ -138,6 +138,8 @@ fn Plot(
                 return;
             }
             let (from, to) = view.with_untracked(|view| (view.at(first), view.at(last + 1)));
+            // Its step is one of the range that is left.
+            cursor.at.set(None);
             navigate(
                 &untrack(|| zoomed(&here, from, to)),
                 NavigateOptions {
@@ -213,7 +215,10 @@ fn Plot(
                 aria-label=move || format!("{} over time", title.get())
                 aria-valuemin="0"
                 aria-valuemax=move || steps.get().saturating_sub(1)
-                aria-valuenow=move || cursor.at.get().unwrap_or(steps.get().saturating_sub(1))
+                aria-valuenow=move || {
+                    let last = steps.get().saturating_sub(1);
+                    cursor.at.get().unwrap_or(last).min(last)
+                }
                 aria-valuetext=move || spoken(chart, view, cursor)
                 on:keydown=on_key
                 on:pointermove=move |event| cursor.at.set(step_of(&event, steps.get_untracked()))

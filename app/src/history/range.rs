@@ -71,7 +71,9 @@ pub fn RangeBar(
                 }
                 Range::Between(from, to) => (from, to),
             };
-            let by: TimeDelta = (to - from) / 2 * parts;
+            // What has not happened yet has no chart.
+            let most = (clock.now_untracked() - to).max(TimeDelta::zero());
+            let by: TimeDelta = ((to - from) / 2 * parts).min(most);
             here.with(&[
                 ("range", None),
                 ("from", Some(write_moment(from + by))),
@@ -117,7 +119,14 @@ pub fn RangeBar(
             <a class="chip" href=earlier>
                 "Earlier"
             </a>
-            <a class="chip" href=later hidden=move || matches!(range.get(), Range::Last(_))>
+            <a
+                class="chip"
+                href=later
+                hidden=move || match range.get() {
+                    Range::Last(_) => true,
+                    Range::Between(_, to) => clock.now_untracked() - to < TimeDelta::minutes(1),
+                }
+            >
                 "Later"
             </a>
             {week}

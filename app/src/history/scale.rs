@@ -220,7 +220,9 @@ fn number(value: f64) -> f64 {
 
 /// A moment as the axis says it: the time of day within two days, else the day.
 pub fn moment(at: Instant, length: chrono::TimeDelta) -> String {
-    let form = if length <= chrono::TimeDelta::hours(26) {
+    let form = if length <= chrono::TimeDelta::hours(26) && at.timestamp() % 60 != 0 {
+        "%H:%M:%S"
+    } else if length <= chrono::TimeDelta::hours(26) {
         "%H:%M"
     } else if length <= chrono::TimeDelta::days(8) {
         "%a %H:%M"

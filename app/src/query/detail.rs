@@ -13,7 +13,7 @@ use super::{
     api::{view_query, view_query_history},
     cover::{Covers, missing},
     rows::grown,
-    statement_link,
+    same_range, statement_link,
 };
 use crate::{
     address::{escape, link, use_name, use_query, use_target},
@@ -81,7 +81,7 @@ pub fn QueryPage() -> impl IntoView {
             title="Statement"
             tab=Signal::derive(move || format!("Statement {} of {}", queryid.get(), target.get()))
             facts
-            up=("Queries", link(&target.get_untracked(), "queries"))
+            up=("Queries", format!("{}{}", link(&target.get_untracked(), "queries"), same_range()))
         >
             <Menu id="query-menu" label="More acts" button=|| view! { <Icon icon=icons::More /> }>
                 <CopyCommand command=as_command />

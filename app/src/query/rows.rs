@@ -6,7 +6,7 @@ use contract::{
 };
 use leptos::prelude::*;
 
-use super::statement_link;
+use super::{same_range, statement_link};
 use crate::{
     address::use_here,
     ui::{Badge, EmptyState, Sort, SortHead, Tone},
@@ -58,11 +58,11 @@ pub fn Statements(view: QueriesView, sort: Memo<Sort>) -> impl IntoView {
         }
         .into_any();
     }
-    let coverage = view.coverage;
+    let (coverage, range) = (view.coverage, same_range());
     let rows = view
         .statements
         .iter()
-        .map(|stat| row(&view.target, stat, &coverage))
+        .map(|stat| row(&view.target, stat, &coverage, &range))
         .collect_view();
     view! {
         <div class="table-wrap" tabindex="0" role="region" aria-label="Statements">
@@ -89,7 +89,7 @@ pub fn Statements(view: QueriesView, sort: Memo<Sort>) -> impl IntoView {
     .into_any()
 }
 
-fn row(target: &str, stat: &QueryStat, coverage: &Coverage) -> impl IntoView + use<> {
+fn row(target: &str, stat: &QueryStat, coverage: &Coverage, range: &str) -> impl IntoView + use<> {
     let sums = stat.sums;
     let text = stat
         .text
@@ -109,7 +109,7 @@ fn row(target: &str, stat: &QueryStat, coverage: &Coverage) -> impl IntoView + u
     view! {
         <tr>
             <td class="wrap">
-                <a class="link mono small clamp" href=statement_link(target, &stat.queryid)>
+                <a class="link mono small clamp" href=format!("{}{range}", statement_link(target, &stat.queryid))>
                     {text}
                 </a>
                 <div class="muted small">

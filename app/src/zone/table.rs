@@ -46,7 +46,13 @@ fn make(value: &str) -> Zone {
         Some(name) => (name, true),
         None => (value, false),
     };
-    match Tz::from_str(name) {
+    // Browsers take names in any case.
+    let named = || {
+        chrono_tz::TZ_VARIANTS
+            .into_iter()
+            .find(|zone| zone.name().eq_ignore_ascii_case(name))
+    };
+    match Tz::from_str(name).ok().or_else(named).ok_or(()) {
         Ok(Tz::UTC) => Zone {
             is_browsers,
             ..Zone::default()
@@ -173,6 +179,7 @@ mod tests {
     #[test]
     fn a_time_is_shown_with_what_tells_its_zone() {
         let at = |text: &str| text.parse::<contract::Instant>().unwrap_or_default();
+        assert_eq!(read("europe/BERLIN").name, "Europe/Berlin");
         let berlin = read("browser:Europe/Berlin");
         assert!(berlin.is_browsers);
         assert_eq!(

@@ -16,6 +16,18 @@ pub(super) fn of(snapshot: &Snapshot, sessions: &[SessionStat]) -> Vec<HorizonHo
         let sender = session.kind.as_deref() == Some("walsender");
         let pid = session.key.pid;
         let (kind, remedy) = match (sender, session.is_active()) {
+            (false, _) if !session.blocked_by.is_empty() => (
+                HolderKind::Session,
+                format!(
+                    "It waits for others ({}): end what these do first.",
+                    session
+                        .blocked_by
+                        .iter()
+                        .map(|pid| format!("pid {pid}"))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+            ),
             (true, _) => (
                 HolderKind::Standby,
                 "A query on that standby holds it: end it there, or set hot_standby_feedback to off there, after which such \
@@ -77,13 +89,19 @@ pub(super) fn of(snapshot: &Snapshot, sessions: &[SessionStat]) -> Vec<HorizonHo
             ),
         },
     });
-    let mut holders: Vec<HorizonHolder> = sessions
+    // Of those that hold as much, the ones that nobody holds up are the cause.
+    let mut holders: Vec<(HorizonHolder, bool)> = sessions
         .iter()
-        .filter_map(of_session)
-        .chain(prepared)
-        .chain(slots)
+        .filter_map(|session| Some((of_session(session)?, !session.blocked_by.is_empty())))
+        .chain(prepared.chain(slots).map(|holder| (holder, false)))
         .collect();
-    holders.sort_by_key(|holder| std::cmp::Reverse((holder.xids, holder.age_s)));
+    holders.sort_by_key(|(holder, waits)| {
+        (
+            std::cmp::Reverse(holder.xids),
+            *waits,
+            std::cmp::Reverse(holder.age_s),
+        )
+    });
     holders.truncate(MOST);
-    holders
+    holders.into_iter().map(|(holder, _)| holder).collect()
 }

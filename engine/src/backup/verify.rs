@@ -440,8 +440,13 @@ impl VerifyBackup {
                     true => self.level,
                     false => Proof::Restored,
                 };
-                // One that was equal once, and is restored again without comparing, stays that.
-                let stays = found.proof > proof && report.differences.is_empty();
+                // One that was equal once, and is restored again without comparing, stays that; and what a trial found wrong only one
+                // that looks as far can make good.
+                let differed = found
+                    .trial
+                    .as_ref()
+                    .is_some_and(|before| !before.differences.is_empty() && before.level > self.level);
+                let stays = report.differences.is_empty() && (found.proof > proof || differed);
                 if !stays {
                     found.proof = proof;
                     found.at = at;

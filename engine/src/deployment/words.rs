@@ -38,7 +38,7 @@ pub(super) fn check(new: NewDeployment, now: Instant) -> Result<Told> {
         return Err(Error::invalid(
             "link",
             "This is no link to a page.",
-            "Give a whole one that begins with https:// or http://, without blanks.",
+            "Give a whole one that begins with https:// or http://, without blanks and without a user.",
         ));
     }
     let at = new.at.unwrap_or(now);
@@ -87,11 +87,16 @@ pub(super) fn check_name(name: &str) -> Result<()> {
 fn line(field: &str, text: Option<String>, most: usize) -> Result<Option<String>> {
     let Some(text) = text else { return Ok(None) };
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.chars().any(char::is_control) {
+    // Marks of direction turn the letters that follow around.
+    let unseen = |one: char| {
+        one.is_control()
+            || matches!(one, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if text.chars().any(unseen) {
         return Err(Error::invalid(
             field,
             "It holds a character that cannot be seen.",
-            "Remove control characters.",
+            "Remove control characters and marks of direction.",
         ));
     }
     if text.chars().count() > most {
@@ -109,8 +114,12 @@ fn is_link(text: &str) -> bool {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_alphanumeric() || first == '['))
-        && !text.contains(char::is_whitespace)
+    // What stands before an @ would be a password, shown to everyone.
+    let host = |rest: &str| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        rest.starts_with(|first: char| first.is_alphanumeric() || first == '[') && !rest[..end].contains('@')
+    };
+    rest.is_some_and(host) && !text.contains(char::is_whitespace)
 }
 
 #[cfg(test)]
@@ -155,6 +164,8 @@ mod tests {
             (of("1", "//evil.example", None), "link"),
             (of("1", "https://", None), "link"),
             (of("1", "https://a b", None), "link"),
+            (of("1", "https://user:word@ci.example/x", None), "link"),
+            (of("\u{202e}live", "", None), "version"),
             (of("1", "", Some("2026-05-20T13:43:00Z")), "at"),
             (of("1", "", Some("2024-05-01T00:00:00Z")), "at"),
         ] {

@@ -151,14 +151,16 @@ pub(super) async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot, 
          ),
          standbys as (
              select count(*) as standbys,
-                    max(greatest(pg_wal_lsn_diff(here.lsn, replay_lsn), 0))::int8 as lag_bytes
+                    max(case when replay_lsn is not null
+                             then greatest(pg_wal_lsn_diff(here.lsn, replay_lsn), 0) end)::int8 as lag_bytes
                from pg_stat_replication
               cross join here
               where state is distinct from 'backup'
          ),
          slots as (
              select count(*) as slots,
-                    max(greatest(pg_wal_lsn_diff(here.lsn, restart_lsn), 0))::int8 as slot_bytes
+                    max(case when restart_lsn is not null
+                             then greatest(pg_wal_lsn_diff(here.lsn, restart_lsn), 0) end)::int8 as slot_bytes
                from pg_replication_slots
               cross join here
          ),

@@ -607,7 +607,7 @@ pub(super) struct Restore {
     #[arg(long, value_name = "TARGET")]
     pub to: Option<String>,
     /// Restore only this schema, or this table with its indexes, triggers and partitions; can be given several times
-    #[arg(long, value_name = "SCHEMA[.TABLE]")]
+    #[arg(long, value_parser = contract::backup::Part::table_or_schema, value_name = "SCHEMA[.TABLE]")]
     pub only: Vec<contract::backup::Part>,
     /// Load over so many connections at the same time
     #[arg(long = "jobs", short = 'j', value_name = "N")]

@@ -152,7 +152,7 @@ fn copied_acts_on_stored_backups_are_those_of_the_page() {
         backup: id,
         into: Some("-new one".to_owned()),
         into_live: false,
-        only: vec![part("a", Some("b")), part("a", Some("C.d"))],
+        only: vec![part("a", Some("b")), part("a", Some("C.d")), part("x.y", None)],
         parallel: Some(3),
         create_roles: true,
         owner: Some("it's".to_owned()),

@@ -375,6 +375,9 @@ const COMMENTS: &str = "
                                   -- An older dump does not hold that of the schema `public`.
                                   and current_setting('server_version_num')::int >= 150000))
        and not exists (select from member where classid = d.classoid and objid = d.objoid)
+       -- A partition's trigger comes from its parent's, and no dump holds a comment of its own.
+       and not exists (select from pg_trigger t
+                        where d.classoid = 'pg_trigger'::regclass and t.oid = d.objoid and t.tgparentid <> 0)
        and named.identity is not null";
 
 /// Every role that the database names.

@@ -30,8 +30,10 @@ const BELONGING: [&str; 15] = [
 /// What was chosen of an archive.
 pub(super) struct Chosen {
     pub toc: Toc,
-    /// Parts that the archive does not have, or not without others: a partition needs its parent.
+    /// Parts that the archive does not have.
     pub missing: Vec<String>,
+    /// Parts that cannot be without others: a partition needs its parent.
+    pub needing: Vec<String>,
     /// What belongs to the chosen parts and needs what was not chosen, by kind and name.
     pub left_out: Vec<String>,
 }
@@ -99,7 +101,7 @@ pub(super) fn choose(toc: Toc, parts: &[Part]) -> Chosen {
         }
     }
     // What needs another relation is left out, and everything else that is needed comes along.
-    let mut left_out = Vec::new();
+    let (mut left_out, mut needing) = (Vec::new(), Vec::new());
     let mut kept: BTreeSet<i64> = BTreeSet::new();
     for id in wanted {
         let mut needed = HashSet::new();
@@ -114,7 +116,7 @@ pub(super) fn choose(toc: Toc, parts: &[Part]) -> Chosen {
                 let itself = parts
                     .iter()
                     .any(|part| part.table.is_some() && is_of(entry, part));
-                let list = if itself { &mut missing } else { &mut left_out };
+                let list = if itself { &mut needing } else { &mut left_out };
                 list.push(format!("{} (it needs {})", entry.named(), stranger.named()));
             }
             _ => kept.extend(needed),
@@ -154,6 +156,7 @@ pub(super) fn choose(toc: Toc, parts: &[Part]) -> Chosen {
             readable: toc.readable,
         },
         missing,
+        needing,
         left_out,
     }
 }
@@ -267,7 +270,7 @@ mod tests {
         assert_eq!(one.missing, ["s.none"]);
         assert_eq!(one.left_out, ["fk constraint s.t fk (it needs table s.other)"]);
         let part = choose(toc.clone(), &[of(Some("part"))]);
-        assert_eq!(part.missing, ["table s.part (it needs table s.t)"]);
+        assert_eq!(part.needing, ["table s.part (it needs table s.t)"]);
         assert_eq!(choose(toc, &[of(None)]).toc.entries.len(), 18);
     }
 }

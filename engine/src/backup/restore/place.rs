@@ -354,15 +354,24 @@ pub(super) async fn remove(
             (Some(found), Some(oid)) if found == oid => {}
             _ => continue,
         }
-        run(
-            connection,
-            format!("drop database if exists {} with (force)", ident(&name)),
-        )
-        .await?;
+        drop_database(connection, &name).await?;
         removed.push(format!("the half-made database {name}"));
     }
     removed.extend(remove_roles(connection, job).await?);
     Ok(removed)
+}
+
+/// Drops a database with the sessions in it. Where the console's role may not end one, as a worker of autovacuum, it is dropped without that:
+/// the server ends its own workers then.
+async fn drop_database(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
+    let name = ident(name);
+    let forced = run(connection, format!("drop database if exists {name} with (force)")).await;
+    match forced {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
+            run(connection, format!("drop database if exists {name}")).await
+        }
+        forced => forced,
+    }
 }
 
 /// Removes the roles that a restore created, and the one that loads with whatever it owns in the database that the connection leads to;
@@ -683,6 +692,25 @@ pub(super) async fn sequence(
         crate::quote::qualified(schema, name)
     );
     query_as(AssertSqlSafe(sql)).fetch_one(connection).await
+}
+
+/// Gives the multirange types that a role owns to the owners of their ranges. Before version 17 they do not go with these.
+pub(super) async fn give_multiranges(connection: &mut PgConnection, from: &str) -> Result<(), sqlx::Error> {
+    let statements: Vec<String> = query_scalar(
+        "select format('alter type %s owner to %I', r.rngmultitypid::regtype, pg_get_userbyid(own.typowner))
+           from pg_range r
+           join pg_type own on own.oid = r.rngtypid
+           join pg_type multi on multi.oid = r.rngmultitypid
+          where multi.typowner = (select oid from pg_roles where rolname = $1)
+            and multi.typowner <> own.typowner",
+    )
+    .bind(from)
+    .fetch_all(&mut *connection)
+    .await?;
+    for statement in statements {
+        run(connection, statement).await?;
+    }
+    Ok(())
 }
 
 /// What a role still owns in this database, in words.

@@ -563,6 +563,16 @@ impl Checks {
             return toc;
         }
         let chosen = choice::choose(toc, &spec.only);
+        if !chosen.needing.is_empty() {
+            self.blocks(
+                key,
+                format!(
+                    "This cannot be restored by itself: {}.",
+                    words::some(&chosen.needing)
+                ),
+                "Choose what it needs as well, or restore into a new database.",
+            );
+        }
         if !chosen.missing.is_empty() {
             self.blocks(
                 key,
@@ -585,7 +595,7 @@ impl Checks {
             );
             notes.push(words);
         }
-        if chosen.missing.is_empty() && chosen.left_out.is_empty() {
+        if chosen.missing.is_empty() && chosen.needing.is_empty() && chosen.left_out.is_empty() {
             self.fine(key, format!("Restored will be: {}.", list(&spec.only)));
         }
         notes.push(format!("Only chosen parts were restored: {}.", list(&spec.only)));

@@ -84,11 +84,14 @@ impl Count {
             self.parallel = true;
         } else if said == "finished main parallel loop" {
             self.parallel = false;
-        } else if let Some(item) = said.strip_prefix("finished item ") {
+        } else if let Some(item) = ["launching item ", "finished item "]
+            .iter()
+            .find_map(|words| said.strip_prefix(words))
+        {
+            // What is at work counts half.
             let number = item.split(' ').next().and_then(|number| number.parse().ok());
-            self.done += number
-                .and_then(|number: i64| self.numbers.get(&number))
-                .unwrap_or(&LEAST);
+            let weight = number.and_then(|number: i64| self.numbers.get(&number));
+            self.done += 0.5 * weight.unwrap_or(&LEAST);
         } else {
             let begun = ["creating ", "processing data for ", "executing "]
                 .iter()
@@ -221,7 +224,8 @@ mod tests {
         }
         assert_eq!(told[4].0.as_deref(), Some("table \"public.orders\""));
         let near = |share: f64, bytes: f64| assert!((share - bytes / all).abs() < 1e-9, "{share} {bytes}");
-        near(told[4].1, LEAST);
+        near(told[2].1, LEAST);
+        near(told[4].1, 1.5 * LEAST + 500_000.0);
         near(told[5].1, 2.0 * LEAST + 1_000_000.0);
         near(told[8].1, 3.0 * LEAST + 1_000_000.0);
         count.end();

@@ -662,6 +662,9 @@ impl Restoring<'_> {
         );
 
         if let Some(login) = &login {
+            place::give_multiranges(&mut own, &login.role)
+                .await
+                .map_err(failed)?;
             for what in place::owned(&mut own, &login.role).await.map_err(failed)? {
                 differences.push(format!(
                     "not in the backup: {what}, which was made while rows were loaded"

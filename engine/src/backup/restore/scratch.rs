@@ -1,14 +1,14 @@
 //! A trial on the server of a managed database, where this machine has no server of the backup's version: a restore like any
 //! other, but its database is compared with the inventory of the snapshot and removed, and never gets a name.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use contract::{
     jobs::{Phase, StepState},
     restore::RestoreSpec,
 };
 
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 
 use super::{
     super::{
@@ -32,6 +32,11 @@ pub(in crate::backup) const STEPS: [&str; 4] = [
     "Compare the definitions",
 ];
 
+/// The store's advisory lock that a trial holds.
+const TURN: i64 = 0x7472_6961_6c73;
+/// Between two looks whether it is free.
+const PAUSE: Duration = Duration::from_millis(300);
+
 /// One trial at work.
 pub(in crate::backup) struct Scratch<'a> {
     pub context: &'a JobContext,
@@ -54,9 +59,33 @@ impl Scratch<'_> {
     /// # Errors
     /// `Cancelled`; `Conflict` when it cannot be tried there, which says nothing of the backup; what pg_restore and the server say.
     pub async fn run(&self) -> Result<Tried> {
+        let turn = self.turn().await?;
         let tried = self.inside().await;
-        run::clear(self.context, self.on).await?;
+        let cleared = run::clear(self.context, self.on).await;
+        turn.close().await.ok();
+        cleared?;
         tried
+    }
+
+    /// Waits until no other console of the store has such a trial: the roles that one makes and removes may be those another one needs. It
+    /// is over with the connection, and so with the process.
+    async fn turn(&self) -> Result<PgConnection> {
+        let mut connection = self.context.engine.store().acquire().await?.detach();
+        loop {
+            let won = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "won!""#, TURN)
+                .fetch_one(&mut connection)
+                .await?;
+            if won {
+                return Ok(connection);
+            }
+            let words = "Waiting for another trial on the server of a managed database";
+            self.context.phase(Phase::Verifying, words.to_owned());
+            let pause = async {
+                tokio::time::sleep(PAUSE).await;
+                Ok(())
+            };
+            self.context.unless_cancelled(pause).await?;
+        }
     }
 
     async fn inside(&self) -> Result<Tried> {

@@ -39,6 +39,7 @@ async fn furnish(pool: &PgPool, prefix: &str) {
            set role "{prefix} own""er";
            set search_path = "it's; a ""schema""";
            create type mood as enum ('fine', 'it''s');
+           create type span as range (subtype = float8);
            create domain positive as int check (value > 0);
            create function twice(n int) returns int language plpgsql immutable as $f$ begin return n * 2; end $f$;
            create sequence counter start 7;

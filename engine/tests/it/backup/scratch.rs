@@ -70,12 +70,8 @@ async fn without_server_programs_here_the_server_of_a_managed_database_takes_the
             config.verify_on = Some("second".into());
         })
         .await;
-    let roles = "select coalesce(string_agg(rolname, ' ' order by rolname), '') from pg_roles where rolname !~ '^pg_'";
-    let before: String = sqlx::query_scalar(roles)
-        .fetch_one(&mut there.admin().await)
-        .await
-        .unwrap();
-    assert!(!before.contains("owner_scratch"));
+    // Others make roles on that server meanwhile.
+    let roles = "select count(*) from pg_roles where rolname in ('owner_scratch', 'Reader scratch')";
     let id = start(&world, on(&backup, None)).await;
     let job = world.ended(id).await;
     assert_eq!(
@@ -103,12 +99,98 @@ async fn without_server_programs_here_the_server_of_a_managed_database_takes_the
     assert!(trial.tables.iter().all(|table| table.equal) && trial.tables.len() > 5);
     assert_eq!(world.list().await.backups[0].proof, Proof::Equal);
     world.nothing_of(there, &world.ended(id).await).await;
-    let after: String = sqlx::query_scalar(roles)
+    let left: i64 = sqlx::query_scalar(roles)
         .fetch_one(&mut there.admin().await)
         .await
         .unwrap();
-    assert_eq!(after, before);
+    assert_eq!(left, 0);
     assert_eq!(entries(&world.folder().join(".partial")), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn two_trials_on_one_server_do_not_take_each_others_roles_away() {
+    let there = testkit::shared_of(Version::V17).await;
+    let other = there.database("twice").await;
+    let world = world().await;
+    enrich(&world.pool, "twice").await;
+    let (first, second) = (world.backup().await, world.backup().await);
+    let world = world
+        .instead(|config| {
+            let mut second = config.targets[0].clone();
+            second.name = "second".into();
+            second.options = other.socket_options();
+            config.targets.push(second);
+            config.pg_bin = Some(Version::V17.bin_dir());
+        })
+        .await;
+    let ids = [
+        start(&world, on(&first, Some("second"))).await,
+        start(&world, on(&second, Some("second"))).await,
+    ];
+    for id in ids {
+        let job = world.ended(id).await;
+        assert_eq!(
+            job.state,
+            JobState::Succeeded,
+            "{:?} {:?}",
+            job.fault,
+            world.log(id).await
+        );
+        world.nothing_of(there, &job).await;
+    }
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from pg_roles where rolname in ('owner_twice', 'Reader twice')")
+            .fetch_one(&mut there.admin().await)
+            .await
+            .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_lower_trial_makes_nothing_of_a_difference_good() {
+    let world = world().await;
+    let backup = world.backup().await;
+    let folder = tempfile::tempdir().unwrap();
+    let world = changing(world, folder.path()).await;
+    let id = start(&world, on(&backup, Some("main"))).await;
+    assert_eq!(world.ended(id).await.state, JobState::Failed);
+    assert!(world.list().await.backups[0].damage.is_some());
+    // Restored for trial, and not compared: that cannot know.
+    let world = world.instead(|config| config.pg_bin = None).await;
+    let restored = VerifySpec {
+        level: Proof::Restored,
+        ..on(&backup, None)
+    };
+    let id = start(&world, restored).await;
+    world.ended(id).await;
+    let listed = &world.list().await.backups[0];
+    assert!(listed.damage.is_some(), "{listed:?}");
+    let id = start(&world, on(&backup, None)).await;
+    assert_eq!(world.ended(id).await.state, JobState::Succeeded);
+    let listed = &world.list().await.backups[0];
+    assert_eq!((listed.proof, &listed.damage), (Proof::Equal, &None));
+}
+
+/// With a pg_restore that changes a row after all are loaded: their number stays.
+async fn changing(world: World, folder: &std::path::Path) -> World {
+    let bin = testkit::shared().await.bin_dir();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["pg_dump", "pg_dumpall"] {
+        symlink(bin.join(name), folder.join(name)).unwrap();
+    }
+    let script = format!(
+        "#!/bin/sh\nREAL={}\n$REAL/pg_restore \"$@\" || exit $?\nfor a in \"$@\"; do case \"$a\" in\n\
+         --dbname=*) db=\"${{a#--dbname=}}\";; --use-list=*/load) last=1;; esac; done\n\
+         if [ -n \"$last\" ]; then exec $REAL/psql -X -q -v ON_ERROR_STOP=1 -d \"$db\" \
+         -c \"update public.orders set note = note || ' ' where id = 17\"; fi\n",
+        bin.display()
+    );
+    let path = folder.join("pg_restore");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    world
+        .instead(|config| config.pg_bin = Some(folder.to_owned()))
+        .await
 }
 
 #[tokio::test]
@@ -116,25 +198,8 @@ async fn a_scratch_database_that_is_not_equal_is_damage_and_goes_as_well() {
     let cluster = testkit::shared().await;
     let world = world().await;
     let backup = world.backup().await;
-    // A pg_restore that changes a row after all are loaded: their number stays.
     let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    for name in ["pg_dump", "pg_dumpall"] {
-        symlink(cluster.bin_dir().join(name), folder.path().join(name)).unwrap();
-    }
-    let script = format!(
-        "#!/bin/sh\nREAL={}\n$REAL/pg_restore \"$@\" || exit $?\nfor a in \"$@\"; do case \"$a\" in\n\
-         --dbname=*) db=\"${{a#--dbname=}}\";; --use-list=*/load) last=1;; esac; done\n\
-         if [ -n \"$last\" ]; then exec $REAL/psql -X -q -v ON_ERROR_STOP=1 -d \"$db\" \
-         -c \"update public.orders set note = note || ' ' where id = 17\"; fi\n",
-        cluster.bin_dir().display()
-    );
-    let path = folder.path().join("pg_restore");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    let world = world
-        .instead(|config| config.pg_bin = Some(folder.path().to_owned()))
-        .await;
+    let world = changing(world, folder.path()).await;
     let id = start(&world, on(&backup, Some("main"))).await;
     let job = world.ended(id).await;
     assert_eq!(job.state, JobState::Failed, "{:?}", world.log(id).await);

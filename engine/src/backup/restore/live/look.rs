@@ -203,6 +203,10 @@ pub(in super::super) async fn look(
 
 /// Tells of relations that are there already.
 fn in_the_way(toc: &Toc, relations: &HashSet<(String, String)>, live: &str, checks: &mut Checks) {
+    let is_there = |entry: &Entry, name: &str| {
+        let schema = entry.schema.clone();
+        schema.is_some_and(|schema| relations.contains(&(schema, name.to_owned())))
+    };
     let there: Vec<String> = toc
         .entries
         .iter()
@@ -212,13 +216,41 @@ fn in_the_way(toc: &Toc, relations: &HashSet<(String, String)>, live: &str, chec
                 "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE"
             )
         })
-        .filter(|entry| {
-            let name = entry.schema.clone().map(|schema| (schema, entry.tag.clone()));
-            name.is_some_and(|name| relations.contains(&name))
-        })
+        .filter(|entry| is_there(entry, &entry.tag))
         .map(Entry::named)
         .collect();
     let key = "restore.in_the_way";
+    // Of a table that is there they are there with it; of one that is not, something else has their name.
+    let taken: Vec<String> = toc
+        .entries
+        .iter()
+        .filter(|entry| {
+            let of_missing = entry.needs.iter().any(|id| {
+                toc.entries
+                    .iter()
+                    .any(|table| table.id == *id && table.kind == "TABLE" && !is_there(table, &table.tag))
+            });
+            let name = match entry.kind.as_str() {
+                "INDEX" | "SEQUENCE" => Some(entry.tag.as_str()),
+                // The table's name comes before it.
+                "CONSTRAINT" => entry.tag.rsplit(' ').next(),
+                _ => None,
+            };
+            of_missing && name.is_some_and(|name| is_there(entry, name))
+        })
+        .map(Entry::named)
+        .collect();
+    if !taken.is_empty() {
+        checks.blocks(
+            key,
+            format!(
+                "These belong to tables that are restored, and their names are taken in {live}: {}.",
+                words::first(&taken, 20)
+            ),
+            "When a table is given another name, its indexes, keys and sequences keep theirs: rename them as well (alter index … rename to \
+             …, alter sequence … rename to …), or restore into a new database.",
+        );
+    }
     match there.is_empty() {
         true => checks.fine(key, "Nothing of what is restored is there already."),
         false => checks.blocks(

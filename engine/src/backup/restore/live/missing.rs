@@ -58,6 +58,12 @@ impl<'a> Missing<'a> {
             "SCHEMA" => schemas.contains(&entry.tag),
             _ => there.contains(&key(entry)),
         };
+        // Of a serial column: the sequence and its table.
+        let owned: Vec<&Entry> = archive
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "SEQUENCE OWNED BY")
+            .collect();
         let mut missing = Self::default();
         let mut made: HashSet<i64> = HashSet::new();
         let mut kept: HashSet<i64> = HashSet::new();
@@ -76,6 +82,10 @@ impl<'a> Missing<'a> {
             } else if !is_there(entry) {
                 made.insert(entry.id);
                 missing.made.push(entry);
+            } else if entry.kind == "SEQUENCE" && is_of(entry, &made, &owned) {
+                // It cannot belong to the column that is made, whose numbers would come from nowhere.
+                kept.insert(entry.id);
+                missing.in_the_way.push(entry);
             } else if SHARED.contains(&entry.kind.as_str()) {
                 kept.insert(entry.id);
                 if entry.kind == "SCHEMA" {
@@ -111,6 +121,15 @@ impl<'a> Missing<'a> {
         missing.made.sort_by_key(|entry| place(archive, entry.id));
         missing
     }
+}
+
+/// Whether a sequence is that of an identity or a serial column of what is made.
+fn is_of(sequence: &Entry, made: &HashSet<i64>, owned: &[&Entry]) -> bool {
+    let of_made = |entry: &Entry| entry.needs.iter().any(|id| made.contains(id));
+    (sequence.definition.contains("AS IDENTITY") && of_made(sequence))
+        || owned
+            .iter()
+            .any(|entry| entry.needs.contains(&sequence.id) && of_made(entry))
 }
 
 fn place(archive: &Toc, id: i64) -> usize {
@@ -172,6 +191,12 @@ mod tests {
                 entry(18, "ACL", "SCHEMA gone", &[]),
                 entry(19, "EXTENSION", "x", &[]),
                 entry(20, "ENCODING", "ENCODING", &[]),
+                entry(21, "SEQUENCE", "lost_n_seq", &[5]),
+                entry(22, "SEQUENCE OWNED BY", "lost_n_seq", &[21, 5]),
+                Entry {
+                    definition: "ALTER TABLE s.lost ALTER COLUMN i ADD GENERATED ALWAYS AS IDENTITY (".into(),
+                    ..entry(23, "SEQUENCE", "lost_i_seq", &[5])
+                },
             ],
             readable: true,
         };
@@ -180,6 +205,8 @@ mod tests {
                 entry(1, "TYPE", "mood", &[]),
                 entry(2, "SEQUENCE", "numbers", &[]),
                 entry(3, "TABLE", "stays", &[]),
+                entry(4, "SEQUENCE", "lost_n_seq", &[]),
+                entry(5, "SEQUENCE", "lost_i_seq", &[]),
             ],
             ..Toc::default()
         };
@@ -189,6 +216,6 @@ mod tests {
         assert_eq!(ids(&missing.made), [5, 8, 9, 10, 13, 14, 17]);
         assert_eq!(ids(&missing.given), [6, 18]);
         assert_eq!(ids(&missing.used), [1, 3, 7]);
-        assert_eq!(ids(&missing.in_the_way), [15]);
+        assert_eq!(ids(&missing.in_the_way), [15, 21, 23]);
     }
 }

@@ -477,7 +477,8 @@ impl Adding<'_> {
                     "This is in the live database already: {}.",
                     words::first(&names, 10)
                 ),
-                "Nothing was changed. Choose only what is missing, or restore into a new database.",
+                "Nothing was changed. Choose only what is missing; give a table that is there another name together with its sequences \
+                 (alter sequence … rename to …); or restore into a new database.",
             ));
         }
         if missing.made.is_empty() {
@@ -633,6 +634,7 @@ impl Adding<'_> {
                 .map_err(|source| target.error_at(source, statement))?;
         }
         let failed = |source| target.error(source);
+        place::give_multiranges(own, role).await.map_err(failed)?;
         let left = place::owned(own, role).await.map_err(failed)?;
         if !left.is_empty() {
             return Err(differs(
