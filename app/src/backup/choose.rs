@@ -67,7 +67,7 @@ pub fn ChoosePage() -> impl IntoView {
 /// What is chosen, how it is compressed, and the button.
 #[component]
 fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
-    needs_script("Back up");
+    needs_script("Back up all of it");
     let compression = RwSignal::new(Compression::default());
     let parallel = RwSignal::new(1);
     let start = Action::new(|spec: &BackupSpec| start_backup(spec.clone()));
