@@ -355,7 +355,7 @@ impl Adding<'_> {
         self.context.end(
             LOAD,
             started,
-            &format::counted(missing.made.len(), "entry", "entries"),
+            format::counted(missing.made.len(), "entry", "entries"),
         );
 
         let started = self.context.begin(COMPARE, Phase::Verifying);
