@@ -85,7 +85,10 @@ pub async fn against_pg_restore(console: &Console, sessions: &mut Sessions, plan
             format!("≤ {WRONG:.0} points wrong on average"),
             format!("{second:.1} points"),
             second <= WRONG,
-            || "progress counts the archive's entries, which take as long as they are large".to_owned(),
+            || {
+                "progress goes by the tables' bytes, and what is at work counts half until it is done"
+                    .to_owned()
+            },
         ),
         memory,
     ];

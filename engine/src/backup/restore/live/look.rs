@@ -221,22 +221,24 @@ fn in_the_way(toc: &Toc, relations: &HashSet<(String, String)>, live: &str, chec
         .collect();
     let key = "restore.in_the_way";
     // Of a table that is there they are there with it; of one that is not, something else has their name.
+    let missing: HashSet<i64> = toc
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "TABLE" && !is_there(entry, &entry.tag))
+        .map(|entry| entry.id)
+        .collect();
     let taken: Vec<String> = toc
         .entries
         .iter()
         .filter(|entry| {
-            let of_missing = entry.needs.iter().any(|id| {
-                toc.entries
-                    .iter()
-                    .any(|table| table.id == *id && table.kind == "TABLE" && !is_there(table, &table.tag))
-            });
             let name = match entry.kind.as_str() {
                 "INDEX" | "SEQUENCE" => Some(entry.tag.as_str()),
                 // The table's name comes before it.
                 "CONSTRAINT" => entry.tag.rsplit(' ').next(),
                 _ => None,
             };
-            of_missing && name.is_some_and(|name| is_there(entry, name))
+            entry.needs.iter().any(|id| missing.contains(id))
+                && name.is_some_and(|name| is_there(entry, name))
         })
         .map(Entry::named)
         .collect();
@@ -252,6 +254,7 @@ fn in_the_way(toc: &Toc, relations: &HashSet<(String, String)>, live: &str, chec
         );
     }
     match there.is_empty() {
+        true if !taken.is_empty() => {}
         true => checks.fine(key, "Nothing of what is restored is there already."),
         false => checks.blocks(
             key,
