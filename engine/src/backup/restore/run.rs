@@ -153,13 +153,14 @@ impl Job for Restore {
     }
 }
 
-/// Ends what a restore has left: its tool, its files, and what it made on the server of `place`, unless it was finished.
+/// Ends the client tool of a restore, and removes its files; whether it had come as far as to begin.
 ///
 /// # Errors
 /// The store's failures.
-pub(in crate::backup) async fn clear(context: &JobContext, place: &str) -> Result<()> {
+pub(super) async fn put_down(context: &JobContext) -> Result<bool> {
     let engine = &context.engine;
-    if let Some(attempt) = attempts::attempt(engine.store(), context.id).await?
+    let attempt = attempts::attempt(engine.store(), context.id).await?;
+    if let Some(attempt) = &attempt
         && let Some(pid) = attempt.pid
         && process::kill_group(&attempt.place, pid, attempt.pid_started)
     {
@@ -175,6 +176,16 @@ pub(in crate::backup) async fn clear(context: &JobContext, place: &str) -> Resul
     })
     .await?;
     contents::put_away(&Folder::new(&engine.config().backup_dir), context.id.0).await?;
+    Ok(attempt.is_some())
+}
+
+/// Ends what a restore has left: its tool, its files, and what it made on the server of `place`, unless it was finished.
+///
+/// # Errors
+/// The store's failures.
+pub(in crate::backup) async fn clear(context: &JobContext, place: &str) -> Result<()> {
+    let engine = &context.engine;
+    put_down(context).await?;
     if let Some(left) = store::unfinished(engine.store(), context.id).await? {
         let target = engine.target_of(place, left.database)?;
         match tokio::time::timeout(ASK, remove(&target, &left)).await {

@@ -29,9 +29,7 @@ use super::{
     super::{
         catalog, contents,
         folder::Folder,
-        process, reach,
         reach::{Beside, Reach},
-        reconcile::blocking,
         store as attempts,
         toc::{Entry, Toc},
         words,
@@ -42,7 +40,7 @@ use super::{
     place::{self, Login},
     plan::{self, Prepared},
     progress::Count,
-    run::{check, differs, log_in, may_begin, purpose},
+    run::{check, differs, log_in, may_begin, purpose, put_down},
 };
 use crate::{
     Error, Result,
@@ -123,25 +121,8 @@ impl Job for RestoreLive {
 
     async fn clean_up(self, context: JobContext) -> Result<()> {
         let engine = &context.engine;
-        let attempt = attempts::attempt(engine.store(), context.id).await?;
-        if let Some(attempt) = &attempt
-            && let Some(pid) = attempt.pid
-            && process::kill_group(&attempt.place, pid, attempt.pid_started)
-        {
-            context.log(
-                LogLevel::Warn,
-                format!("Ended the client tool that was left running (pid {pid})."),
-            );
-        }
-        let secrets = reach::secrets_folder(&engine.config().data_dir, context.id.0);
-        blocking(move || {
-            std::fs::remove_dir_all(&secrets).ok();
-            Ok(())
-        })
-        .await?;
-        contents::put_away(&Folder::new(&engine.config().backup_dir), context.id.0).await?;
         // It got no further than reading the backup.
-        if attempt.is_some() {
+        if put_down(&context).await? {
             let target = context.target(self.spec.place())?;
             match tokio::time::timeout(ASK, remove(&target, context.id.0)).await {
                 Ok(Ok(removed)) => removed.into_iter().for_each(|what| context.info(what)),
