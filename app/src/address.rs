@@ -241,6 +241,14 @@ pub fn login_link(next: &str) -> String {
     }
 }
 
+/// The settings, where a password must be changed before anything else, and from there on to `next`.
+pub fn settings_link(next: &str) -> String {
+    match next {
+        "" | "/" => "/settings".to_owned(),
+        next => format!("/settings?next={}", escape(next)),
+    }
+}
+
 /// The one rule for a text from outside that a browser is led to: a path on this console, with its query, and nothing
 /// that any reader of URLs could take for another site, now or after resolving it (`//host`, `/\host`, `/.//host`,
 /// `https:`, a line break). `None` for all else.

@@ -73,7 +73,16 @@ test.describe('logged in', () => {
     await page.getByLabel('New password', { exact: true }).fill('one of eight letters');
     await page.getByLabel('New password again').fill('another of as many');
     await page.getByRole('button', { name: 'Change password' }).click();
-    await expect(page).toHaveURL(/\/settings\?refused=again/);
+    await expect(page).toHaveURL(/\/settings\?refused=again$/);
+    // What leads elsewhere is not kept.
+    await page.goto('/settings?next=%2F.%2F%2Fevil.example');
+    await expect(page.locator('input[name=next]')).toHaveValue('/');
+    await page.goto('/settings?next=%2Fjobs%3Fstate%3Dfailed');
+    await page.getByLabel('Current password').fill(admin.password);
+    await page.getByLabel('New password', { exact: true }).fill('one of eight letters');
+    await page.getByLabel('New password again').fill('another of as many');
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await expect(page).toHaveURL('/settings?refused=again&next=%2Fjobs%3Fstate%3Dfailed');
     await expect(page.locator('form').filter({ has: page.getByLabel('Current password') }).getByText('The two are not the same.')).toBeVisible();
   });
 });

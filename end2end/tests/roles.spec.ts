@@ -57,12 +57,13 @@ test('a viewer sees all and is offered no act, and is refused the acts all the s
   await signIn(page, viewer(), FIRST);
   await expect(page).toHaveURL('/settings');
   await page.goto('/jobs');
-  await expect(page).toHaveURL('/settings');
+  await expect(page).toHaveURL('/settings?next=%2Fjobs');
   await page.getByLabel('Current password').fill(FIRST);
   await page.getByLabel('New password', { exact: true }).fill(CHOSEN);
   await page.getByLabel('New password again').fill(CHOSEN);
   await page.getByRole('button', { name: 'Change password' }).click();
-  await expect(page).toHaveURL('/');
+  // Where one wanted to go is not forgotten.
+  await expect(page).toHaveURL('/jobs');
   await open(page, '/settings');
   await expect(page.getByRole('heading', { name: 'Users' })).toHaveCount(0);
   const all: [string, string | RegExp][] = [

@@ -17,7 +17,7 @@ use super::{
     top::Top,
 };
 use crate::{
-    address::login_link,
+    address::{login_link, settings_link},
     live,
     session::Me,
     target::api::list_targets,
@@ -31,16 +31,14 @@ pub fn Gate() -> impl IntoView {
     let me = SharedValue::new(who).into_inner();
     let location = use_location();
     let path = location.pathname.get_untracked();
+    let next = match location.search.get_untracked().as_str() {
+        "" => path.clone(),
+        search => format!("{path}?{search}"),
+    };
     match me {
-        None => {
-            let next = match location.search.get_untracked().as_str() {
-                "" => path,
-                search => format!("{path}?{search}"),
-            };
-            EitherOf3::A(view! { <Redirect path=login_link(&next) /> })
-        }
+        None => EitherOf3::A(view! { <Redirect path=login_link(&next) /> }),
         Some(me) if me.must_change_password && path != "/settings" => {
-            EitherOf3::B(view! { <Redirect path="/settings" /> })
+            EitherOf3::B(view! { <Redirect path=settings_link(&next) /> })
         }
         Some(me) => EitherOf3::C(view! { <Frame me /> }),
     }

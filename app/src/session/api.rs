@@ -78,15 +78,16 @@ pub async fn who_am_i() -> Result<Identity, ApiError> {
 }
 
 /// Changes one's own password; every other session of the user ends, and this one goes on with new tokens. A plain form
-/// can send this, with the new password twice.
+/// can send this, with the new password twice; who had to change it is led on to `next`.
 #[server(prefix = "/rpc", endpoint = "change_password", output = Json)]
 pub async fn change_password(
     current: Password,
     new: Password,
     again: Option<Password>,
+    next: Option<String>,
 ) -> Result<(), ApiError> {
     use super::form;
-    use crate::rpc;
+    use crate::{address, rpc};
 
     let must_change = rpc::identity().is_some_and(|me| me.must_change_password);
     let outcome = if again.is_none_or(|again| again.0 == new.0) {
@@ -105,18 +106,19 @@ pub async fn change_password(
     } else {
         Err(rpc::refuse(form::differ()))
     };
+    let next = address::safe_next(next.as_deref());
     match outcome {
         Ok(tokens) => {
             super::cookie::send(super::cookie::set(&tokens, rpc::transport().secure));
             form::lead_to(if must_change {
-                "/"
+                next
             } else {
                 "/settings?changed=password"
             });
             Ok(())
         }
         Err(ApiError(fault)) => {
-            form::lead_to(&form::refused_link("/settings", &fault, None));
+            form::lead_to(&form::refused_link("/settings", &fault, Some(next)));
             Err(ApiError(fault))
         }
     }

@@ -9,7 +9,7 @@ use super::{
     load_page, use_me,
 };
 use crate::{
-    address::{use_query, use_typed_query},
+    address::{safe_next, use_query, use_typed_query},
     rpc::ApiError,
     ui::{FaultView, Field, use_toasts},
 };
@@ -26,7 +26,7 @@ pub fn PasswordCard() -> impl IntoView {
     let must_change = use_me().is_some_and(|me| me.must_change_password);
     let toasts = use_toasts();
     let change = Action::new(move |(current, new): &(String, String)| {
-        change_password(current.clone().into(), new.clone().into(), None::<Password>)
+        change_password(current.clone().into(), new.clone().into(), None::<Password>, None)
     });
     let differs = RwSignal::new(false);
     let (refused, wait) = (use_query("refused"), use_typed_query::<i64>("wait"));
@@ -37,7 +37,7 @@ pub fn PasswordCard() -> impl IntoView {
         // What the form that the browser itself sent was refused for.
         (false, None) => refused.get().map(|why| refusal(&why, wait.get())),
     });
-    let changed = use_query("changed");
+    let (changed, next) = (use_query("changed"), use_query("next"));
     // What belongs to no field is shown below them all.
     let rest = move || {
         fault
@@ -51,7 +51,7 @@ pub fn PasswordCard() -> impl IntoView {
                 .for_each(|field| field.set(String::new()));
             toasts.ok("Password changed. Your other sessions have ended.");
             if must_change {
-                load_page("/");
+                load_page(safe_next(next.get_untracked().as_deref()));
             }
         }
     });
@@ -111,6 +111,9 @@ pub fn PasswordCard() -> impl IntoView {
                         autocomplete="new-password"
                         fault
                     />
+                    {move || {
+                        next.get().map(|next| view! { <input type="hidden" name="next" value=safe_next(Some(&next)).to_owned() /> })
+                    }}
                     {move || rest().map(|fault| view! { <FaultView fault /> })}
                     <div class="act">
                         // Password managers look for the name beside the passwords.
