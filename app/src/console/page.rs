@@ -168,13 +168,13 @@ fn Settings(settings: Vec<SettingView>) -> impl IntoView {
         let value = match (setting.value, setting.is_set) {
             (Some(value), _) => view! { <span class="mono">{value}</span> }.into_any(),
             (None, true) => view! { <span class="muted">"set, and secret"</span> }.into_any(),
-            (None, false) => view! { <span class="muted">{setting.default}</span> }.into_any(),
+            (None, false) => view! { <span class="muted">{marked(setting.default)}</span> }.into_any(),
         };
         view! {
             <tr>
                 <td>
                     <b class="mono">{setting.name}</b>
-                    <div class="muted small wrap">{setting.about}</div>
+                    <div class="muted small wrap">{marked(setting.about)}</div>
                 </td>
                 <td class="wrap">{value}</td>
             </tr>
@@ -198,4 +198,17 @@ fn Settings(settings: Vec<SettingView>) -> impl IntoView {
             </div>
         </section>
     }
+}
+
+/// A sentence of the documentation, which has the words of a configuration between backquotes.
+fn marked(text: String) -> AnyView {
+    let parts: Vec<_> = text
+        .split('`')
+        .enumerate()
+        .map(|(at, part)| match at % 2 {
+            0 => Either::Left(part.to_owned()),
+            _ => Either::Right(view! { <code>{part.to_owned()}</code> }),
+        })
+        .collect();
+    parts.into_any()
 }

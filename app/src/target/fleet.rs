@@ -94,8 +94,9 @@ fn FleetTable(list: Vec<TargetView>, sparks: Resource<Result<Vec<Spark>, ApiErro
                 <thead>
                     <tr>
                         <th scope="col">"Database"</th>
+                        <th scope="col">"Attention"</th>
                         <th scope="col">"State"</th>
-                        <th scope="col" class="num">
+                        <th scope="col" class="num hide-s">
                             "Size"
                         </th>
                         <th scope="col" class="num hide-s">
@@ -104,7 +105,6 @@ fn FleetTable(list: Vec<TargetView>, sparks: Resource<Result<Vec<Spark>, ApiErro
                         <th scope="col" class="hide-s">
                             "Transactions, 6 h"
                         </th>
-                        <th scope="col">"Attention"</th>
                         <th scope="col" class="hide-s">
                             "Migrations"
                         </th>
@@ -182,15 +182,16 @@ fn FleetRow(target: Memo<TargetView>, sparks: Resource<Result<Vec<Spark>, ApiErr
                 </a>
                 <div class="muted small">{move || target.with(|target| target.address.clone())}</div>
             </td>
+            // What a reader came for is in sight on a narrow screen too.
+            <td class="wrap">{move || target.with(attention)}</td>
             <td class="wrap">{move || state(target.with(|target| target.state.clone()))}</td>
-            <td class="num">{move || up.get().map(|server| view! { <Bytes value=server.database_bytes /> })}</td>
+            <td class="num hide-s">{move || up.get().map(|server| view! { <Bytes value=server.database_bytes /> })}</td>
             <td class="num hide-s">
                 {move || up.get().map(|server| format!("{} of {}", server.connections, server.max_connections))}
             </td>
             <td class="hide-s">
                 <Transactions target sparks />
             </td>
-            <td class="wrap">{move || target.with(attention)}</td>
             <td class="hide-s">
                 {move || target.with(|target| view! { <Migrations pending=target.pending_migrations known=target.has_migrations /> })}
             </td>
