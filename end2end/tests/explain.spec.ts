@@ -14,6 +14,7 @@ const PASTED = ` Limit  (cost=0.00..99.00 rows=10 width=8) (actual time=0.1..900
 
 const page_ = `/db/${target}/explain`;
 const plan = (page: Page) => page.getByRole('region', { name: 'Plan' });
+const agree = (page: Page) => page.getByLabel('Run it although a part of what it does is not undone');
 const statement = (page: Page) => page.getByLabel('One statement that reads or changes rows');
 
 test.use({ storageState: ADMINISTRATOR });
@@ -36,6 +37,7 @@ test('a statement is explained, run, and both plans stand side by side', async (
   await statement(page).fill("delete from ari_snapshots where user_id = 'user-4'");
   await page.getByRole('button', { name: 'Run and explain' }).click();
   await expect(page.getByRole('alert')).toContainText('changes rows');
+  await expect(agree(page)).toBeFocused();
   await statement(page).fill(QUERY);
   await page.getByRole('button', { name: 'Run and explain' }).click();
   await expect(page).toHaveURL(/\/explain\/[0-9a-f-]{36}$/);
@@ -138,6 +140,11 @@ test('without JavaScript a plan is had as well, and a refusal says why', async (
   await statement(page).fill('select 1; select 2');
   await page.getByRole('button', { name: 'Explain', exact: true }).click();
   await expect(page.getByRole('main').getByRole('status')).toContainText('It is not one statement');
+  await expect(agree(page)).toBeHidden();
+  await statement(page).fill("delete from ari_snapshots where user_id = 'user-4'");
+  await page.getByRole('button', { name: 'Run and explain' }).click();
+  await expect(page.getByRole('main').getByRole('status')).toContainText('is not undone by rolling back');
+  await expect(agree(page)).toBeVisible();
   await statement(page).fill(QUERY);
   await page.getByRole('button', { name: 'Run and explain' }).click();
   await expect(plan(page)).toContainText('idx_ari_user_timestamp');

@@ -10,7 +10,7 @@ use super::{
     plan_link,
 };
 use crate::{
-    address::{link, segment},
+    address::{link, segment, use_query},
     rpc::ApiError,
     session::use_may,
     ui::{FaultNote, use_hydrated},
@@ -72,6 +72,7 @@ pub fn StatementForm(
     let (statement, values) = (NodeRef::<html::Textarea>::new(), NodeRef::<html::Textarea>::new());
     let (sampled, accept) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
     let seconds = NodeRef::<html::Input>::new();
+    let to_run = NodeRef::<html::Details>::new();
     let runs = RwSignal::new(false);
     let ask = Action::new(|asked: &Asked| {
         let asked = asked.clone();
@@ -93,6 +94,20 @@ pub fn StatementForm(
         }
     });
     follow(target, move || ask.value().get());
+    // What has to be agreed to is in sight when that is asked for, also for a form that was sent without script.
+    let asked_to_agree = use_query("refused").with_untracked(|word| word.as_deref() == Some("accept"));
+    Effect::new(move || {
+        let asks = ask.value().with(|made| match made {
+            Some(Err(error)) => error.0.field.as_deref() == Some("accept"),
+            _ => false,
+        });
+        if asks && let Some(details) = to_run.get_untracked() {
+            details.set_open(true);
+            if let Some(accept) = accept.get_untracked() {
+                accept.focus().ok();
+            }
+        }
+    });
     let off = move || ask.pending().get().then_some("true");
     let send = move || {
         let text = |field: NodeRef<html::Textarea>| {
@@ -177,7 +192,7 @@ pub fn StatementForm(
                 {may_run
                     .then(|| {
                         view! {
-                            <details class="more">
+                            <details class="more" open=asked_to_agree node_ref=to_run>
                                 <summary>"Run it for times and buffers"</summary>
                                 <div class="stack">
                                     <p>
