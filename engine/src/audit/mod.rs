@@ -16,6 +16,7 @@ use contract::{
 };
 use cursor::Cursor;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 pub(crate) use refusals::{Refusal, Refusals, write as write_refusals};
 pub(crate) use repeats::{keep_settling, record_or_count};
@@ -248,5 +249,13 @@ impl<'a> Entry<'a> {
 /// # Errors
 /// The store's failures.
 pub(crate) async fn record(connection: &mut PgConnection, entry: Entry<'_>) -> Result<i64> {
-    Ok(store::insert(connection, entry).await?)
+    Ok(store::insert(connection, entry, None).await?)
+}
+
+/// Writes the beginning or the end of an act that is no job's; both are given the same number, by which a page shows them as one.
+///
+/// # Errors
+/// The store's failures.
+pub(crate) async fn record_half(connection: &mut PgConnection, act: Uuid, entry: Entry<'_>) -> Result<i64> {
+    Ok(store::insert(connection, entry, Some(act)).await?)
 }

@@ -16,10 +16,14 @@ use super::{
     repeats::{INTERVAL, MOST_KINDS},
 };
 
-pub(super) async fn insert(connection: &mut PgConnection, entry: Entry<'_>) -> Result<i64, sqlx::Error> {
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    entry: Entry<'_>,
+    act: Option<Uuid>,
+) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
-        "insert into audit_log (severity, event_type, user_name, address, target, object, outcome, detail, job)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        "insert into audit_log (severity, event_type, user_name, address, target, object, outcome, detail, job, act)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          returning id",
         entry.severity.name(),
         entry.event_type,
@@ -30,11 +34,13 @@ pub(super) async fn insert(connection: &mut PgConnection, entry: Entry<'_>) -> R
         entry.outcome.name(),
         entry.detail,
         entry.job.map(|job| job.0),
+        act,
     )
     .fetch_one(connection)
     .await
 }
 
+#[derive(Clone)]
 struct EntryRow {
     id: i64,
     at: Instant,
@@ -47,6 +53,15 @@ struct EntryRow {
     outcome: String,
     detail: Option<String>,
     job: Option<Uuid>,
+    act: Option<Uuid>,
+}
+
+impl EntryRow {
+    /// Whether both are of one act.
+    fn is_half_of(&self, other: &Self) -> bool {
+        let same = |one: Option<Uuid>, other: Option<Uuid>| one.is_some() && one == other;
+        (same(self.job, other.job) || same(self.act, other.act)) && self.event_type == other.event_type
+    }
 }
 
 impl From<EntryRow> for AuditEntry {
@@ -76,6 +91,16 @@ pub(super) async fn list(
     before: Option<(Instant, i64)>,
     limit: i64,
 ) -> Result<Vec<AuditEntry>, sqlx::Error> {
+    let rows = rows(pool, query, before, limit).await?;
+    Ok(rows.into_iter().map(AuditEntry::from).collect())
+}
+
+async fn rows(
+    pool: &PgPool,
+    query: &AuditQuery,
+    before: Option<(Instant, i64)>,
+    limit: i64,
+) -> Result<Vec<EntryRow>, sqlx::Error> {
     let before = bound(query, before);
     let mut transaction = pool.begin().await?;
     // One statement serves every mix of filters: planned with the values at hand, `null is null or …` is true and falls
@@ -85,7 +110,7 @@ pub(super) async fn list(
         .await?;
     let rows = sqlx::query_as!(
         EntryRow,
-        "select id, at, severity, event_type, user_name, address, target, object, outcome, detail, job
+        "select id, at, severity, event_type, user_name, address, target, object, outcome, detail, job, act
            from audit_log
           where ($1::text is null or user_name = $1)
             and ($2::text is null or event_type = $2)
@@ -109,10 +134,10 @@ pub(super) async fn list(
     .fetch_all(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(rows.into_iter().map(AuditEntry::from).collect())
+    Ok(rows)
 }
 
-/// As [`list`], with one row for an act of a job: its end, with where it was asked from and when it began; its beginning alone
+/// As [`list`], with one row for an act and its end, whether a job does it or not: its end, with where it was asked from and when it began; its beginning alone
 /// while there is no end. Where an address is asked for, which only the beginning has, that is the row, with what became of it.
 ///
 /// The halves are put together here and not by a join: joined, PostgreSQL expects few rows and reads the whole log.
@@ -125,13 +150,13 @@ pub(super) async fn acts(
     let mut acts = Vec::new();
     let mut before = before;
     loop {
-        let entries = list(pool, query, before, limit).await?;
-        let last = entries.last().map(|entry| (entry.at, entry.id));
-        let is_end = (entries.len() as i64) < limit;
-        let halves = halves(pool, &entries).await?;
-        let whole = entries
+        let rows = rows(pool, query, before, limit).await?;
+        let last = rows.last().map(|row| (row.at, row.id));
+        let is_end = (rows.len() as i64) < limit;
+        let halves = halves(pool, &rows).await?;
+        let whole = rows
             .into_iter()
-            .filter_map(|entry| together(entry, &halves, query.address.is_some()));
+            .filter_map(|row| together(row, &halves, query.address.is_some()));
         acts.extend(whole);
         if is_end || acts.len() as i64 >= limit {
             acts.truncate(usize::try_from(limit).unwrap_or_default());
@@ -141,44 +166,49 @@ pub(super) async fn acts(
     }
 }
 
-/// Every entry of the jobs that these entries are of, in the order of writing.
-async fn halves(pool: &PgPool, entries: &[AuditEntry]) -> Result<Vec<AuditEntry>, sqlx::Error> {
-    let jobs: Vec<Uuid> = entries.iter().filter_map(|entry| Some(entry.job?.0)).collect();
-    if jobs.is_empty() {
+/// Every entry of the jobs and acts that these entries are of, in the order of writing.
+async fn halves(pool: &PgPool, rows: &[EntryRow]) -> Result<Vec<EntryRow>, sqlx::Error> {
+    let jobs: Vec<Uuid> = rows.iter().filter_map(|row| row.job).collect();
+    let acts: Vec<Uuid> = rows.iter().filter_map(|row| row.act).collect();
+    if jobs.is_empty() && acts.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query_as!(
+    sqlx::query_as!(
         EntryRow,
-        "select id, at, severity, event_type, user_name, address, target, object, outcome, detail, job
+        "select id, at, severity, event_type, user_name, address, target, object, outcome, detail, job, act
            from audit_log
-          where job = any($1)
-            and job is not null
+          where (job = any($1) and job is not null)
+             or (act = any($2) and act is not null)
           order by id",
         &jobs,
+        &acts,
     )
     .fetch_all(pool)
-    .await?;
-    Ok(rows.into_iter().map(AuditEntry::from).collect())
+    .await
 }
 
 /// An entry as a row: with its other half, or none where the other half is the row.
-fn together(mut entry: AuditEntry, halves: &[AuditEntry], by_beginning: bool) -> Option<AuditEntry> {
-    let mut of_act = halves
-        .iter()
-        .filter(|half| entry.job.is_some() && half.job == entry.job && half.event_type == entry.event_type);
-    if entry.outcome == Outcome::Started {
-        let Some(end) = of_act.rfind(|half| half.outcome != Outcome::Started) else {
+fn together(row: EntryRow, halves: &[EntryRow], by_beginning: bool) -> Option<AuditEntry> {
+    let is_beginning = |row: &EntryRow| row.outcome == Outcome::Started.name();
+    let mut of_act = halves.iter().filter(|half| row.is_half_of(half));
+    if is_beginning(&row) {
+        let end = of_act.rfind(|half| !is_beginning(half)).cloned();
+        let mut entry = AuditEntry::from(row);
+        let Some(end) = end.map(AuditEntry::from) else {
             return Some(entry);
         };
         entry.severity = end.severity;
         entry.outcome = end.outcome;
-        entry.detail = end.detail.clone().or(entry.detail);
+        entry.detail = end.detail.or(entry.detail);
         return by_beginning.then_some(entry);
     }
-    if let Some(beginning) = of_act.find(|half| half.outcome == Outcome::Started) {
-        entry.began_at = Some(beginning.at);
-        entry.address = entry.address.or_else(|| beginning.address.clone());
-    }
+    let beginning = of_act.find(|half| is_beginning(half));
+    let (at, address) = beginning
+        .map(|beginning| (beginning.at, beginning.address.clone()))
+        .unzip();
+    let mut entry = AuditEntry::from(row);
+    entry.began_at = at;
+    entry.address = entry.address.or(address.flatten());
     Some(entry)
 }
 
@@ -398,6 +428,7 @@ pub(super) fn links(
                     outcome: row.outcome.unwrap_or_default(),
                     detail: row.detail,
                     job: row.job,
+                    act: None,
                 })
             }),
         }),
@@ -460,6 +491,7 @@ pub(super) async fn chained(pool: &PgPool, after: i64, limit: i64) -> Result<Vec
             outcome: row.outcome,
             detail: row.detail,
             job: row.job,
+            act: None,
         }),
     });
     Ok(chained.collect())

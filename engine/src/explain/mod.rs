@@ -123,7 +123,10 @@ impl Explain<'_> {
                 ),
             )
             .field("accept");
-            error.hint = Some("Agree to that and run it, or ask for the plan without ANALYZE.".to_owned());
+            error.hint = Some(
+                "Tick “Run it although a part of what it does is not undone” and run it, or ask for the plan without ANALYZE."
+                    .to_owned(),
+            );
             return Err(Error::Refused(error));
         }
         let values = match statement.parameters {
@@ -264,6 +267,7 @@ impl Explain<'_> {
     ) -> Result<Answer> {
         let object = format!("statement {}", statement::hash(&statement.text));
         let text = lexer::without_values(&statement.text, SHOWN);
+        let act = uuid::Uuid::new_v4();
         let write = async |outcome: Outcome, words: &str| {
             let detail = match words.is_empty() {
                 true => text.clone(),
@@ -277,7 +281,7 @@ impl Explain<'_> {
                 detail: Some(&detail),
                 ..audit::Entry::by(caller, "explain.analyze")
             };
-            audit::record(&mut *self.0.store().acquire().await?, entry).await
+            audit::record_half(&mut *self.0.store().acquire().await?, act, entry).await
         };
         // What is done is written down even should the console die meanwhile.
         write(Outcome::Started, "").await?;

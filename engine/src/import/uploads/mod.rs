@@ -341,8 +341,9 @@ async fn record(engine: &Engine, upload: &Upload, act: Act<'_>) -> Result<()> {
         ),
     };
     let mut connection = engine.store().acquire().await?;
-    audit::record(
+    audit::record_half(
         &mut connection,
+        upload.id,
         audit::Entry {
             event_type,
             severity,
