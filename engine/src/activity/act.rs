@@ -55,6 +55,7 @@ pub(super) async fn end(
         SessionAct::Cancel => "activity.cancel",
         SessionAct::Terminate => "activity.terminate",
     };
+    let half = uuid::Uuid::new_v4();
     let write = async |outcome: Outcome, words: &str| {
         let detail = match words.is_empty() {
             true => who.clone(),
@@ -68,7 +69,7 @@ pub(super) async fn end(
             detail: Some(&detail),
             ..audit::Entry::by(caller, event)
         };
-        audit::record(&mut *engine.store().acquire().await?, entry).await
+        audit::record_half(&mut *engine.store().acquire().await?, half, entry).await
     };
     // What is done is written down even should the console die meanwhile.
     write(Outcome::Started, "").await?;
@@ -87,6 +88,7 @@ pub(super) async fn end(
     let ended = ended.await;
     drop(connection);
     target.kept().outdate();
+    target.activity_looks().outdate();
     match &ended {
         Ok(ended) => write(Outcome::Success, &ended.words).await?,
         Err(error) => write(Outcome::Failure, &error.fault().message).await?,

@@ -6,6 +6,9 @@ mod catalog;
 pub(crate) mod findings;
 mod horizon;
 mod progress;
+mod seen;
+#[cfg(feature = "test-jobs")]
+pub mod test_clock;
 mod tree;
 
 use std::{cmp::Ordering, collections::HashMap};
@@ -22,6 +25,7 @@ use crate::{Caller, Engine, Result, lexer, quote, target::Target};
 use catalog::{SessionRow, Snapshot};
 
 pub(crate) use progress::Watched;
+pub(crate) use seen::Looks;
 
 /// The most sessions that one look reads.
 const MOST_SESSIONS: i64 = 1000;
@@ -39,7 +43,8 @@ impl Engine {
 }
 
 impl Activity<'_> {
-    /// What happens on the server now, with a page of its sessions. Statements are whole for who may see data (whoever may
+    /// What happens on the server now, or did within the last second, with a page of its sessions: one look for all who look.
+    /// Statements are whole for who may see data (whoever may
     /// download a backup), and without values for others. What the console's role does not see is counted, with the
     /// statement that shows it.
     ///
@@ -81,18 +86,11 @@ impl Activity<'_> {
 
     async fn view(&self, caller: &Caller, query: ActivityQuery, per_page: i64) -> Result<ActivityView> {
         let target = self.0.target(&query.target)?;
-        let mut connection = target.look().await?;
-        let failed = |source| target.error(source);
-        let snapshot = catalog::snapshot(&mut connection, &roles(self.0, &target))
-            .await
-            .map_err(failed)?;
-        let running = progress::running(&mut connection, target.watched())
-            .await
-            .map_err(failed)?;
-        drop(connection);
+        let seen = seen::look(self.0, &target).await?;
+        let snapshot = &seen.snapshot;
         let sees_data = caller.role().may(Permission::DownloadBackup);
-        let read = Read::of(&snapshot, sees_data);
-        let mut concerns = findings::of(&snapshot, &read);
+        let read = Read::of(snapshot, sees_data);
+        let mut concerns = findings::of(snapshot, &read);
         concerns.extend(findings::long_statements(&read));
         concerns.sort_by_key(|finding| std::cmp::Reverse(finding.level));
         let counts = snapshot.sessions.first();
@@ -115,8 +113,8 @@ impl Activity<'_> {
             grant: (hidden > 0)
                 .then(|| format!("grant pg_monitor to {};", quote::ident(&snapshot.facts.role))),
             waiting: read.waiting(),
-            horizon: horizon::of(&snapshot, &read.sessions),
-            running,
+            horizon: horizon::of(snapshot, &read.sessions),
+            running: seen.running.clone(),
             concerns,
             sessions: matching
                 .into_iter()

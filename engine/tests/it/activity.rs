@@ -8,7 +8,7 @@ use contract::{
     audit::{AuditEntry, AuditQuery, Outcome},
     session::Role,
 };
-use engine::{Caller, Engine, EngineConfig, target::url};
+use engine::{Caller, Engine, EngineConfig, activity::test_clock::look_each_time, target::url};
 use sqlx::{AssertSqlSafe, PgConnection, postgres::PgConnectOptions};
 use testkit::{Cluster, ClusterOptions, Database, PgBouncer, PoolMode, Version, shared};
 use tokio::task::JoinHandle;
@@ -32,6 +32,8 @@ pub async fn test() -> Test {
 
 pub async fn with(database: Database) -> Test {
     let console = support::engine(&database, false).await;
+    // What a test has done is looked for at once.
+    look_each_time(&console, "main").unwrap();
     Test {
         viewer: support::caller(&console, Role::Viewer).await,
         operator: support::caller(&console, Role::Operator).await,
@@ -282,6 +284,39 @@ async fn the_first_cause_stands_on_top_and_a_cancel_ends_one_statement_and_no_ot
         detail.contains("application “second”") && detail.contains("is over"),
         "{detail}"
     );
+    // On the page, the act and its end are one row.
+    let query = AuditQuery {
+        event_type: Some("activity.cancel".into()),
+        ..AuditQuery::default()
+    };
+    let rows = test
+        .console
+        .audit()
+        .list(&test.viewer, query)
+        .await
+        .unwrap()
+        .entries;
+    let rows: Vec<_> = rows.iter().map(|row| (row.outcome, row.began_at)).collect();
+    assert_eq!(rows, [(Outcome::Success, Some(entries[1].at))]);
+}
+
+#[tokio::test]
+async fn all_who_look_at_once_share_a_look_and_an_act_is_seen_after_it() {
+    let database = shared().await.database("looked_at").await;
+    let console = support::engine(&database, false).await;
+    let operator = support::caller(&console, Role::Operator).await;
+    let idle = session(database.socket_options(), "idle").await;
+    let look = async || console.activity().look(&operator, query()).await;
+    look().await.unwrap();
+    let views = futures::future::join_all((0..20).map(|_| look())).await;
+    let mut moments: Vec<_> = views.into_iter().map(|view| view.unwrap().sampled_at).collect();
+    moments.dedup();
+    assert_eq!(moments.len(), 1, "{moments:?}");
+    let (_, found) = until(&console, &operator, |view| stat(view, idle.pid).cloned()).await;
+    let ended = console.activity().terminate_session(&operator, end(&found)).await;
+    assert!(ended.unwrap().over);
+    assert!(stat(&look().await.unwrap(), idle.pid).is_none(), "it was ended");
+    console.close().await;
 }
 
 #[tokio::test]
