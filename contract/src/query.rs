@@ -300,6 +300,15 @@ pub struct QueryText {
     pub note: Option<String>,
 }
 
+/// Why there are no numbers of a statement in a range of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryAbsence {
+    /// What is so, in a sentence.
+    pub words: String,
+    /// A stretch of time at whose end it ran last, as far as that is kept.
+    pub last: Option<(Instant, Instant)>,
+}
+
 /// One statement, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueryDetail {
@@ -309,6 +318,8 @@ pub struct QueryDetail {
     pub database: String,
     /// The statement with the numbers of the range.
     pub statement: QueryStat,
+    /// Why the range has no numbers of it, when it has none.
+    pub absence: Option<QueryAbsence>,
     /// What the numbers cover.
     pub coverage: Coverage,
     /// Who called it, most time first.

@@ -3,8 +3,8 @@
 use contract::{
     command::Act,
     format::{self, milliseconds},
-    history::Range,
-    query::{QueryDetail, QueryQuery, QuerySince, RoleSums},
+    history::{Range, write_moment},
+    query::{QueryAbsence, QueryDetail, QueryQuery, QuerySince, RoleSums},
 };
 use leptos::prelude::*;
 
@@ -132,6 +132,10 @@ fn Costs(detail: QueryDetail) -> impl IntoView {
     let text = stat.text.clone();
     let cut = (text.is_some() && !stat.whole_text)
         .then_some("This is the beginning: the text is longer than 20,000 characters.");
+    let absence = detail.absence.clone().map(|absence| {
+        view! { <Absent absence page=statement_link(&detail.target, &stat.queryid) /> }
+    });
+    let has_numbers = detail.absence.is_none();
     let missing = missing(&detail.coverage).join(" ");
     let explained = detail.no_plan.is_none();
     let no_plan = detail
@@ -175,18 +179,48 @@ fn Costs(detail: QueryDetail) -> impl IntoView {
                 <p class="muted small">{cut} " " {no_plan} " " {stat.tags.join(" · ")} " " {missing}</p>
             </div>
         </section>
-        <section class="kpis" aria-label="In this time">
-            {figure("Time", milliseconds(sums.total_ms), growth)}
-            {figure("Share of all", format!("{:.1} %", (stat.share * 1000.0).floor() / 10.0), None)}
-            {figure("Mean", sums.mean_ms().map(milliseconds).unwrap_or_default(), mean_before)}
-            {figure("Calls", format::exact(sums.calls), None)}
-            {figure("Rows", format::exact(sums.rows), rows_a_call(sums.rows, sums.calls))}
-            {figure("Blocks read", format::exact(sums.read), from_cache)}
-            {figure("Write-ahead log", format::bytes(sums.wal_bytes), None)}
-            {figure("Temporary blocks", format::exact(sums.temp), None)}
-        </section>
+        {absence}
+        {has_numbers
+            .then(|| {
+                view! {
+                    <section class="kpis" aria-label="In this time">
+                        {figure("Time", milliseconds(sums.total_ms), growth)}
+                        {figure("Share of all", format!("{:.1} %", (stat.share * 1000.0).floor() / 10.0), None)}
+                        {figure("Mean", sums.mean_ms().map(milliseconds).unwrap_or_default(), mean_before)}
+                        {figure("Calls", format::exact(sums.calls), None)}
+                        {figure("Rows", format::exact(sums.rows), rows_a_call(sums.rows, sums.calls))}
+                        {figure("Blocks read", format::exact(sums.read), from_cache)}
+                        {figure("Write-ahead log", format::bytes(sums.wal_bytes), None)}
+                        {figure("Temporary blocks", format::exact(sums.temp), None)}
+                    </section>
+                }
+            })}
     }
     .into_any()
+}
+
+/// That the range has no numbers of it, with the way to the last time that has.
+#[component]
+fn Absent(absence: QueryAbsence, page: String) -> impl IntoView {
+    let last = absence.last.map(|(from, to)| {
+        let href = format!(
+            "{page}?from={}&to={}",
+            escape(&write_moment(from)),
+            escape(&write_moment(to))
+        );
+        view! {
+            <a class="link" href=href>
+                "When it ran last"
+            </a>
+        }
+    });
+    view! {
+        <div class="banner warn" role="status">
+            <span class="dot warn"></span>
+            {absence.words}
+            <span>{last}</span>
+        </div>
+    }
 }
 
 fn rows_a_call(rows: i64, calls: i64) -> Option<String> {
@@ -197,6 +231,7 @@ fn rows_a_call(rows: i64, calls: i64) -> Option<String> {
 #[component]
 fn Rest(detail: QueryDetail) -> impl IntoView {
     let first_seen = detail.first_seen_at;
+    let nobody = detail.by_role.is_empty().then_some("Nobody in this time. ");
     let by_role = detail.by_role.into_iter().map(role_row).collect_view();
     let since = detail.since.into_iter().map(since_row).collect_view();
     view! {
@@ -225,7 +260,7 @@ fn Rest(detail: QueryDetail) -> impl IntoView {
                     </table>
                 </div>
                 <p class="cb muted small">
-                    "All in the database " <span class="mono">{detail.database}</span> "."
+                    {nobody} "All in the database " <span class="mono">{detail.database}</span> "."
                     {first_seen.map(|at| view! { " First met " <Ago at /> "." })}
                 </p>
             </section>

@@ -79,11 +79,7 @@ async fn look(engine: &Engine, target: &Target, part: Part) -> Result<Vec<Findin
         Part::Schedule => schedule::findings::look(engine, target).await,
         Part::Migrations => migration::findings::look(target).await,
         Part::Optimize => optimize::findings::look(target).await,
-        Part::Access => {
-            let mut found = target::findings::access(target).await?;
-            found.extend(target::findings::shared(engine, target));
-            Ok(found)
-        }
+        Part::Access => target::findings::access(target).await,
         Part::Activity => activity::findings::look(engine, target).await,
         Part::Queries => query::findings::look(engine, target).await,
     }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use contract::Instant;
+use chrono::TimeDelta;
+use contract::{Instant, stats::RelationName};
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, PgConnection, postgres::types::Oid};
 
@@ -82,7 +83,52 @@ pub(super) enum Statements {
         /// How often statements were thrown out for want of room, with what they had counted.
         evictions: i64,
         reset: Option<Instant>,
+        /// When it was read, by the server's clock; none: with the rest.
+        #[serde(default)]
+        at: Option<Instant>,
+        /// How long the server took to add it up.
+        #[serde(default)]
+        took_ms: f64,
     },
+}
+
+/// How many times longer than reading it took what pg_stat_statements says is taken to be what it was, while somebody looks: with 5,000
+/// statements reading takes 16 ms, each second, and was nine tenths of all that a pulse cost.
+const STATEMENTS_REUSE: f64 = 400.0;
+/// For how long at most.
+const STATEMENTS_OLDEST: TimeDelta = TimeDelta::seconds(30);
+
+impl Statements {
+    /// Whether both are of one reading.
+    pub fn is_the_same(&self, other: &Self) -> bool {
+        let at = |it: &Self| match it {
+            Self::Counted { at, .. } => *at,
+            _ => None,
+        };
+        at(self).is_some() && at(self) == at(other)
+    }
+
+    fn with_the_rest(mut self) -> Self {
+        if let Self::Counted { at, .. } = &mut self {
+            *at = None;
+        }
+        self
+    }
+
+    /// What is still taken for true at a moment, because reading it anew would cost too much.
+    fn still(&self, now: Instant) -> Option<Self> {
+        let Self::Counted {
+            at: Some(at),
+            took_ms,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let holds = TimeDelta::milliseconds((took_ms * STATEMENTS_REUSE) as i64).min(STATEMENTS_OLDEST);
+        let age = now - *at;
+        (age >= TimeDelta::zero() && age < holds).then(|| self.clone())
+    }
 }
 
 /// The checkpoints' counters moved in PostgreSQL 17, which counts a standby's restartpoints by themselves.
@@ -99,6 +145,38 @@ const CHECKPOINTS: &str =
 /// # Errors
 /// What the server said.
 pub(super) async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot, sqlx::Error> {
+    let mut snapshot = but_statements(&mut *connection).await?;
+    // They are of the moment of the rest.
+    snapshot.statements = statements(connection).await?.with_the_rest();
+    Ok(snapshot)
+}
+
+/// The same for a pulse: what pg_stat_statements says is that of the pulse before for some seconds where reading it is costly.
+///
+/// # Errors
+/// What the server said.
+pub(super) async fn beat(
+    connection: &mut PgConnection,
+    before: Option<&Snapshot>,
+) -> Result<Snapshot, sqlx::Error> {
+    let mut snapshot = but_statements(&mut *connection).await?;
+    let still = before
+        .filter(|before| before.started_at == snapshot.started_at)
+        .and_then(|before| before.statements.still(snapshot.at));
+    snapshot.statements = match still {
+        Some(statements) => statements,
+        None => statements(connection).await?,
+    };
+    // The first reading says nothing by itself: the next pulse makes a value of it.
+    if before.is_none()
+        && let Statements::Counted { took_ms, .. } = &mut snapshot.statements
+    {
+        *took_ms = 0.0;
+    }
+    Ok(snapshot)
+}
+
+async fn but_statements(connection: &mut PgConnection) -> Result<Snapshot, sqlx::Error> {
     let version: i32 = query_scalar("select current_setting('server_version_num')::int4")
         .fetch_one(&mut *connection)
         .await?;
@@ -153,7 +231,8 @@ pub(super) async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot, 
              select count(*) as standbys,
                     max(case when replay_lsn is not null
                              then greatest(pg_wal_lsn_diff(here.lsn, replay_lsn), 0) end)::int8 as lag_bytes
-               from pg_stat_replication
+               -- What pg_stat_replication reads of it, without a second pass over all sessions.
+               from pg_stat_get_wal_senders()
               cross join here
               where state is distinct from 'backup'
          ),
@@ -222,9 +301,7 @@ pub(super) async fn snapshot(connection: &mut PgConnection) -> Result<Snapshot, 
           cross join checkpoints
           where counted.datname = current_database()"
     );
-    let mut snapshot: Snapshot = query_as(AssertSqlSafe(sql)).fetch_one(&mut *connection).await?;
-    snapshot.statements = statements(connection).await?;
-    Ok(snapshot)
+    query_as(AssertSqlSafe(sql)).fetch_one(connection).await
 }
 
 /// Sums up pg_stat_statements without reading any text. Last in a look: what it does not answer ends the look.
@@ -261,25 +338,32 @@ async fn statements(connection: &mut PgConnection) -> Result<Statements, sqlx::E
         Some((_, _, _, false)) => return Ok(Statements::NotLoaded),
         Some((schema, ..)) => quote::ident(&schema),
     };
-    let counted: Result<(i64, f64, i64, Option<Instant>), sqlx::Error> = query_as(AssertSqlSafe(format!(
-        "select coalesce(sum(calls), 0)::int8,
-                coalesce(sum(total_exec_time), 0)::float8,
-                info.dealloc,
-                info.stats_reset
-           from {schema}.pg_stat_statements_info() as info
-           left join {schema}.pg_stat_statements(false) as statement
-             on statement.toplevel
-            and statement.dbid = (select oid from pg_database where datname = current_database())
-          group by info.dealloc, info.stats_reset"
-    )))
-    .fetch_one(connection)
-    .await;
+    // Added up before it is joined: thousands of rows are neither sorted nor kept.
+    let counted: Result<(i64, f64, i64, Option<Instant>, Instant, f64), sqlx::Error> =
+        query_as(AssertSqlSafe(format!(
+            "select counted.calls,
+                    counted.total_ms,
+                    info.dealloc,
+                    info.stats_reset,
+                    clock_timestamp(),
+                    (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8
+               from (select coalesce(sum(calls), 0)::int8 as calls,
+                            coalesce(sum(total_exec_time), 0)::float8 as total_ms
+                       from {schema}.pg_stat_statements(false) as statement
+                      where statement.toplevel
+                        and statement.dbid = (select oid from pg_database where datname = current_database())) as counted
+              cross join {schema}.pg_stat_statements_info() as info"
+        )))
+        .fetch_one(connection)
+        .await;
     match counted {
-        Ok((calls, total_ms, evictions, reset)) => Ok(Statements::Counted {
+        Ok((calls, total_ms, evictions, reset, at, took_ms)) => Ok(Statements::Counted {
             calls,
             total_ms,
             evictions,
             reset,
+            at: Some(at),
+            took_ms,
         }),
         // object_not_in_prerequisite_state: the settings are there, the library is not.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55000") => {
@@ -408,6 +492,29 @@ pub(super) async fn tables(
     })
 }
 
+/// Whether the database has a table of this name, or what can be read as one.
+///
+/// # Errors
+/// What the server said.
+pub(super) async fn has_table(
+    connection: &mut PgConnection,
+    table: &RelationName,
+) -> Result<bool, sqlx::Error> {
+    query_scalar(
+        "select exists (
+             select
+               from pg_class as class
+               join pg_namespace as namespace on namespace.oid = class.relnamespace
+              where namespace.nspname = $1
+                and class.relname = $2
+                and class.relkind in ('r', 'p', 'm', 'v', 'f'))",
+    )
+    .bind(&table.schema)
+    .bind(&table.name)
+    .fetch_one(connection)
+    .await
+}
+
 /// The sizes of these tables as a replica has them; those that somebody holds exclusively, or that it does not know yet, are
 /// left out.
 ///
@@ -446,4 +553,29 @@ pub(super) async fn sizes(
         .into_iter()
         .filter_map(|(oid, bytes)| Some((oid, bytes?)))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_that_were_costly_to_read_are_taken_for_what_they_were_for_a_while() {
+        let at = Instant::default();
+        let read = |took_ms| Statements::Counted {
+            calls: 1,
+            total_ms: 1.0,
+            evictions: 0,
+            reset: None,
+            at: Some(at),
+            took_ms,
+        };
+        let holds = |took_ms, ms| read(took_ms).still(at + TimeDelta::milliseconds(ms)).is_some();
+        assert!(holds(16.0, 6_399) && !holds(16.0, 6_400));
+        assert!(!holds(1.0, 1_000), "it costs little to read it");
+        assert!(!holds(10_000.0, 30_000), "it is too old");
+        assert!(!holds(16.0, -1), "of a clock that went back");
+        assert!(Statements::Missing.still(at).is_none());
+        assert!(!Statements::Missing.is_the_same(&Statements::Missing));
+    }
 }

@@ -57,7 +57,7 @@ impl History<'_> {
     /// is read from the store alone, so that a database that is down shows what it did before.
     ///
     /// # Errors
-    /// `NotFound` for the target; `Invalid` at `range` when it ends before it begins, or holds no moment of the last two
+    /// `NotFound` for the target, and for a table that is not there and of which nothing is kept; `Invalid` at `range` when it ends before it begins, or holds no moment of the last two
     /// years; the store's failures.
     pub async fn view(&self, caller: &Caller, query: HistoryQuery) -> Result<HistoryView> {
         caller.permit(Permission::ViewTarget)?;
@@ -145,10 +145,12 @@ impl History<'_> {
     }
 }
 
-/// The number in the store of a target's database, also while it is down; none with the reason when it was never reached.
-async fn database_of(target: &Target) -> Result<i64, String> {
-    target
-        .database_id(true)
-        .await
-        .map_err(|error| error.fault().message)
+/// The numbers in the store of a target's database and of its series there, also while it is down; none with the reason when it
+/// was never reached.
+async fn measured_of(target: &Target) -> Result<(i64, i64), String> {
+    let numbers = async {
+        let database = target.database_id(true).await?;
+        Ok::<_, crate::Error>((database, target.series_of(database).await?))
+    };
+    numbers.await.map_err(|error| error.fault().message)
 }

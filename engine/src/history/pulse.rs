@@ -17,6 +17,7 @@ use tokio::{sync::broadcast, time::MissedTickBehavior};
 use super::{
     catalog::{self, Snapshot},
     chart::{self, How},
+    metric::Metric,
     step::{self, Step},
     store,
 };
@@ -99,44 +100,50 @@ async fn take(engine: &Engine, target: &Target, last: Option<contract::Instant>)
         return Ok(None);
     };
     let pool = engine.store();
+    let series = target.series_of(database).await?;
     let named = |mut pulse: Pulse| {
         pulse.target = target.name().to_owned();
         pulse
     };
-    let Some(before) = store::take_beat(pool, database).await? else {
-        let taken = store::beat(pool, database).await?;
+    let Some(before) = store::take_beat(pool, series).await? else {
+        let taken = store::beat(pool, series).await?;
         return Ok(taken
             .filter(|pulse| last.is_none_or(|last| pulse.at > last))
             .map(named));
     };
-    let looked = tokio::time::timeout(LONGEST, look(&target.bound_to(database))).await;
+    let (before, last_pulse) = before;
+    let looked = tokio::time::timeout(LONGEST, look(&target.bound_to(database), before.as_ref())).await;
     let now =
         looked.unwrap_or_else(|_| Err(target.error(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))))?;
     let before = before.filter(|before| now.at - before.at <= APART);
     let values = step::of_database(before.as_ref(), &now, Some(server.database_bytes));
+    // What was not read again is what it was.
+    let held = before.is_some_and(|before| before.statements.is_the_same(&now.statements));
+    let held = last_pulse.filter(|_| held);
     let pulse = Pulse {
         target: String::new(),
         at: now.at,
-        charts: beats(&values),
+        charts: beats(&values, held.as_ref()),
     };
-    store::keep_beat(pool, database, &now, &pulse).await?;
+    store::keep_beat(pool, series, &now, &pulse).await?;
     Ok(Some(named(pulse)))
 }
 
-async fn look(target: &Target) -> Result<Snapshot> {
+async fn look(target: &Target, before: Option<&Snapshot>) -> Result<Snapshot> {
     let mut look = target.look().await?;
     let looking = async {
         sqlx::raw_sql("set local statement_timeout = '2s'")
             .execute(&mut *look)
             .await?;
-        catalog::snapshot(&mut look).await
+        catalog::beat(&mut look, before).await
     };
     let looked: Result<Snapshot, Error> = looking.await.map_err(|source| target.error(source));
     looked
 }
 
-/// The values of every chart. What is counted over a step has none of a moment.
-fn beats(step: &Step) -> Vec<Beat> {
+/// The values of every chart; those of statements out of an earlier pulse when they are held from there. What is counted over a step
+/// has none of a moment.
+fn beats(step: &Step, held: Option<&Pulse>) -> Vec<Beat> {
     let value = |place: usize| {
         let weight = f64::from(step.weights.get(place).copied().flatten()?);
         let sum = step.sums.get(place).copied().flatten()?;
@@ -145,9 +152,16 @@ fn beats(step: &Step) -> Vec<Beat> {
     chart::of_database()
         .iter()
         .filter(|plan| !matches!(plan.how, How::Sum))
-        .map(|plan| Beat {
-            chart: plan.key.to_owned(),
-            values: plan.lines.iter().map(|line| value(line.place)).collect(),
+        .map(|plan| {
+            let of_statements = |place| [Metric::Queries as usize, Metric::Latency as usize].contains(&place);
+            let held = held.filter(|_| plan.lines.iter().all(|line| of_statements(line.place)));
+            Beat {
+                chart: plan.key.to_owned(),
+                values: match held.and_then(|pulse| pulse.values(plan.key)) {
+                    Some(values) => values.to_vec(),
+                    None => plan.lines.iter().map(|line| value(line.place)).collect(),
+                },
+            }
         })
         .collect()
 }

@@ -118,17 +118,29 @@ fn statements(step: &mut Step, before: &Statements, now: &Statements, seconds: f
             total_ms: ms_before,
             evictions: evictions_before,
             reset: reset_before,
+            at: at_before,
+            ..
         },
         Statements::Counted {
             calls,
             total_ms,
             evictions,
             reset,
+            at,
+            ..
         },
     ) = (before, now)
     else {
         return;
     };
+    // It has a moment of its own, and is not read in every pulse.
+    let passed = at.zip(*at_before).map(|(at, before)| at - before);
+    let seconds = passed.map_or(seconds, |passed| {
+        passed.num_microseconds().unwrap_or_default() as f64 / 1e6
+    });
+    if seconds <= 0.0 {
+        return;
+    }
     if evictions == evictions_before
         && reset == reset_before
         && calls >= calls_before

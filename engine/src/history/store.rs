@@ -44,18 +44,18 @@ pub(super) struct Before {
 /// turns from being taken.
 pub(super) async fn take_turn(
     pool: &PgPool,
-    database: i64,
+    series: i64,
     minute: Instant,
 ) -> Result<Option<Before>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"insert into history_turns as turn (database_id, minute)
+        r#"insert into history_turns as turn (series_id, minute)
            values ($1, $2)
-               on conflict (database_id) do update
+               on conflict (series_id) do update
               set minute = excluded.minute
             where turn.minute < excluded.minute
                or turn.minute > excluded.minute + interval '10 minutes'
            returning snapshot as "snapshot: serde_json::Value", tables as "tables: serde_json::Value""#,
-        database,
+        series,
         minute,
     )
     .fetch_optional(pool)
@@ -70,13 +70,13 @@ pub(super) async fn take_turn(
 /// Writes down why a turn failed.
 pub(super) async fn failed(
     pool: &PgPool,
-    database: i64,
+    series: i64,
     minute: Instant,
     trouble: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update history_turns set trouble = $3 where database_id = $1 and minute = $2",
-        database,
+        "update history_turns set trouble = $3 where series_id = $1 and minute = $2",
+        series,
         minute,
         trouble,
     )
@@ -88,7 +88,7 @@ pub(super) async fn failed(
 /// Keeps a snapshot for the next one; false when another console has taken a later turn meanwhile.
 pub(super) async fn keep(
     connection: &mut PgConnection,
-    database: i64,
+    series: i64,
     minute: Instant,
     snapshot: &Snapshot,
     tables: Option<&Tables>,
@@ -96,9 +96,9 @@ pub(super) async fn keep(
     let done = sqlx::query!(
         "update history_turns
             set snapshot = $3, tables = coalesce($4, tables), sampled_at = clock_timestamp(), trouble = null
-          where database_id = $1
+          where series_id = $1
             and minute = $2",
-        database,
+        series,
         minute,
         Json(snapshot) as Json<&Snapshot>,
         tables.map(Json) as Option<Json<&Tables>>,
@@ -111,18 +111,18 @@ pub(super) async fn keep(
 /// Adds a step, in place of one that is there: of the first look at tables, or of a clock that went back.
 pub(super) async fn add(
     connection: &mut PgConnection,
-    database: i64,
+    series: i64,
     subject: &str,
     step_s: i32,
     at: Instant,
     step: &Step,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into history (database_id, subject, step_s, at, sums, weights, peaks)
+        "insert into history (series_id, subject, step_s, at, sums, weights, peaks)
          values ($1, $2, $3, $4, $5, $6, $7)
-             on conflict (database_id, subject, step_s, at) do update
+             on conflict (series_id, subject, step_s, at) do update
             set sums = excluded.sums, weights = excluded.weights, peaks = excluded.peaks",
-        database,
+        series,
         subject,
         step_s,
         at,
@@ -139,19 +139,19 @@ pub(super) async fn add(
 /// tables, or without.
 pub(super) async fn roll_up(
     connection: &mut PgConnection,
-    database: i64,
+    series: i64,
     from_s: i32,
     into_s: i32,
     tables: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into history (database_id, subject, step_s, at, sums, weights, peaks)
+        "insert into history (series_id, subject, step_s, at, sums, weights, peaks)
          with
          -- Where to begin.
          last as (
              select coalesce(max(at), '-infinity') as at
                from history
-              where database_id = $1
+              where series_id = $1
                 and subject = ''
                 and step_s = $3
          ),
@@ -166,7 +166,7 @@ pub(super) async fn roll_up(
                from last,
                     history,
                     unnest(sums, weights, peaks) with ordinality as part (sum, weight, peak, place)
-              where database_id = $1
+              where series_id = $1
                 and step_s = $2
                 and (subject = '' or $4)
                 and history.at >= last.at
@@ -176,9 +176,9 @@ pub(super) async fn roll_up(
                 array_agg(sum order by place), array_agg(weight order by place), array_agg(peak order by place)
            from parts
           group by subject, at
-             on conflict (database_id, subject, step_s, at) do update
+             on conflict (series_id, subject, step_s, at) do update
             set sums = excluded.sums, weights = excluded.weights, peaks = excluded.peaks",
-        database,
+        series,
         from_s,
         into_s,
         tables,
@@ -212,34 +212,42 @@ pub(super) async fn prune(connection: &mut PgConnection, now: Instant) -> Result
     Ok(())
 }
 
-/// Takes the turn of a look at the pulse, and gives what the look before it saw; none when a console has looked within a second. A
+/// Takes the turn of a look at the pulse, and gives what the look before it saw, with its pulse; none when a console has looked within a second. A
 /// clock that was far ahead and went back does not keep turns from being taken.
-pub(super) async fn take_beat(pool: &PgPool, database: i64) -> Result<Option<Option<Snapshot>>, sqlx::Error> {
+pub(super) async fn take_beat(
+    pool: &PgPool,
+    series: i64,
+) -> Result<Option<(Option<Snapshot>, Option<Pulse>)>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"insert into pulses as pulse (database_id, taken_at)
+        r#"insert into pulses as pulse (series_id, taken_at)
            values ($1, clock_timestamp())
-               on conflict (database_id) do update
+               on conflict (series_id) do update
               set taken_at = excluded.taken_at
             where pulse.taken_at <= excluded.taken_at - interval '900 milliseconds'
                or pulse.taken_at > excluded.taken_at + interval '10 seconds'
-           returning snapshot as "snapshot: serde_json::Value""#,
-        database,
+           returning snapshot as "snapshot: serde_json::Value", value as "value: serde_json::Value""#,
+        series,
     )
     .fetch_optional(pool)
     .await?;
-    Ok(row.map(|row| row.snapshot.and_then(|value| serde_json::from_value(value).ok())))
+    Ok(row.map(|row| {
+        (
+            row.snapshot.and_then(|value| serde_json::from_value(value).ok()),
+            row.value.and_then(|value| serde_json::from_value(value).ok()),
+        )
+    }))
 }
 
 /// Keeps what a look at the pulse saw.
 pub(super) async fn keep_beat(
     pool: &PgPool,
-    database: i64,
+    series: i64,
     snapshot: &Snapshot,
     pulse: &Pulse,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update pulses set snapshot = $2, value = $3 where database_id = $1",
-        database,
+        "update pulses set snapshot = $2, value = $3 where series_id = $1",
+        series,
         Json(snapshot) as Json<&Snapshot>,
         Json(pulse) as Json<&Pulse>,
     )
@@ -249,10 +257,10 @@ pub(super) async fn keep_beat(
 }
 
 /// The last pulse that a console took.
-pub(super) async fn beat(pool: &PgPool, database: i64) -> Result<Option<Pulse>, sqlx::Error> {
+pub(super) async fn beat(pool: &PgPool, series: i64) -> Result<Option<Pulse>, sqlx::Error> {
     let value = sqlx::query_scalar!(
-        r#"select value as "value: serde_json::Value" from pulses where database_id = $1"#,
-        database,
+        r#"select value as "value: serde_json::Value" from pulses where series_id = $1"#,
+        series,
     )
     .fetch_optional(pool)
     .await?;
@@ -273,7 +281,7 @@ pub(super) struct Row {
 /// The steps of a stretch of time, oldest first.
 pub(super) async fn steps(
     pool: &PgPool,
-    database: i64,
+    series: i64,
     subject: &str,
     step_s: i32,
     from: Instant,
@@ -284,13 +292,13 @@ pub(super) async fn steps(
         r#"select at, sums as "sums: Vec<Option<f64>>", weights as "weights: Vec<Option<f32>>",
                   peaks as "peaks: Vec<Option<f32>>"
              from history
-            where database_id = $1
+            where series_id = $1
               and subject = $2
               and step_s = $3
               and at >= $4
               and at < $5
             order by at"#,
-        database,
+        series,
         subject,
         step_s,
         from,
@@ -310,12 +318,12 @@ pub(super) struct Turn {
 }
 
 /// The last turn of a database.
-pub(super) async fn last_turn(pool: &PgPool, database: i64) -> Result<Option<Turn>, sqlx::Error> {
+pub(super) async fn last_turn(pool: &PgPool, series: i64) -> Result<Option<Turn>, sqlx::Error> {
     let row = sqlx::query!(
         r#"select snapshot as "snapshot: serde_json::Value", sampled_at, trouble, tables ->> 'sizes_from' as sizes_from
              from history_turns
-            where database_id = $1"#,
-        database,
+            where series_id = $1"#,
+        series,
     )
     .fetch_optional(pool)
     .await?;
@@ -328,23 +336,19 @@ pub(super) async fn last_turn(pool: &PgPool, database: i64) -> Result<Option<Tur
 }
 
 /// The first step that is kept of a subject.
-pub(super) async fn since(
-    pool: &PgPool,
-    database: i64,
-    subject: &str,
-) -> Result<Option<Instant>, sqlx::Error> {
+pub(super) async fn since(pool: &PgPool, series: i64, subject: &str) -> Result<Option<Instant>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select min(first.at)
              from unnest(array[60, 600, 86400]) as kept (step_s)
             cross join lateral (
                 select at
                   from history
-                 where database_id = $1
+                 where series_id = $1
                    and subject = $2
                    and history.step_s = kept.step_s
                  order by at
                  limit 1) as first"#,
-        database,
+        series,
         subject,
     )
     .fetch_one(pool)
@@ -364,7 +368,7 @@ pub(super) struct Growth {
 /// How a subject grew over the last week; none with fewer than two sizes.
 pub(super) async fn growth(
     pool: &PgPool,
-    database: i64,
+    series: i64,
     subject: &str,
     place: i32,
     now: Instant,
@@ -374,12 +378,12 @@ pub(super) async fn growth(
                   (array_agg(size order by second desc))[1] as size
              from (select sums[$4] / weights[$4] as size, extract(epoch from at)::float8 as second
                      from history
-                    where database_id = $1
+                    where series_id = $1
                       and subject = $2
                       and step_s = 600
                       and at >= $3) as sizes
             where size is not null"#,
-        database,
+        series,
         subject,
         now - TimeDelta::days(7),
         place,
@@ -390,35 +394,36 @@ pub(super) async fn growth(
     Ok(known.map(|((a_day, seconds), size)| Growth { a_day, seconds, size }))
 }
 
-/// Writes down that something happened; once.
+/// Writes down that something happened to the server that a series is of; once.
 pub(super) async fn mark(
     executor: impl PgExecutor<'_>,
-    database: i64,
+    (database, series): (i64, i64),
     at: Instant,
     kind: MarkKind,
     label: &str,
     by: &str,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "insert into history_marks (database_id, at, kind, label, told_by)
-         values ($1, $2, $3, $4, $5)
+        "insert into history_marks (database_id, at, kind, label, told_by, series_id)
+         values ($1, $2, $3, $4, $5, $6)
              on conflict do nothing",
         database,
         at,
         kind.name(),
         label,
         by,
+        series,
     )
     .execute(executor)
     .await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// What happened in a stretch of time: jobs that were at work in it, deployments, restarts. By time; the newest ones when
+/// What happened in a stretch of time: jobs that were at work in it, deployments, restarts of the server that a series is of. By time; the newest ones when
 /// there are too many.
 pub(super) async fn marks(
     pool: &PgPool,
-    database: i64,
+    (database, series): (i64, i64),
     from: Instant,
     to: Instant,
 ) -> Result<Vec<Mark>, sqlx::Error> {
@@ -433,6 +438,7 @@ pub(super) async fn marks(
            select null, kind, label, at, null, false, link
              from history_marks
             where database_id = $1
+              and (series_id is null or series_id = $5)
               and at >= $2
               and at < $3
             order by 4 desc
@@ -441,6 +447,7 @@ pub(super) async fn marks(
         from,
         to,
         MARKS,
+        series,
     )
     .fetch_all(pool)
     .await?;
@@ -484,7 +491,8 @@ pub(super) async fn sparks(
                   (select sum(sums[place] / nullif(weights[place], 0)) from unnest($3::int4[]) as place) as transactions,
                   (select sum(sums[place] / nullif(weights[place], 0)) from unnest($4::int4[]) as place) as connections
              from database_names as named
-             join history on history.database_id = named.database_id
+             join series using (database_id, name)
+             join history on history.series_id = series.id
             where named.name = any($1)
               and history.subject = ''
               and history.step_s = 600

@@ -80,7 +80,8 @@ async fn of_target(engine: &Engine, target: &Target, minute: Instant, clock: Opt
         return Ok(());
     };
     let pool = engine.store();
-    let Some(before) = store::take_turn(pool, database, minute).await? else {
+    let series = target.series_of(database).await?;
+    let Some(before) = store::take_turn(pool, series, minute).await? else {
         return Ok(());
     };
     // Tables with the first snapshot, and every ten minutes.
@@ -92,7 +93,7 @@ async fn of_target(engine: &Engine, target: &Target, minute: Instant, clock: Opt
     let (mut snapshot, mut tables) = match looked {
         Ok(looked) => looked,
         Err(error) => {
-            store::failed(pool, database, minute, &error.fault().message).await?;
+            store::failed(pool, series, minute, &error.fault().message).await?;
             return Err(error);
         }
     };
@@ -110,22 +111,22 @@ async fn of_target(engine: &Engine, target: &Target, minute: Instant, clock: Opt
         .as_ref()
         .is_some_and(|before| before.started_at < snapshot.started_at);
     let mut transaction = pool.begin().await?;
-    if !store::keep(&mut transaction, database, minute, &snapshot, tables.as_ref()).await? {
+    if !store::keep(&mut transaction, series, minute, &snapshot, tables.as_ref()).await? {
         return Ok(());
     }
     let measured = step::of_database(before.snapshot.as_ref(), &snapshot, Some(server.database_bytes));
-    store::add(&mut transaction, database, "", 60, at, &measured).await?;
-    store::roll_up(&mut transaction, database, 60, 600, false).await?;
+    store::add(&mut transaction, series, "", 60, at, &measured).await?;
+    store::roll_up(&mut transaction, series, 60, 600, false).await?;
     if let Some(tables) = &tables {
         let ten = at.duration_trunc(TimeDelta::minutes(10)).unwrap_or(at);
         for (subject, measured) in step::of_tables(before.tables.as_ref(), tables) {
-            store::add(&mut transaction, database, &subject, 600, ten, &measured).await?;
+            store::add(&mut transaction, series, &subject, 600, ten, &measured).await?;
         }
     }
     if restarted {
         store::mark(
             &mut *transaction,
-            database,
+            (database, series),
             snapshot.started_at,
             MarkKind::Restart,
             "The server started",
@@ -134,7 +135,7 @@ async fn of_target(engine: &Engine, target: &Target, minute: Instant, clock: Opt
         .await?;
     }
     if first || minute.timestamp() % 3600 == 0 {
-        store::roll_up(&mut transaction, database, 600, 86_400, true).await?;
+        store::roll_up(&mut transaction, series, 600, 86_400, true).await?;
     }
     if tens {
         store::prune(&mut transaction, minute).await?;

@@ -1,26 +1,30 @@
 //! Charts out of steps.
 
-use chrono::TimeDelta;
+use chrono::{DurationRound, TimeDelta};
 use contract::{
     Instant, format,
     history::{Chart, HistoryQuery, HistoryView, Range, Series},
+    stats::RelationName,
     target::TargetState,
 };
+use sqlx::PgPool;
 
 use super::{
-    catalog::{Snapshot, Statements},
+    catalog::{self, Snapshot, Statements},
     chart::{self, How, Plan},
-    database_of, growth,
+    growth, measured_of,
     metric::{Metric, TableMetric},
     step,
     store::{self, Row},
 };
-use crate::{Engine, Error, Result, quote};
+use crate::{Engine, Error, Result, quote, target::Target};
 
 /// The most steps of a chart.
 const MOST: i64 = 366;
 /// Steps that read well on an axis, in seconds; each is a multiple of those that are kept, or the other way round.
 const STEPS: [i64; 10] = [60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400];
+/// Seconds of the coarsest steps that are kept.
+const DAY: i32 = 86_400;
 const WEEK: TimeDelta = TimeDelta::days(7);
 
 /// The time of a view.
@@ -45,7 +49,7 @@ fn kept(from: Instant, now: Instant, table: bool) -> i32 {
     match now - from {
         age if age <= store::MINUTES - slack && !table => 60,
         age if age <= tens + slack => 600,
-        _ => 86_400,
+        _ => DAY,
     }
 }
 
@@ -135,6 +139,89 @@ fn values(cells: &[Cell], how: How) -> Vec<Option<f64>> {
         .collect()
 }
 
+/// The steps of a stretch of time, oldest first. Those of days are rolled up once an hour, so that the newest of them are made of
+/// what is finer.
+async fn steps(
+    pool: &PgPool,
+    series: i64,
+    subject: &str,
+    source_s: i32,
+    (from, to): (Instant, Instant),
+) -> Result<Vec<Row>> {
+    let mut rows = store::steps(pool, series, subject, source_s, from, to).await?;
+    if source_s == DAY {
+        let newest = rows.last().map_or(from, |row| row.at);
+        let finer = store::steps(pool, series, subject, 600, newest, to).await?;
+        for day in days(finer) {
+            // A day whose finer steps are gone stays as it is.
+            rows.retain(|row| row.at != day.at);
+            rows.push(day);
+        }
+    }
+    Ok(rows)
+}
+
+/// Looks whether there is a table of which nothing was measured. One that cannot be asked for at the moment may well be there.
+///
+/// # Errors
+/// `NotFound` when there is none.
+async fn is_there(target: &Target, table: &RelationName) -> Result<()> {
+    let looking = async {
+        let mut look = target.look().await?;
+        catalog::has_table(&mut look, table)
+            .await
+            .map_err(|source| target.error(source))
+    };
+    match looking.await {
+        Ok(false) => Err(Error::not_found(
+            format!(
+                "There is no table {}.{} in {}.",
+                table.schema,
+                table.name,
+                target.name()
+            ),
+            "It may have been dropped or renamed: look for it on the Tables page.",
+        )),
+        Ok(true) => Ok(()),
+        Err(error) => {
+            tracing::debug!(
+                target.name = target.name(),
+                error = error.chain(),
+                "whether there is a table is not known"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Adds finer steps up to days, as the store does.
+fn days(finer: Vec<Row>) -> Vec<Row> {
+    let mut days: Vec<Row> = Vec::new();
+    for row in finer {
+        let at = row.at.duration_trunc(TimeDelta::days(1)).unwrap_or(row.at);
+        match days.last_mut().filter(|day| day.at == at) {
+            None => days.push(Row { at, ..row }),
+            Some(day) => {
+                together(&mut day.sums, row.sums, |one, other| one + other);
+                together(&mut day.weights, row.weights, |one, other| one + other);
+                together(&mut day.peaks, row.peaks, f32::max);
+            }
+        }
+    }
+    days
+}
+
+/// Puts values of the same places together; what is in one alone stays.
+fn together<T: Copy>(values: &mut Vec<Option<T>>, others: Vec<Option<T>>, how: impl Fn(T, T) -> T) {
+    values.resize(values.len().max(others.len()), None);
+    for (value, other) in values.iter_mut().zip(others) {
+        *value = match (*value, other) {
+            (Some(one), Some(other)) => Some(how(one, other)),
+            (one, other) => one.or(other),
+        };
+    }
+}
+
 /// The charts of a stretch of time.
 pub(super) async fn view(engine: &Engine, query: HistoryQuery) -> Result<HistoryView> {
     let target = engine.target(&query.target)?;
@@ -156,8 +243,8 @@ pub(super) async fn view(engine: &Engine, query: HistoryQuery) -> Result<History
         },
         since: None,
     };
-    let database = match database_of(&target).await {
-        Ok(database) => database,
+    let (database, series) = match measured_of(&target).await {
+        Ok(numbers) => numbers,
         Err(reason) => {
             view.trouble.get_or_insert(reason);
             return Ok(view);
@@ -168,7 +255,7 @@ pub(super) async fn view(engine: &Engine, query: HistoryQuery) -> Result<History
         .as_ref()
         .map_or_else(String::new, |table| step::subject(&table.schema, &table.name));
     let source = kept(grid.from, now, is_table);
-    let rows = store::steps(pool, database, &subject, source, grid.from, grid.to).await?;
+    let rows = steps(pool, series, &subject, source, (grid.from, grid.to)).await?;
     let before = match query.before {
         true => {
             let grid = Grid {
@@ -179,12 +266,12 @@ pub(super) async fn view(engine: &Engine, query: HistoryQuery) -> Result<History
             let source = kept(grid.from, now, is_table);
             // A coarser step that began earlier reaches into it.
             let from = grid.from - TimeDelta::seconds(i64::from(source));
-            let rows = store::steps(pool, database, &subject, source, from, grid.to).await?;
+            let rows = steps(pool, series, &subject, source, (from, grid.to)).await?;
             Some((rows, i64::from(source), grid))
         }
         false => None,
     };
-    let turn = store::last_turn(pool, database).await?;
+    let turn = store::last_turn(pool, series).await?;
     if let Some(turn) = &turn {
         view.sampled_at = turn.sampled_at;
         if let Some(trouble) = &turn.trouble {
@@ -192,13 +279,16 @@ pub(super) async fn view(engine: &Engine, query: HistoryQuery) -> Result<History
         }
     }
     let (snapshot, sizes_from) = turn.map_or((None, None), |turn| (turn.snapshot, turn.sizes_from));
-    view.since = store::since(pool, database, &subject).await?;
+    view.since = store::since(pool, series, &subject).await?;
+    if let (Some(table), None) = (&query.table, view.since) {
+        is_there(&target, table).await?;
+    }
     // What has just happened has no values beside it yet, and is told all the same.
     let until = match query.range {
         Range::Last(_) => grid.to.max(now),
         Range::Between(..) => grid.to,
     };
-    view.marks = store::marks(pool, database, grid.from, until).await?;
+    view.marks = store::marks(pool, (database, series), grid.from, until).await?;
     let plans = match is_table {
         true => chart::of_table(),
         false => chart::of_database(),
@@ -217,7 +307,7 @@ pub(super) async fn view(engine: &Engine, query: HistoryQuery) -> Result<History
         };
         if plan.lines.iter().any(|line| line.place == size) && plan.key == "size" {
             let place = i32::try_from(size + 1).unwrap_or_default();
-            let growth = store::growth(pool, database, &subject, place, now).await?;
+            let growth = store::growth(pool, series, &subject, place, now).await?;
             // Of a table nobody can say when it fills a disk that it shares.
             let disk = target.disk_bytes().filter(|_| !is_table);
             chart.note = growth::words(growth.as_ref(), disk, !is_table, now);
@@ -444,6 +534,35 @@ mod tests {
             let fault = between(from, to).unwrap_err().fault();
             assert_eq!(fault.field.as_deref(), Some("range"), "{fault}");
         }
+    }
+
+    #[test]
+    fn days_are_the_sums_of_their_parts_and_keep_the_highest_value() {
+        let row = |time, sum, weight, peak| Row {
+            at: at(time),
+            sums: vec![sum],
+            weights: vec![weight],
+            peaks: vec![peak],
+        };
+        let mut later = row("2026-05-21T00:00:00Z", Some(7.0), Some(1.0), Some(7.0));
+        later.sums.push(Some(1.0));
+        let made = days(vec![
+            row("2026-05-20T10:00:00Z", Some(5.0), Some(10.0), Some(2.0)),
+            row("2026-05-20T10:10:00Z", None, None, None),
+            row("2026-05-20T23:50:00Z", Some(1.0), Some(2.0), Some(3.0)),
+            later,
+        ]);
+        let told: Vec<_> = made
+            .iter()
+            .map(|day| (day.at, day.sums[0], day.weights[0], day.peaks[0], day.sums.len()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (at("2026-05-20T00:00:00Z"), Some(6.0), Some(12.0), Some(3.0), 1),
+                (at("2026-05-21T00:00:00Z"), Some(7.0), Some(1.0), Some(7.0), 2),
+            ]
+        );
     }
 
     #[test]

@@ -2,14 +2,16 @@
 
 use chrono::TimeDelta;
 use contract::{
-    format,
+    Instant, format,
     history::{Chart, HistoryView, Range, Series, Unit},
-    query::{QueryDetail, QueryQuery, QuerySince, QueryText, RoleSums, Sums},
+    query::{
+        Coverage, QueryAbsence, QueryDetail, QueryQuery, QuerySince, QueryStat, QueryText, RoleSums, Sums,
+    },
 };
 
 use super::{
     no_such,
-    page::{Stretch, fresh, numbers, statements, threshold, whole},
+    page::{Numbers, Stretch, fresh, numbers, statements, threshold, whole},
     store::{self, Kept, Measured},
     text,
 };
@@ -22,16 +24,34 @@ pub(super) async fn view(
     query: QueryQuery,
 ) -> Result<QueryDetail> {
     let pool = engine.store();
-    let database = fresh(engine, target).await?;
-    let stretch = Stretch::new(query.range, store::now(pool).await?)?;
+    let series = fresh(engine, target).await?;
+    let now = store::now(pool).await?;
+    let stretch = Stretch::new(query.range, now)?;
     // All statements, for its share of them.
-    let mut numbers = numbers(engine, database, stretch, matches!(query.range, Range::Last(_))).await?;
+    let mut numbers = numbers(engine, series, stretch, matches!(query.range, Range::Last(_))).await?;
     let whole = whole(&numbers.deltas);
+    let others = numbers.deltas.iter().any(|delta| delta.queryid == 0);
     numbers.deltas.retain(|delta| delta.queryid == id);
-    let statement = statements(engine, database, &numbers, None, &whole)
-        .await?
-        .pop()
-        .ok_or_else(|| no_such(&query.queryid))?;
+    let last = store::last(pool, series).await?;
+    let kept = store::texts(pool, series, &[id]).await?;
+    let (statement, absence) = match statements(engine, series, &numbers, None, &whole).await?.pop() {
+        Some(statement) => (statement, None),
+        None => {
+            let steps = store::last_steps(pool, series, id).await?;
+            let is_counted = || {
+                let counters = last.iter().flat_map(|last| &last.counters);
+                counters.into_iter().any(|counter| counter.queryid == id)
+            };
+            if kept.is_empty() && steps.is_empty() && !is_counted() {
+                return Err(no_such(&query.queryid));
+            }
+            let absence = QueryAbsence {
+                words: absence(&numbers.coverage, others).to_owned(),
+                last: last_stretch(&steps, now),
+            };
+            (idle(id, kept.first(), &numbers), Some(absence))
+        }
+    };
     let mut by_role: Vec<RoleSums> = numbers
         .deltas
         .iter()
@@ -42,7 +62,6 @@ pub(super) async fn view(
         })
         .collect();
     by_role.sort_by(|a, b| b.sums.total_ms.total_cmp(&a.sums.total_ms));
-    let last = store::last(pool, database).await?;
     let counters = last.iter().flat_map(|last| &last.counters);
     let since = counters
         .filter(|counter| counter.queryid == id)
@@ -56,11 +75,11 @@ pub(super) async fn view(
             stddev_ms: counter.stddev_ms,
         })
         .collect();
-    let kept = store::texts(pool, database, &[id]).await?;
     Ok(QueryDetail {
         target: target.name().to_owned(),
         database: target.database().to_owned(),
         statement,
+        absence,
         coverage: numbers.coverage,
         by_role,
         since,
@@ -70,9 +89,58 @@ pub(super) async fn view(
     })
 }
 
+/// Why there are no numbers of a statement that was met some time.
+fn absence(coverage: &Coverage, others: bool) -> &'static str {
+    match (coverage.cumulative, coverage.from.is_some(), others) {
+        (true, ..) => "It ran too little to be shown before the console has measured anything.",
+        (_, false, _) => "Nothing was measured in this time.",
+        (_, _, true) => "It did not run in this time, or so little that it was not kept by itself.",
+        (_, _, false) => "It did not run in this time.",
+    }
+}
+
+/// A stretch of time that shows the last step in which a statement ran: one whose steps are those in which that is kept.
+fn last_stretch(steps: &[(i32, Instant)], now: Instant) -> Option<(Instant, Instant)> {
+    steps.iter().find_map(|(step, at)| {
+        let to = *at + TimeDelta::seconds((*step).into());
+        // What is shorter has finer steps.
+        let length = match *step {
+            300 => TimeDelta::hours(1),
+            3600 => TimeDelta::hours(12),
+            _ => TimeDelta::days(8),
+        };
+        let from = to - length;
+        let shown = Stretch::new(Range::Between(from, to), now).ok()?;
+        (shown.step == *step).then_some((from, to))
+    })
+}
+
+/// A statement that did nothing.
+fn idle(id: i64, kept: Option<&Kept>, numbers: &Numbers) -> QueryStat {
+    let before = numbers.before.as_ref().map(|before| {
+        let mut sums = Sums::default();
+        for delta in before.iter().filter(|delta| delta.queryid == id) {
+            sums.add(&delta.sums);
+        }
+        sums
+    });
+    QueryStat {
+        queryid: id.to_string(),
+        text: kept.map(|kept| kept.text.clone()),
+        whole_text: kept.is_some_and(|kept| kept.whole),
+        tags: kept.map(|kept| kept.tags.clone()).unwrap_or_default(),
+        roles: Vec::new(),
+        nested: false,
+        sums: Sums::default(),
+        before,
+        share: 0.0,
+        slow: false,
+    }
+}
+
 pub(super) async fn text(engine: &Engine, target: &Target, id: i64) -> Result<QueryText> {
-    let database = target.database_id(true).await?;
-    let kept = store::texts(engine.store(), database, &[id]).await?;
+    let series = target.series_id(true).await?;
+    let kept = store::texts(engine.store(), series, &[id]).await?;
     let (text, note) = match plannable(kept.first()) {
         Ok((text, note)) => (Some(text.to_owned()), note.map(str::to_owned)),
         Err(reason) => (None, Some(reason)),
@@ -120,9 +188,9 @@ pub(super) async fn history(
     before: bool,
 ) -> Result<HistoryView> {
     let pool = engine.store();
-    let database = fresh(engine, target).await?;
+    let series = fresh(engine, target).await?;
     let stretch = Stretch::new(range, store::now(pool).await?)?;
-    let measured = store::steps(pool, database, stretch, id).await?;
+    let measured = store::steps(pool, series, stretch, id).await?;
     let week = match before {
         true => {
             let week = Stretch {
@@ -130,11 +198,11 @@ pub(super) async fn history(
                 to: stretch.to - TimeDelta::weeks(1),
                 ..stretch
             };
-            Some((week, store::steps(pool, database, week, id).await?))
+            Some((week, store::steps(pool, series, week, id).await?))
         }
         false => None,
     };
-    let (looked_at, trouble) = store::last_turn(pool, database).await?;
+    let (looked_at, trouble) = store::last_turn(pool, series).await?;
     Ok(HistoryView {
         target: target.name().to_owned(),
         from: stretch.from,
@@ -261,9 +329,33 @@ fn values(stretch: Stretch, measured: &[Measured], of: fn(&Sums, f64) -> Option<
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use chrono::DateTime;
 
     use super::*;
+
+    #[test]
+    fn the_stretch_in_which_a_statement_ran_last_has_the_steps_that_know_of_it() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::hours(7);
+        let ago = |hours: i64, step: i32| (step, store::floor(now - TimeDelta::hours(hours), step));
+        for (steps, step) in [
+            (vec![ago(0, 300), ago(0, 3600), ago(0, 86_400)], 300),
+            (vec![ago(30, 300), ago(30, 3600), ago(30, 86_400)], 300),
+            // Steps of five minutes are still there, and the page does not show them any more.
+            (vec![ago(47, 300), ago(47, 3600), ago(47, 86_400)], 3600),
+            (vec![ago(20, 3600), ago(20, 86_400)], 3600),
+            (vec![ago(20, 86_400)], 86_400),
+            (vec![ago(24 * 25, 3600), ago(24 * 25, 86_400)], 86_400),
+            (vec![ago(24 * 400, 86_400)], 86_400),
+        ] {
+            let (from, to) = last_stretch(&steps, now).unwrap();
+            let shown = Stretch::new(Range::Between(from, to), now).unwrap();
+            let at = steps.iter().find(|(length, _)| *length == step).unwrap().1;
+            assert_eq!(shown.step, step, "{steps:?}");
+            assert!(shown.from <= at && at < shown.to, "{steps:?}");
+        }
+        assert_eq!(last_stretch(&[], now), None);
+    }
 
     #[test]
     fn a_step_is_nothing_only_where_every_statement_is_known() {

@@ -21,11 +21,11 @@ const CALLS: i64 = 10;
 /// The store's failures.
 pub(crate) async fn look(engine: &Engine, target: &Target) -> Result<Vec<Finding>> {
     let pool = engine.store();
-    let database = target.database_id(true).await?;
+    let series = target.series_id(true).await?;
     let stretch = Stretch::new(Range::Last(Span::Hour), store::now(pool).await?)?;
-    let numbers = page::measured(engine, database, stretch).await?;
+    let numbers = page::measured(engine, series, stretch).await?;
     let whole = page::whole(&numbers.deltas);
-    let mut slow = page::statements(engine, database, &numbers, None, &whole).await?;
+    let mut slow = page::statements(engine, series, &numbers, None, &whole).await?;
     // Commands such as CREATE INDEX or VACUUM take as long as they take.
     slow.retain(|it| it.slow && it.sums.calls >= CALLS && it.text.as_deref().is_some_and(text::is_planned));
     slow.sort_by(|a, b| b.sums.total_ms.total_cmp(&a.sums.total_ms));

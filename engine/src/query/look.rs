@@ -60,12 +60,13 @@ pub(super) async fn turn(
 ) -> Result<bool> {
     let pool = engine.store();
     let database = target.database_id(false).await?;
-    let Some(taken_at) = store::take_turn(pool, database, after_s, now).await? else {
+    let series = target.series_of(database).await?;
+    let Some(taken_at) = store::take_turn(pool, series, after_s, now).await? else {
         return Ok(false);
     };
     let looked = tokio::time::timeout(
         LONGEST,
-        look(engine, &target.bound_to(database), database, taken_at),
+        look(engine, &target.bound_to(database), series, taken_at),
     )
     .await;
     let looked =
@@ -73,18 +74,18 @@ pub(super) async fn turn(
     match looked {
         Ok(()) => Ok(true),
         Err(error) => {
-            store::note_trouble(pool, database, taken_at, &error.fault().message).await?;
+            store::note_trouble(pool, series, taken_at, &error.fault().message).await?;
             Err(error)
         }
     }
 }
 
-async fn look(engine: &Engine, target: &Target, database: i64, taken_at: Instant) -> Result<()> {
+async fn look(engine: &Engine, target: &Target, series: i64, taken_at: Instant) -> Result<()> {
     let pool = engine.store();
     let Some((setup, now)) = snapshot(target, taken_at).await? else {
-        return store::forget(pool, database, taken_at).await;
+        return store::forget(pool, series, taken_at).await;
     };
-    let before = store::last(pool, database).await?;
+    let before = store::last(pool, series).await?;
     let before =
         before.filter(|before| before.taken_at < taken_at && difference::are_comparable(before, &now));
     let difference = before.map(|before| (before.taken_at, difference::between(&before, &now)));
@@ -97,7 +98,7 @@ async fn look(engine: &Engine, target: &Target, database: i64, taken_at: Instant
         None => (None, difference::greatest(now.deltas(), AT_FIRST)),
     };
     let ids: Vec<i64> = deltas.iter().map(|delta| delta.queryid).collect();
-    let unknown = store::without_text(pool, database, &ids).await?;
+    let unknown = store::without_text(pool, series, &ids).await?;
     let texts = texts(target, &setup, &unknown).await?;
     let step = since.map(|(since, evictions, incomplete)| store::Step {
         since,
@@ -105,7 +106,7 @@ async fn look(engine: &Engine, target: &Target, database: i64, taken_at: Instant
         incomplete,
         deltas,
     });
-    store::keep(pool, database, &now, step.as_ref(), &texts).await
+    store::keep(pool, series, &now, step.as_ref(), &texts).await
 }
 
 /// Reads the counters; none when there are none to be read.

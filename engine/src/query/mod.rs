@@ -52,10 +52,10 @@ impl Queries<'_> {
         page::list(self.0, &target, query).await
     }
 
-    /// One statement, with its numbers in a range of time.
+    /// One statement, with its numbers in a range of time; one that did not run in it with the words that it did not.
     ///
     /// # Errors
-    /// As for `list`; `NotFound` for the statement.
+    /// As for `list`; `NotFound` for a statement of which nothing is known.
     pub async fn view(&self, caller: &Caller, query: QueryQuery) -> Result<QueryDetail> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&query.target)?;
@@ -107,6 +107,6 @@ fn number(queryid: &str) -> Result<i64> {
 fn no_such(queryid: &str) -> Error {
     Error::not_found(
         format!("There is no statement {queryid} in what is known of this database."),
-        "It did not run in this range, or is too small to be kept; choose a longer range.",
+        "It was never met, or is gone since nothing of it is kept any more; look for it by its text in the list of statements.",
     )
 }

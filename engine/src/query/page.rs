@@ -79,7 +79,7 @@ impl Stretch {
 /// What statements did in a stretch and in the one before.
 pub(super) struct Numbers {
     pub deltas: Vec<Delta>,
-    before: Option<Vec<Delta>>,
+    pub before: Option<Vec<Delta>>,
     pub coverage: Coverage,
     pub trouble: Option<String>,
 }
@@ -88,29 +88,29 @@ pub(super) struct Numbers {
 /// the server had counted until the last look.
 pub(super) async fn numbers(
     engine: &Engine,
-    database: i64,
+    series: i64,
     stretch: Stretch,
     is_up_to_now: bool,
 ) -> Result<Numbers> {
-    let numbers = measured(engine, database, stretch).await?;
+    let numbers = measured(engine, series, stretch).await?;
     match numbers.coverage.from {
-        None if is_up_to_now => until_now(engine, database, numbers).await,
+        None if is_up_to_now => until_now(engine, series, numbers).await,
         _ => Ok(numbers),
     }
 }
 
 /// What was measured between two looks.
-pub(super) async fn measured(engine: &Engine, database: i64, stretch: Stretch) -> Result<Numbers> {
+pub(super) async fn measured(engine: &Engine, series: i64, stretch: Stretch) -> Result<Numbers> {
     let pool = engine.store();
-    let (looked_at, trouble) = store::last_turn(pool, database).await?;
-    let covered = store::covered(pool, database, stretch).await?;
-    let earlier = store::covered(pool, database, stretch.before()).await?;
+    let (looked_at, trouble) = store::last_turn(pool, series).await?;
+    let covered = store::covered(pool, series, stretch).await?;
+    let earlier = store::covered(pool, series, stretch.before()).await?;
     let before = match earlier.since {
-        Some(_) => Some(store::deltas(pool, database, stretch.before()).await?),
+        Some(_) => Some(store::deltas(pool, series, stretch.before()).await?),
         None => None,
     };
     Ok(Numbers {
-        deltas: store::deltas(pool, database, stretch).await?,
+        deltas: store::deltas(pool, series, stretch).await?,
         coverage: Coverage {
             from: covered.since,
             to: covered.until,
@@ -126,8 +126,8 @@ pub(super) async fn measured(engine: &Engine, database: i64, stretch: Stretch) -
     })
 }
 
-async fn until_now(engine: &Engine, database: i64, mut numbers: Numbers) -> Result<Numbers> {
-    if let Some(last) = store::last(engine.store(), database).await? {
+async fn until_now(engine: &Engine, series: i64, mut numbers: Numbers) -> Result<Numbers> {
+    if let Some(last) = store::last(engine.store(), series).await? {
         numbers.deltas = difference::greatest(last.deltas(), look::AT_FIRST);
         numbers.coverage = Coverage {
             from: last.reset_at,
@@ -142,13 +142,13 @@ async fn until_now(engine: &Engine, database: i64, mut numbers: Numbers) -> Resu
     Ok(numbers)
 }
 
-/// The number of the database in the store, after a look when one is due: while somebody reads, numbers are no older than
+/// The number of its series in the store, after a look when one is due: while somebody reads, numbers are no older than
 /// half a minute. What is known is shown while the database is down.
 pub(super) async fn fresh(engine: &Engine, target: &Target) -> Result<i64> {
-    let database = target.database_id(true).await?;
+    let series = target.series_id(true).await?;
     #[cfg(feature = "test-jobs")]
     if super::test_clock::nobody_looks_by_reading() {
-        return Ok(database);
+        return Ok(series);
     }
     if let Err(error) = look::turn(engine, target, look::WHILE_READ, None).await {
         tracing::info!(
@@ -157,13 +157,13 @@ pub(super) async fn fresh(engine: &Engine, target: &Target) -> Result<i64> {
             "no look at the statements"
         );
     }
-    Ok(database)
+    Ok(series)
 }
 
 pub(super) async fn list(engine: &Engine, target: &Target, query: QueriesQuery) -> Result<QueriesView> {
-    let database = fresh(engine, target).await?;
+    let series = fresh(engine, target).await?;
     let stretch = Stretch::new(query.range, store::now(engine.store()).await?)?;
-    let numbers = numbers(engine, database, stretch, matches!(query.range, Range::Last(_))).await?;
+    let numbers = numbers(engine, series, stretch, matches!(query.range, Range::Last(_))).await?;
     // Asked for now, so that a page right after the remedy is right.
     let (hints, away) = match look::setup(target).await {
         Ok(setup) => (setup.hints(), None),
@@ -185,7 +185,7 @@ pub(super) async fn list(engine: &Engine, target: &Target, query: QueriesQuery) 
     {
         others.add(&delta.sums);
     }
-    let known = statements(engine, database, &numbers, query.role.as_deref(), &whole).await?;
+    let known = statements(engine, series, &numbers, query.role.as_deref(), &whole).await?;
     let tags: BTreeSet<&String> = known.iter().flat_map(|statement| &statement.tags).collect();
     let tags: Vec<String> = tags.into_iter().take(TAGS).cloned().collect();
     let all = length(known.len());
@@ -249,7 +249,7 @@ pub(super) fn whole(deltas: &[Delta]) -> Sums {
 /// The statements, each with all its roles or one of them.
 pub(super) async fn statements(
     engine: &Engine,
-    database: i64,
+    series: i64,
     numbers: &Numbers,
     role: Option<&str>,
     whole: &Sums,
@@ -284,7 +284,7 @@ pub(super) async fn statements(
         }
     }
     let ids: Vec<i64> = stats.keys().copied().collect();
-    for kept in store::texts(engine.store(), database, &ids).await? {
+    for kept in store::texts(engine.store(), series, &ids).await? {
         if let Some(stat) = stats.get_mut(&kept.queryid) {
             stat.text = Some(kept.text);
             stat.whole_text = kept.whole;

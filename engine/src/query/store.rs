@@ -34,19 +34,19 @@ pub(super) async fn now(pool: &PgPool) -> Result<Instant> {
 /// everybody waiting.
 pub(super) async fn take_turn(
     pool: &PgPool,
-    database: i64,
+    series: i64,
     after_s: i32,
     now: Option<Instant>,
 ) -> Result<Option<Instant>> {
     let taken = sqlx::query_scalar!(
-        "insert into query_looks as look (database_id, taken_at)
+        "insert into query_looks as look (series_id, taken_at)
          values ($1, coalesce($2, clock_timestamp()))
-             on conflict (database_id) do update
+             on conflict (series_id) do update
             set taken_at = excluded.taken_at
           where look.taken_at <= excluded.taken_at - make_interval(secs => $3)
              or look.taken_at > excluded.taken_at + interval '1 hour'
       returning taken_at",
-        database,
+        series,
         now,
         f64::from(after_s),
     )
@@ -56,15 +56,10 @@ pub(super) async fn take_turn(
 }
 
 /// Keeps why a look could not be taken.
-pub(super) async fn note_trouble(
-    pool: &PgPool,
-    database: i64,
-    taken_at: Instant,
-    trouble: &str,
-) -> Result<()> {
+pub(super) async fn note_trouble(pool: &PgPool, series: i64, taken_at: Instant, trouble: &str) -> Result<()> {
     sqlx::query!(
-        "update query_looks set trouble = $3 where database_id = $1 and taken_at = $2",
-        database,
+        "update query_looks set trouble = $3 where series_id = $1 and taken_at = $2",
+        series,
         taken_at,
         trouble
     )
@@ -74,10 +69,10 @@ pub(super) async fn note_trouble(
 }
 
 /// There are no counters: the next ones are no continuation, and may come at any time.
-pub(super) async fn forget(pool: &PgPool, database: i64, taken_at: Instant) -> Result<()> {
+pub(super) async fn forget(pool: &PgPool, series: i64, taken_at: Instant) -> Result<()> {
     sqlx::query!(
-        "delete from query_looks where database_id = $1 and taken_at = $2",
-        database,
+        "delete from query_looks where series_id = $1 and taken_at = $2",
+        series,
         taken_at
     )
     .execute(pool)
@@ -86,8 +81,8 @@ pub(super) async fn forget(pool: &PgPool, database: i64, taken_at: Instant) -> R
 }
 
 /// The counters of the last look. What an earlier version of the console wrote otherwise counts as none.
-pub(super) async fn last(pool: &PgPool, database: i64) -> Result<Option<Snapshot>> {
-    let last = sqlx::query_scalar!("select last from query_looks where database_id = $1", database)
+pub(super) async fn last(pool: &PgPool, series: i64) -> Result<Option<Snapshot>> {
+    let last = sqlx::query_scalar!("select last from query_looks where series_id = $1", series)
         .fetch_optional(pool)
         .await?
         .flatten();
@@ -95,10 +90,10 @@ pub(super) async fn last(pool: &PgPool, database: i64) -> Result<Option<Snapshot
 }
 
 /// When the last look was, and why it could not be taken, when it could not.
-pub(super) async fn last_turn(pool: &PgPool, database: i64) -> Result<(Option<Instant>, Option<String>)> {
+pub(super) async fn last_turn(pool: &PgPool, series: i64) -> Result<(Option<Instant>, Option<String>)> {
     let turn = sqlx::query!(
-        "select looked_at, trouble from query_looks where database_id = $1",
-        database
+        "select looked_at, trouble from query_looks where series_id = $1",
+        series
     )
     .fetch_optional(pool)
     .await?;
@@ -110,13 +105,13 @@ fn json(snapshot: &Snapshot) -> Result<serde_json::Value> {
 }
 
 /// Which of these statements have no text yet.
-pub(super) async fn without_text(pool: &PgPool, database: i64, ids: &[i64]) -> Result<Vec<i64>> {
+pub(super) async fn without_text(pool: &PgPool, series: i64, ids: &[i64]) -> Result<Vec<i64>> {
     let unknown = sqlx::query_scalar!(
         r#"select distinct id as "id!"
              from unnest($2::bigint[]) as id
             where id <> 0
-              and not exists (select from query_texts where database_id = $1 and queryid = id)"#,
-        database,
+              and not exists (select from query_texts where series_id = $1 and queryid = id)"#,
+        series,
         ids,
     )
     .fetch_all(pool)
@@ -137,7 +132,7 @@ pub(super) struct Step {
 /// this look's.
 pub(super) async fn keep(
     pool: &PgPool,
-    database: i64,
+    series: i64,
     now: &Snapshot,
     happened: Option<&Step>,
     texts: &[Text],
@@ -145,8 +140,8 @@ pub(super) async fn keep(
     let mut transaction = pool.begin().await?;
     let connection = &mut *transaction;
     let held = sqlx::query!(
-        "update query_looks set last = $2, looked_at = taken_at, trouble = null where database_id = $1 and taken_at = $3",
-        database,
+        "update query_looks set last = $2, looked_at = taken_at, trouble = null where series_id = $1 and taken_at = $3",
+        series,
         json(now)?,
         now.taken_at,
     )
@@ -157,10 +152,10 @@ pub(super) async fn keep(
     }
     for text in texts {
         sqlx::query!(
-            "insert into query_texts (database_id, queryid, text, whole, tags, first_seen_at)
+            "insert into query_texts (series_id, queryid, text, whole, tags, first_seen_at)
              values ($1, $2, $3, $4, $5, $6)
                  on conflict do nothing",
-            database,
+            series,
             text.queryid,
             text.text,
             text.whole,
@@ -173,11 +168,11 @@ pub(super) async fn keep(
     if let Some(happened) = happened {
         let mut first_of_hour = false;
         for (step, days) in STEPS.into_iter().zip(DAYS) {
-            let first = keep_step(&mut *connection, database, step, now.taken_at, happened).await?;
+            let first = keep_step(&mut *connection, series, step, now.taken_at, happened).await?;
             if first {
                 prune(
                     &mut *connection,
-                    database,
+                    series,
                     step,
                     now.taken_at - TimeDelta::days(days),
                 )
@@ -186,7 +181,7 @@ pub(super) async fn keep(
             first_of_hour |= first && step == STEPS[1];
         }
         if first_of_hour {
-            prune_texts(&mut *connection, database, now.taken_at).await?;
+            prune_texts(&mut *connection, series, now.taken_at).await?;
         }
     }
     transaction.commit().await?;
@@ -194,18 +189,18 @@ pub(super) async fn keep(
 }
 
 /// Removes steps that are too old.
-async fn prune(connection: &mut PgConnection, database: i64, step: i32, before: Instant) -> Result<()> {
+async fn prune(connection: &mut PgConnection, series: i64, step: i32, before: Instant) -> Result<()> {
     sqlx::query!(
-        "delete from query_deltas where database_id = $1 and step = $2 and at < $3",
-        database,
+        "delete from query_deltas where series_id = $1 and step = $2 and at < $3",
+        series,
         step,
         before,
     )
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
-        "delete from query_intervals where database_id = $1 and step = $2 and at < $3",
-        database,
+        "delete from query_intervals where series_id = $1 and step = $2 and at < $3",
+        series,
         step,
         before,
     )
@@ -215,14 +210,14 @@ async fn prune(connection: &mut PgConnection, database: i64, step: i32, before: 
 }
 
 /// Removes texts of statements of which nothing is kept.
-async fn prune_texts(connection: &mut PgConnection, database: i64, now: Instant) -> Result<()> {
+async fn prune_texts(connection: &mut PgConnection, series: i64, now: Instant) -> Result<()> {
     sqlx::query!(
         "delete from query_texts as kept
-          where database_id = $1
+          where series_id = $1
             and first_seen_at < $2
             and not exists (
-                    select from query_deltas as delta where delta.database_id = $1 and delta.queryid = kept.queryid)",
-        database,
+                    select from query_deltas as delta where delta.series_id = $1 and delta.queryid = kept.queryid)",
+        series,
         now - TimeDelta::days(1),
     )
     .execute(connection)
@@ -233,7 +228,7 @@ async fn prune_texts(connection: &mut PgConnection, database: i64, now: Instant)
 /// Adds what happened to the step that a look is in; whether it is the first of it.
 async fn keep_step(
     connection: &mut PgConnection,
-    database: i64,
+    series: i64,
     step: i32,
     until: Instant,
     happened: &Step,
@@ -242,15 +237,15 @@ async fn keep_step(
     let at = floor(until - TimeDelta::microseconds(1), step);
     let seconds = (until - happened.since).num_milliseconds() as f64 / 1000.0;
     let first = sqlx::query_scalar!(
-        r#"insert into query_intervals as kept (database_id, step, at, since, until, seconds, evictions, incomplete)
+        r#"insert into query_intervals as kept (series_id, step, at, since, until, seconds, evictions, incomplete)
            values ($1, $2, $3, $4, $5, $6, $7, $8)
-               on conflict (database_id, step, at) do update
+               on conflict (series_id, step, at) do update
               set until = excluded.until,
                   seconds = kept.seconds + excluded.seconds,
                   evictions = kept.evictions + excluded.evictions,
                   incomplete = kept.incomplete or excluded.incomplete
         returning (xmax = 0) as "first!""#,
-        database,
+        series,
         step,
         at,
         happened.since,
@@ -262,7 +257,7 @@ async fn keep_step(
     .fetch_one(&mut *connection)
     .await?;
     if first && step != STEPS[0] {
-        fold(&mut *connection, database, step, at).await?;
+        fold(&mut *connection, series, step, at).await?;
     }
     let deltas = &happened.deltas;
     let column = |of: fn(&Sums) -> i64| -> Vec<i64> { deltas.iter().map(|delta| of(&delta.sums)).collect() };
@@ -271,13 +266,13 @@ async fn keep_step(
     let roles: Vec<String> = deltas.iter().map(|delta| delta.role.clone()).collect();
     let nested: Vec<bool> = deltas.iter().map(|delta| delta.nested).collect();
     sqlx::query!(
-        "insert into query_deltas as kept (database_id, step, at, queryid, role, nested,
+        "insert into query_deltas as kept (series_id, step, at, queryid, role, nested,
                 calls, total_ms, rows, hit, read, dirtied, written, temp, wal_bytes, io_ms)
          select $1, $2, $3, one.*
            from unnest(
                     $4::bigint[], $5::text[], $6::boolean[], $7::bigint[], $8::float8[], $9::bigint[], $10::bigint[],
                     $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::float8[]) as one
-             on conflict (database_id, step, at, queryid, role, nested) do update
+             on conflict (series_id, step, at, queryid, role, nested) do update
             set calls = kept.calls + excluded.calls,
                 total_ms = kept.total_ms + excluded.total_ms,
                 rows = kept.rows + excluded.rows,
@@ -288,7 +283,7 @@ async fn keep_step(
                 temp = kept.temp + excluded.temp,
                 wal_bytes = kept.wal_bytes + excluded.wal_bytes,
                 io_ms = kept.io_ms + excluded.io_ms",
-        database,
+        series,
         step,
         at,
         &ids,
@@ -312,14 +307,14 @@ async fn keep_step(
 
 /// Leaves the greatest statements in the last step before another one, which is over, and adds the rest up in queryid 0: over
 /// many looks other ones were among the greatest.
-async fn fold(connection: &mut PgConnection, database: i64, step: i32, before: Instant) -> Result<()> {
+async fn fold(connection: &mut PgConnection, series: i64, step: i32, before: Instant) -> Result<()> {
     sqlx::query!(
         "with
          -- The step.
          over as (
              select max(at) as at
                from query_intervals
-              where database_id = $1
+              where series_id = $1
                 and step = $2
                 and at < $3
          ),
@@ -336,14 +331,14 @@ async fn fold(connection: &mut PgConnection, database: i64, step: i32, before: I
                         case when temp > 0 then row_number() over (order by temp desc) end) as by_others
                from query_deltas
                join over using (at)
-              where database_id = $1
+              where series_id = $1
                 and step = $2
                 and queryid <> 0
          ),
          small as (
              delete from query_deltas as delta
               using ranked, over
-              where delta.database_id = $1
+              where delta.series_id = $1
                 and delta.step = $2
                 and delta.at = over.at
                 and delta.queryid = ranked.queryid
@@ -353,14 +348,14 @@ async fn fold(connection: &mut PgConnection, database: i64, step: i32, before: I
                 and by_others > $4 / 4
           returning delta.*
          )
-         insert into query_deltas as kept (database_id, step, at, queryid, role, nested,
+         insert into query_deltas as kept (series_id, step, at, queryid, role, nested,
                 calls, total_ms, rows, hit, read, dirtied, written, temp, wal_bytes, io_ms)
          select $1, $2, at, 0, '', nested,
                 sum(calls)::int8, sum(total_ms), sum(rows)::int8, sum(hit)::int8, sum(read)::int8, sum(dirtied)::int8,
                 sum(written)::int8, sum(temp)::int8, sum(wal_bytes)::int8, sum(io_ms)
            from small
           group by at, nested
-             on conflict (database_id, step, at, queryid, role, nested) do update
+             on conflict (series_id, step, at, queryid, role, nested) do update
             set calls = kept.calls + excluded.calls,
                 total_ms = kept.total_ms + excluded.total_ms,
                 rows = kept.rows + excluded.rows,
@@ -371,7 +366,7 @@ async fn fold(connection: &mut PgConnection, database: i64, step: i32, before: I
                 temp = kept.temp + excluded.temp,
                 wal_bytes = kept.wal_bytes + excluded.wal_bytes,
                 io_ms = kept.io_ms + excluded.io_ms",
-        database,
+        series,
         step,
         before,
         GREATEST as i64,
@@ -399,7 +394,7 @@ pub(super) struct Covered {
 /// Says what was measured of the steps that begin in a stretch.
 pub(super) async fn covered(
     pool: &PgPool,
-    database: i64,
+    series: i64,
     Stretch { from, to, step }: Stretch,
 ) -> Result<Covered> {
     let covered = sqlx::query_as!(
@@ -410,11 +405,11 @@ pub(super) async fn covered(
                   sum(evictions)::int8 as evictions,
                   coalesce(bool_or(incomplete), false) as "incomplete!"
              from query_intervals
-            where database_id = $1
+            where series_id = $1
               and step = $2
               and at >= $3
               and at < $4"#,
-        database,
+        series,
         step,
         from,
         to,
@@ -427,7 +422,7 @@ pub(super) async fn covered(
 /// What the statements did in the steps that begin in a stretch.
 pub(super) async fn deltas(
     pool: &PgPool,
-    database: i64,
+    series: i64,
     Stretch { from, to, step }: Stretch,
 ) -> Result<Vec<Delta>> {
     let rows = sqlx::query!(
@@ -445,12 +440,12 @@ pub(super) async fn deltas(
                   sum(wal_bytes)::int8 as "wal_bytes!",
                   sum(io_ms) as "io_ms!"
              from query_deltas
-            where database_id = $1
+            where series_id = $1
               and step = $2
               and at >= $3
               and at < $4
             group by queryid, role, nested"#,
-        database,
+        series,
         step,
         from,
         to,
@@ -493,7 +488,7 @@ pub(super) struct Measured {
 /// The steps that touch a stretch, oldest first, with what a statement did in each.
 pub(super) async fn steps(
     pool: &PgPool,
-    database: i64,
+    series: i64,
     Stretch { from, to, step }: Stretch,
     queryid: i64,
 ) -> Result<Vec<Measured>> {
@@ -504,7 +499,7 @@ pub(super) async fn steps(
                   exists (
                     select
                       from query_deltas as other
-                     where other.database_id = $1
+                     where other.series_id = $1
                        and other.step = $2
                        and other.at = measured.at
                        and other.queryid = 0) as "others!",
@@ -521,17 +516,17 @@ pub(super) async fn steps(
                   coalesce(sum(io_ms), 0) as "io_ms!"
              from query_intervals as measured
              left join query_deltas as delta
-               on delta.database_id = $1
+               on delta.series_id = $1
               and delta.step = $2
               and delta.at = measured.at
               and delta.queryid = $5
-            where measured.database_id = $1
+            where measured.series_id = $1
               and measured.step = $2
               and measured.until > $3
               and measured.since < $4
             group by measured.at, measured.since, measured.seconds
             order by measured.at"#,
-        database,
+        series,
         step,
         from,
         to,
@@ -572,16 +567,33 @@ pub(super) struct Kept {
 }
 
 /// The texts of statements.
-pub(super) async fn texts(pool: &PgPool, database: i64, ids: &[i64]) -> Result<Vec<Kept>> {
+pub(super) async fn texts(pool: &PgPool, series: i64, ids: &[i64]) -> Result<Vec<Kept>> {
     let texts = sqlx::query_as!(
         Kept,
-        "select queryid, text, whole, tags, first_seen_at from query_texts where database_id = $1 and queryid = any($2)",
-        database,
+        "select queryid, text, whole, tags, first_seen_at from query_texts where series_id = $1 and queryid = any($2)",
+        series,
         ids,
     )
     .fetch_all(pool)
     .await?;
     Ok(texts)
+}
+
+/// The beginning of the last step of each length, the finest first, in which something of a statement is kept.
+pub(super) async fn last_steps(pool: &PgPool, series: i64, queryid: i64) -> Result<Vec<(i32, Instant)>> {
+    let steps = sqlx::query!(
+        r#"select step as "step!", max(at) as "at!"
+             from query_deltas
+            where series_id = $1
+              and queryid = $2
+            group by step
+            order by step"#,
+        series,
+        queryid,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(steps.into_iter().map(|row| (row.step, row.at)).collect())
 }
 
 /// The bytes of the tables of statements in the store.

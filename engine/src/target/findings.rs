@@ -9,7 +9,7 @@ use contract::{
 };
 
 use super::{Target, look::query_as};
-use crate::{Engine, Result, quote};
+use crate::{Result, quote};
 
 /// Percents of `max_connections` that are taken: worth a look, and soon refusing log-ins.
 const TAKEN: [(i64, Level); 2] = [(90, Level::Urgent), (80, Level::Warning)];
@@ -152,30 +152,6 @@ pub(crate) async fn access(target: &Target) -> Result<Vec<Finding>> {
         );
     }
     Ok(found)
-}
-
-/// That other managed databases are the same one, or standbys of it: what is measured of them is kept under one identity.
-pub(crate) fn shared(engine: &Engine, target: &Target) -> Option<Finding> {
-    let own = target.known()?;
-    let others: Vec<&str> = engine
-        .all_targets()
-        .iter()
-        .filter(|other| other.name() != target.name() && other.known() == Some(own))
-        .map(Target::name)
-        .collect();
-    (!others.is_empty()).then(|| {
-        Finding::new(
-            "target.shared",
-            Level::Warning,
-            format!(
-                "{} and {} are one database, or a primary and its standby: their charts and queries are kept together.",
-                target.name(),
-                others.join(", ")
-            ),
-            "Manage it under one name, and name its standbys in DATABASE_REPLICA_URLS or replica_urls instead.",
-        )
-        .because("A chart or a list of queries shows the numbers of whichever was asked, the other one's too.")
-    })
 }
 
 #[cfg(test)]

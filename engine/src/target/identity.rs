@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use contract::{Code, Fault, format};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 
-use super::Target;
+use super::{Target, series};
 use crate::{Error, Result, backup::swap};
 
 /// How often the store is told that a database was seen.
@@ -438,6 +438,7 @@ async fn register(target: &Target, found: &Found, adopt: bool) -> Result<Result<
     .await?;
     bind(&mut transaction, name, id).await?;
     rename(&mut transaction, target, id).await?;
+    series::of(&mut transaction, id, name, &target.address()).await?;
     transaction.commit().await?;
     Ok(Ok(id))
 }

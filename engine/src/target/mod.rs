@@ -11,6 +11,7 @@ mod monitor;
 mod pool;
 mod pooler;
 mod replica;
+mod series;
 pub(crate) mod silence;
 pub mod url;
 pub(crate) mod worker;
@@ -36,7 +37,7 @@ use tokio::sync::watch;
 
 use crate::{
     Caller, Engine, Error, Result,
-    activity::Watched,
+    activity::{Looks, Watched},
     audit,
     config::{MigrationSource, QueryLog, TargetConfig},
     finding::{self, Kept},
@@ -79,6 +80,7 @@ struct Inner {
     looked: tokio::sync::Mutex<Option<std::time::Instant>>,
     samples: Samples,
     watched: Watched,
+    activity_looks: Looks,
     home: Arc<Home>,
     identity: RwLock<identity::Known>,
     kept: Kept,
@@ -102,6 +104,7 @@ impl Target {
             looked: tokio::sync::Mutex::default(),
             samples: Samples::default(),
             watched: Watched::default(),
+            activity_looks: Looks::default(),
             home,
             identity: RwLock::new(identity::Known::Nothing),
             kept: Kept::default(),
@@ -218,6 +221,12 @@ impl Target {
             fault = goes_down => Err(Error::Refused(fault)),
             begun = self.begin() => begun,
         }
+    }
+
+    /// Asks the server anew, on fresh connections: what is known of it may be of a session that somebody ended.
+    pub(crate) async fn look_again(&self) {
+        self.close_idle().await;
+        monitor::look_since(self, std::time::Instant::now()).await;
     }
 
     async fn begin(&self) -> Result<Look> {
@@ -526,6 +535,11 @@ impl Target {
     /// What was seen of its running commands.
     pub(crate) fn watched(&self) -> &Watched {
         &self.0.watched
+    }
+
+    /// The last look at its sessions.
+    pub(crate) fn activity_looks(&self) -> &Looks {
+        &self.0.activity_looks
     }
 
     /// What was found at last.

@@ -24,7 +24,7 @@ const ANSWERS: Duration = Duration::from_secs(15);
 
 /// How many times longer than reading it took the size of a database is taken to be what it was, and how long at most: with
 /// 10,000 tables it takes a tenth of a second, and was nine tenths of all that watching cost.
-const SIZE_REUSE: u32 = 200;
+const SIZE_REUSE: u32 = 400;
 /// See `SIZE_REUSE`.
 const SIZE_OLDEST: Duration = Duration::from_secs(60);
 

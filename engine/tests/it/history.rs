@@ -13,6 +13,7 @@ use contract::{
 };
 use engine::{
     Caller, Engine, EngineConfig,
+    config::TargetConfig,
     history::test_clock::{pulses, sample_at},
     target::url,
 };
@@ -425,8 +426,8 @@ async fn coarser_steps_are_the_sums_of_their_parts_and_old_ones_go() {
     world
         .store
         .execute(
-            "insert into history (database_id, subject, step_s, at, sums, weights, peaks)
-             select database_id, subject, step_s, clock_timestamp() - age, '{1}', '{1}', '{1}'
+            "insert into history (series_id, subject, step_s, at, sums, weights, peaks)
+             select series_id, subject, step_s, clock_timestamp() - age, '{1}', '{1}', '{1}'
                from history_turns,
                     (values ('', 60, interval '49 hours', 'old'), ('', 60, interval '47 hours', 'new'),
                             ('', 600, interval '32 days', 'old'), ('', 600, interval '29 days', 'new'),
@@ -539,6 +540,230 @@ async fn a_standby_and_its_primary_show_how_far_they_are_apart() {
     world.console.close().await;
 }
 
+/// The first target of a configuration by other names, and at the addresses of these servers.
+fn managed(base: &EngineConfig, named: &[(&str, &Cluster)], database: &Database) -> EngineConfig {
+    let targets = named.iter().map(|(name, cluster)| TargetConfig {
+        name: (*name).to_owned(),
+        options: cluster.socket_options(database.name()),
+        ..base.targets[0].clone()
+    });
+    EngineConfig {
+        targets: targets.collect(),
+        ..base.clone()
+    }
+}
+
+async fn of(engine: &Engine, caller: &Caller, target: &str, from: Instant, to: Instant) -> HistoryView {
+    let query = HistoryQuery {
+        target: target.into(),
+        range: Range::Between(from, to),
+        ..query()
+    };
+    engine.history().view(caller, query).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_primary_and_its_standby_have_a_series_each_that_goes_on_after_a_failover() {
+    let world = world().await;
+    world.sql("create table t (n int)").await;
+    let standby = world.cluster.standby().await;
+    world.sql("insert into t values (1)").await;
+    world.cluster.wait_for_standby(&standby).await;
+    let config = managed(
+        &world.console.config,
+        &[("main", &world.cluster), ("replica", &standby)],
+        &world.database,
+    );
+    let engine = Engine::open(config).await.unwrap();
+    sample_at(&engine, world.minute(0)).await;
+    world.work(120, 0).await;
+    sample_at(&engine, world.minute(1)).await;
+    let commits = async |target: &str, to: i64| -> Vec<Option<f64>> {
+        let view = of(&engine, &world.caller, target, world.minute(0), world.minute(to)).await;
+        values(&chart(view, "transactions"), "commits").to_vec()
+    };
+    let (main, replica) = (commits("main", 1).await, commits("replica", 1).await);
+    assert!(main[0].unwrap() >= 2.0, "{main:?}");
+    assert!(
+        replica[0].unwrap() < 1.0,
+        "the primary's are not its own: {replica:?}"
+    );
+    let has_delay = async |target: &str| {
+        let view = of(&engine, &world.caller, target, world.minute(0), world.minute(1)).await;
+        view.charts.iter().any(|chart| chart.key == "replay_delay")
+    };
+    assert_eq!(
+        (has_delay("main").await, has_delay("replica").await),
+        (false, true)
+    );
+    let mut seen = Vec::new();
+    for target in ["main", "replica"] {
+        let mut pulses = engine.history().pulse(&world.caller, target).unwrap().boxed();
+        seen.push(next_pulse(&mut pulses).await);
+    }
+    let delay = |pulse: &Pulse| pulse.values("replay_delay").unwrap()[0].is_some();
+    assert_eq!((delay(&seen[0]), delay(&seen[1])), (false, true), "{seen:?}");
+
+    // The standby takes over, and its series goes on under its name.
+    world.cluster.stop().await;
+    standby.execute("select pg_promote()").await;
+    sample_at(&engine, world.minute(2)).await;
+    let counted = async || -> i64 {
+        sqlx::query_scalar("select xact_commit from pg_stat_database where datname = $1")
+            .bind(world.database.name())
+            .fetch_one(&mut standby.admin().await)
+            .await
+            .unwrap()
+    };
+    let before = counted().await;
+    let mut session = PgConnection::connect_with(&standby.socket_options(world.database.name()))
+        .await
+        .unwrap();
+    for _ in 0..120 {
+        session.execute("select 1").await.unwrap();
+    }
+    session.close().await.unwrap();
+    let begun = Stopwatch::now();
+    while counted().await < before + 120 {
+        assert!(begun.elapsed() < PATIENCE, "the server did not count them");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    sample_at(&engine, world.minute(3)).await;
+    let replica = commits("replica", 3).await;
+    assert!(replica[0].unwrap() < 1.0, "{replica:?}");
+    assert_eq!(replica[1], None, "a standby that became the primary");
+    assert!(replica[2].unwrap() >= 2.0, "{replica:?}");
+    let main = commits("main", 3).await;
+    assert_eq!(main[1..], [None, None], "{main:?}");
+    assert_eq!(world.stored("select count(*) from series").await, 2.0);
+    engine.close().await;
+    world.console.close().await;
+}
+
+/// Makes the store believe that a name has not been seen for two minutes.
+async fn forgotten(store: &PgPool, name: &str) {
+    sqlx::query(
+        "update database_names
+            set seen_at = seen_at - interval '2 minutes', named_at = named_at - interval '3 minutes'
+          where name = $1",
+    )
+    .bind(name)
+    .execute(store)
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_renamed_database_keeps_its_series_and_what_was_measured_under_the_new_name_meanwhile() {
+    let world = world().await;
+    world.sample(0).await;
+    world.work(120, 0).await;
+    world.sample(1).await;
+    let base = world.console.config.clone();
+    world.console.close().await;
+    let renamed = managed(&base, &[("renamed", &world.cluster)], &world.database);
+    let commits = async |engine: &Engine, to: i64| -> Vec<Option<f64>> {
+        let view = of(
+            engine,
+            &world.caller,
+            "renamed",
+            world.minute(0),
+            world.minute(to),
+        )
+        .await;
+        values(&chart(view, "transactions"), "commits").to_vec()
+    };
+    // The old name may still be another console's.
+    let engine = Engine::open(renamed.clone()).await.unwrap();
+    sample_at(&engine, world.minute(2)).await;
+    world.work(180, 0).await;
+    sample_at(&engine, world.minute(3)).await;
+    assert!(commits(&engine, 3).await[2].unwrap() >= 3.0);
+    engine.close().await;
+    forgotten(&world.store, "main").await;
+    let engine = Engine::open(renamed).await.unwrap();
+    let whole = commits(&engine, 3).await;
+    assert!(whole[0].unwrap() >= 2.0 && whole[2].unwrap() >= 3.0, "{whole:?}");
+    world.work(60, 0).await;
+    sample_at(&engine, world.minute(4)).await;
+    assert!(commits(&engine, 4).await[3].unwrap() >= 1.0);
+    let names: Vec<String> = sqlx::query_scalar("select name from series")
+        .fetch_all(&world.store)
+        .await
+        .unwrap();
+    assert_eq!(names, ["renamed"]);
+    engine.close().await;
+}
+
+#[tokio::test]
+async fn a_primary_and_its_standby_that_are_renamed_at_once_keep_a_series_each() {
+    let world = world().await;
+    let standby = world.cluster.standby().await;
+    world.cluster.wait_for_standby(&standby).await;
+    let base = world.console.config.clone();
+    world.console.close().await;
+    let servers = [("main", &world.cluster), ("replica", &standby)];
+    let engine = Engine::open(managed(&base, &servers, &world.database))
+        .await
+        .unwrap();
+    sample_at(&engine, world.minute(0)).await;
+    world.work(120, 0).await;
+    sample_at(&engine, world.minute(1)).await;
+    engine.close().await;
+    for name in ["main", "replica"] {
+        forgotten(&world.store, name).await;
+    }
+    let servers = [("two", &standby), ("one", &world.cluster)];
+    let engine = Engine::open(managed(&base, &servers, &world.database))
+        .await
+        .unwrap();
+    let commits = async |target: &str| {
+        let view = of(&engine, &world.caller, target, world.minute(0), world.minute(1)).await;
+        value(&chart(view, "transactions"), "commits")
+    };
+    assert!(commits("one").await.unwrap() >= 2.0);
+    assert!(commits("two").await.is_none_or(|commits| commits < 1.0));
+    engine.close().await;
+}
+
+#[tokio::test]
+async fn a_range_of_months_has_what_was_measured_a_minute_ago() {
+    let world = world().await;
+    let last = async || {
+        let query = HistoryQuery {
+            range: Range::Last(Span::Season),
+            ..query()
+        };
+        let view = world.console.history().view(&world.caller, query).await.unwrap();
+        assert_eq!(view.step_s, 86_400);
+        let chart = chart(view, "connections");
+        let idle = values(&chart, "idle_in_transaction").iter().flatten().copied();
+        (idle.last(), chart.note.unwrap())
+    };
+    // The first snapshot begins a day, and no full hour comes after it.
+    let first = (1..)
+        .find(|minute| world.minute(*minute).timestamp() % 3600 != 0)
+        .unwrap();
+    world.sample(first).await;
+    let (idle, note) = last().await;
+    assert_eq!(idle, Some(0.0));
+    assert!(note.contains("at once in this time"), "{note}");
+    let mut holding = Vec::new();
+    for _ in 0..3 {
+        let mut session = world.session().await;
+        session.execute("begin; select 1").await.unwrap();
+        holding.push(session);
+    }
+    world.sample(first + 1).await;
+    let (idle, note) = last().await;
+    assert_eq!(idle, Some(1.5), "the mean of the day so far");
+    assert!(
+        !note.contains("at once in this time"),
+        "of one snapshot alone: {note}"
+    );
+    world.console.close().await;
+}
+
 #[tokio::test]
 async fn snapshots_go_through_a_transaction_pooler() {
     let world = world().await;
@@ -606,7 +831,8 @@ async fn a_table_has_its_own_history_and_a_lock_on_it_costs_the_database_none() 
     assert_eq!(value(&chart(held.clone(), "size"), "size"), None);
     assert_eq!(value(&chart(held, "changes"), "inserted"), Some(0.0));
     assert!(value(&world.chart("transactions", 9, 10).await, "commits").is_some());
-    let none = of("no_such_table").await;
+    world.sql("create view looked_through as select 1 as one").await;
+    let none = of("looked_through").await;
     assert!(
         none.charts[0]
             .note
@@ -614,6 +840,15 @@ async fn a_table_has_its_own_history_and_a_lock_on_it_costs_the_database_none() 
             .unwrap()
             .contains("Nothing was measured")
     );
+    let unknown = HistoryQuery {
+        table: Some(RelationName {
+            schema: "public".into(),
+            name: "no_such_table".into(),
+        }),
+        ..query()
+    };
+    let refused = world.console.history().view(&world.caller, unknown).await;
+    assert_eq!(refused.unwrap_err().fault().code, Code::NotFound);
     drop(holder);
     world.console.close().await;
 }
@@ -690,8 +925,8 @@ async fn the_day_when_the_disk_is_full_is_told_where_the_disk_is_known() {
     sample_at(&console, Utc::now() - TimeDelta::days(8)).await;
     // A week from 100 GB on, with 2 GB more each day. The size is the last value of a step.
     let made = sqlx::query(
-        "insert into history (database_id, subject, step_s, at, sums, weights, peaks)
-         select database_id, '', 600, at, array_fill(null::float8, array[33]) || $1 * (100 + 2 * day),
+        "insert into history (series_id, subject, step_s, at, sums, weights, peaks)
+         select series_id, '', 600, at, array_fill(null::float8, array[33]) || $1 * (100 + 2 * day),
                 array_fill(null::real, array[33]) || 1::real, array_fill(null::real, array[34])
            from history_turns,
                 generate_series(0, 6.9, 0.1) as day,
@@ -736,7 +971,7 @@ async fn looks(session: &mut PgConnection) -> i64 {
     sqlx::query_scalar(
         "select coalesce(sum(calls), 0)::int8
            from pg_stat_statements
-          where query like '%pg_stat_replication%checkpoints%xact_commit as commits%'
+          where query like '%pg_stat_get_wal_senders%checkpoints%xact_commit as commits%'
             and query not like '%pg_stat_statements%'",
     )
     .fetch_one(session)
@@ -828,5 +1063,67 @@ async fn the_pulse_is_taken_once_a_second_for_all_who_look_and_not_at_all_for_no
         .unwrap();
     assert_eq!(unknown.fault().code, Code::NotFound);
     beside.close().await;
+    world.console.close().await;
+}
+
+#[tokio::test]
+async fn a_pulse_adds_many_statements_up_every_few_seconds_and_shows_their_rate_in_each() {
+    let world = world().await;
+    world.sql("create extension pg_stat_statements").await;
+    let columns: Vec<String> = (0..12).map(|column| format!("c{column}")).collect();
+    let typed: Vec<String> = columns.iter().map(|column| format!("{column} int")).collect();
+    world
+        .sql(&format!("create table wide ({})", typed.join(", ")))
+        .await;
+    // Each choice of columns is a statement of its own.
+    let mut session = world.session().await;
+    for first in (1..1 << columns.len()).step_by(256) {
+        let statements: Vec<String> = (first..first + 256)
+            .filter(|choice| *choice < 1 << columns.len())
+            .map(|choice: usize| {
+                let chosen = columns.iter().enumerate();
+                let chosen = chosen.filter(|(place, _)| choice >> place & 1 == 1);
+                let chosen: Vec<&str> = chosen.map(|(_, column)| column.as_str()).collect();
+                format!("select {} from wide", chosen.join(", "))
+            })
+            .collect();
+        session
+            .execute(AssertSqlSafe(statements.join("; ")))
+            .await
+            .unwrap();
+    }
+    let mut asking = world.session().await;
+    let read = async |session: &mut PgConnection| -> i64 {
+        sqlx::query_scalar(
+            "select coalesce(sum(calls), 0)::int8
+               from pg_stat_statements
+              where query like '%statement_timestamp()%pg_stat_statements_info()%'",
+        )
+        .fetch_one(session)
+        .await
+        .unwrap()
+    };
+    let before = (looks(&mut asking).await, read(&mut asking).await);
+    let mut stream = world
+        .console
+        .history()
+        .pulse(&world.caller, "main")
+        .unwrap()
+        .boxed();
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        seen.push(next_pulse(&mut stream).await);
+    }
+    let asked = looks(&mut asking).await - before.0;
+    let added = read(&mut asking).await - before.1;
+    assert!(added >= 2 && added + 3 <= asked, "{added} of {asked}");
+    let rate = |pulse: &Pulse| pulse.values("queries").unwrap()[0];
+    assert_eq!(rate(&seen[0]), None);
+    assert!(
+        seen[1..].iter().all(|pulse| rate(pulse).is_some()),
+        "{:?}",
+        seen.iter().map(rate).collect::<Vec<_>>()
+    );
+    drop(stream);
     world.console.close().await;
 }

@@ -13,6 +13,7 @@ use contract::{
 };
 use engine::{
     Caller, Engine,
+    config::TargetConfig,
     query::test_clock::{let_nobody_look_by_reading, look_at},
     target::url,
 };
@@ -21,7 +22,7 @@ use testkit::{Cluster, ClusterOptions, Database, PgBouncer, PoolMode, Version, s
 
 use crate::{
     support,
-    work::{PATIENCE, connect},
+    work::{PATIENCE, connect, refused},
 };
 
 /// A console that takes no looks by itself, on a server of its own: what others do there would throw statements out.
@@ -786,6 +787,88 @@ async fn a_standby_shows_its_own_statements() {
     assert_eq!((select.sums.calls, select.sums.rows), (13, 39));
     assert_eq!(starting(&view, INSERT).len(), 0);
     engine.close().await;
+}
+
+#[tokio::test]
+async fn a_primary_and_its_standby_have_their_own_statements_beside_each_other() {
+    let world = world().await;
+    let standby = world.cluster.standby().await;
+    world.cluster.wait_for_standby(&standby).await;
+    let mut config = world.console.config.clone();
+    config.targets.push(TargetConfig {
+        name: "replica".to_owned(),
+        options: standby.socket_options(world.database.name()),
+        ..config.targets[0].clone()
+    });
+    let engine = Engine::open(config).await.unwrap();
+    let look = async |minutes: i64| {
+        let at = world.now - TimeDelta::minutes(minutes);
+        for target in ["main", "replica"] {
+            assert!(look_at(&engine, target, at).await.unwrap(), "each has a turn");
+        }
+    };
+    look(10).await;
+    world.work("insert into orders values (1, 2)", 40).await;
+    let mut reader = connect(standby.socket_options(world.database.name())).await;
+    for _ in 0..13 {
+        run(&mut reader, SELECT).await;
+    }
+    look(5).await;
+    let calls = async |target: &str| -> Vec<(String, i64)> {
+        let query = QueriesQuery {
+            target: target.into(),
+            ..query()
+        };
+        let view = engine.query().list(&world.caller, query).await.unwrap();
+        let of = |text: &str| starting(&view, text);
+        [INSERT, SELECT]
+            .into_iter()
+            .flat_map(|text| {
+                of(text)
+                    .into_iter()
+                    .map(move |it| (text.to_owned(), it.sums.calls))
+            })
+            .collect()
+    };
+    assert_eq!(calls("main").await, [(INSERT.to_owned(), 40)]);
+    assert_eq!(calls("replica").await, [(SELECT.to_owned(), 13)]);
+    engine.close().await;
+    world.console.close().await;
+}
+
+#[tokio::test]
+async fn a_statement_that_did_not_run_in_the_chosen_time_is_shown_with_the_time_when_it_did() {
+    let world = world().await;
+    world.look(185).await;
+    world.work("insert into orders values (1, 2)", 40).await;
+    world.look(180).await;
+    let long_ago = QueriesQuery {
+        range: Range::Last(Span::Hours6),
+        ..query()
+    };
+    let queryid = one(&world.list(long_ago).await, INSERT).queryid;
+    world.look(40).await;
+    world.look(35).await;
+    let hour = Range::Last(Span::Hour);
+    let detail = world.detail(&queryid, hour).await;
+    assert!(detail.statement.text.unwrap().starts_with(INSERT));
+    assert_eq!((detail.statement.sums.calls, detail.by_role.len()), (0, 0));
+    assert_eq!(detail.since[0].calls, 40, "what the server has counted is there");
+    let absence = detail.absence.unwrap();
+    assert_eq!(absence.words, "It did not run in this time.");
+    let (from, to) = absence.last.unwrap();
+    let then = world.detail(&queryid, Range::Between(from, to)).await;
+    assert_eq!((then.statement.sums.calls, then.absence), (40, None));
+    let query = QueryQuery {
+        target: "main".into(),
+        queryid: "4711".into(),
+        range: hour,
+    };
+    refused(
+        world.console.query().view(&world.caller, query).await,
+        Code::NotFound,
+    );
+    world.console.close().await;
 }
 
 #[tokio::test]

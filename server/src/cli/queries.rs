@@ -136,7 +136,12 @@ fn whole(detail: &QueryDetail) -> String {
             .clone()
             .unwrap_or_else(|| "(its text is not known)".to_owned()),
         covers(&detail.coverage),
-        format!(
+    ];
+    match &detail.absence {
+        // Where nothing was measured, that is said already.
+        Some(_) if detail.coverage.to.is_none() => {}
+        Some(absence) => parts.push(absence.words.clone()),
+        None => parts.push(format!(
             "{} calls took {}, {} of all time; {} in the mean; {} rows; {} blocks hit, {} read, {} written, {} temporary; {} of WAL",
             format::exact(sums.calls),
             time(sums.total_ms),
@@ -148,8 +153,14 @@ fn whole(detail: &QueryDetail) -> String {
             format::exact(sums.written),
             format::exact(sums.temp),
             format::bytes(sums.wal_bytes),
-        ),
-    ];
+        )),
+    }
+    if let Some((_, until)) = detail.absence.as_ref().and_then(|absence| absence.last) {
+        parts.push(format!(
+            "It ran last before {}: a longer --range shows it.",
+            format::absolute(until)
+        ));
+    }
     let by_role: Vec<Vec<String>> = detail
         .by_role
         .iter()
@@ -163,11 +174,13 @@ fn whole(detail: &QueryDetail) -> String {
             ]
         })
         .collect();
-    parts.push(table::lay_out(
-        &["role", "where", "calls", "total", "mean"],
-        &["calls", "total", "mean"],
-        &by_role,
-    ));
+    if !by_role.is_empty() {
+        parts.push(table::lay_out(
+            &["role", "where", "calls", "total", "mean"],
+            &["calls", "total", "mean"],
+            &by_role,
+        ));
+    }
     parts.extend(detail.since.iter().map(|since| {
         format!(
             "Since {}, called by {}: {} calls of {} ± {}, from {} to {}",

@@ -9,7 +9,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use contract::{Code, Fault, deployment::NewDeployment};
+use chrono::NaiveDateTime;
+use contract::{Code, Fault, Instant, deployment::NewDeployment};
 use http_body_util::LengthLimitError;
 use secrecy::SecretString;
 
@@ -67,12 +68,29 @@ async fn read(body: Body) -> Result<NewDeployment, Response> {
         )
     })?;
     serde_json::from_slice(&bytes).map_err(|error| {
-        fault::answer(
+        fault::answer(wrong_time(&bytes).unwrap_or_else(|| {
             Fault::new(Code::Invalid, format!("The body could not be read: {error}.")).hint(
                 r#"Send JSON such as {"target": "shop", "version": "1.4.2", "note": "new check-out", "link": "https://ci.example/7"}."#,
-            ),
-        )
+            )
+        }))
     })
+}
+
+/// What is wrong with the time of a deployment, when it cannot be read.
+fn wrong_time(body: &[u8]) -> Option<Fault> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let at = body.get("at").filter(|at| !at.is_null())?;
+    let text = at.as_str().unwrap_or_default();
+    if text.parse::<Instant>().is_ok() {
+        return None;
+    }
+    let message = match text.parse::<NaiveDateTime>() {
+        Ok(_) => "The time does not say in which zone it is.",
+        Err(_) => "The time could not be read.",
+    };
+    Some(Fault::new(Code::Invalid, message).field("at").hint(
+        "Give it with its zone, as in 2026-11-30T14:05:00Z or 2026-11-30T15:05:00+01:00; without a time it is now.",
+    ))
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use crate::program::Home;
 /// Three minutes of 5, 4 and 3 commits a second, with a rollback each ten seconds.
 async fn measure(store: &PgPool, target: &str) {
     let kept = sqlx::query(
-        "insert into history (database_id, subject, step_s, at, sums, weights, peaks)
-         select database_id, '', 60, date_trunc('minute', now()) - make_interval(mins => step),
+        "insert into history (series_id, subject, step_s, at, sums, weights, peaks)
+         select id, '', 60, date_trunc('minute', now()) - make_interval(mins => step),
                 array[step * 60, 6]::float8[], array[60, 60]::real[], array[null, null]::real[]
-           from database_names, generate_series(3, 5) as step
+           from series, generate_series(3, 5) as step
           where name = $1",
     )
     .bind(target)
@@ -87,6 +87,13 @@ async fn commands_show_the_numbers_of_the_charts_and_tell_of_deployments() {
             done.err
         );
     }
+    let unknown = home.run(&["history", "--table", "public.nosuch"]);
+    assert!(
+        unknown.code == 1 && unknown.err.contains("There is no table public.nosuch in"),
+        "{} {}",
+        unknown.code,
+        unknown.err
+    );
     let nothing = home.run(&["deployment", "add"]);
     assert!(
         nothing.code == 1 && nothing.err.contains("what was deployed") && nothing.err.contains("hint: "),

@@ -87,7 +87,21 @@ async fn what_is_wrong_is_told_and_nothing_is_kept() {
         ("{", 422, "could not be read"),
         (r#"{"versoin": "1"}"#, 422, "versoin"),
         (r#"{"version": 1}"#, 422, "expected a string"),
-        (r#"{"version": "1", "at": "yesterday"}"#, 422, "could not be read"),
+        (
+            r#"{"version": "1", "at": "yesterday"}"#,
+            422,
+            r#""at" "The time could not be read."#,
+        ),
+        (
+            r#"{"version": "1", "at": "2026-11-30T14:05:00"}"#,
+            422,
+            r#""at" "The time does not say in which zone it is." "Give it with its zone, as in 2026-11-30T14:05:00Z"#,
+        ),
+        (
+            r#"{"version": "1", "at": 1764511500}"#,
+            422,
+            "The time could not be read.",
+        ),
         ("{}", 422, "version"),
         (r#"{"version": "1", "link": "javascript:alert(1)"}"#, 422, "link"),
         (r#"{"version": "1", "target": "nobody"}"#, 404, "main"),

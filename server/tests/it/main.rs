@@ -9,6 +9,7 @@ mod beside;
 mod bounds;
 mod cli;
 mod events;
+mod explain;
 mod history;
 mod hook;
 mod http;
