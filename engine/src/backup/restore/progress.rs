@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use contract::jobs::Progress;
-use sqlx::{PgPool, types::Json};
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 
-use super::super::{manifest::Table, toc::Entry};
+use super::{
+    super::{manifest::Table, toc::Entry},
+    store,
+};
 
 /// Bytes that COPY brings in while a table is made, or a function: what takes a time of its own has at least this weight.
 const LEAST: f64 = 100_000.0;
@@ -120,49 +123,94 @@ impl Count {
     }
 }
 
-/// What part of the whole time each part of the job takes.
-pub(super) struct Shares(Vec<f64>);
+/// How far the job is, when so much of a part is done, of which `usual` says what part of the time each usually takes.
+pub(super) fn whole(usual: &[f64], part: usize, share: f64) -> f64 {
+    usual[..part].iter().sum::<f64>() + usual[part] * share
+}
 
-impl Shares {
-    /// As it was with the last restore of the same database to the same server, else as `usual` says. `within` are parts that run
-    /// inside of others, and count with those.
-    ///
+/// Where the shown progress follows the last restore of the same database, this is how much more of the work must be done for
+/// another point of the course.
+const STEP: f64 = 0.002;
+
+/// How far a job was after which time: `points` are the share of its work, and seconds since it began.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Course {
+    took: f64,
+    points: Vec<(f64, f64)>,
+}
+
+/// Tells how far a job is by the clock: what share of the time the last one had taken when it was as far. Where that stood still at one
+/// share, because a large table was loaded or an index was built, the time that goes by counts. Without a last one, the share of the work
+/// is told.
+pub(super) struct Pace {
+    last: Course,
+    now: Course,
+    shown: f64,
+}
+
+impl Pace {
     /// # Errors
     /// The store's.
-    pub(super) async fn of(
-        pool: &PgPool,
-        database: i64,
-        usual: &[f64],
-        within: usize,
-    ) -> Result<Self, sqlx::Error> {
-        let last = sqlx::query_scalar!(
-            r#"select progress as "progress: Json<Progress>"
-                 from jobs
-                where kind = 'restore'
-                  and database_id = $1
-                  and state = 'succeeded'
-                order by finished_at desc
-                limit 1"#,
-            database,
-        )
-        .fetch_optional(pool)
-        .await?;
-        let mut took: Vec<f64> = last
-            .into_iter()
-            .flat_map(|progress| progress.0.steps)
-            .map(|step| step.duration_ms.unwrap_or_default().max(0) as f64)
-            .collect();
-        if took.len() != usual.len() || took.iter().sum::<f64>() <= 0.0 {
-            took = usual.to_vec();
-        }
-        took[within] = 0.0;
-        let all: f64 = took.iter().sum();
-        Ok(Self(took.into_iter().map(|part| part / all).collect()))
+    pub(super) async fn of(pool: &PgPool, database: i64) -> Result<Self, sqlx::Error> {
+        Ok(Self::after(
+            store::last_course(pool, database).await?.unwrap_or_default(),
+        ))
     }
 
-    /// How far the job is, when so much of a part is done.
-    pub(super) fn at(&self, part: usize, share: f64) -> f64 {
-        self.0[..part].iter().sum::<f64>() + self.0[part] * share
+    fn after(last: Course) -> Self {
+        Self {
+            last,
+            now: Course::default(),
+            shown: 0.0,
+        }
+    }
+
+    /// So much of the work is done after so many seconds. Gives what is to be shown.
+    pub(super) fn reached(&mut self, share: f64, seconds: f64) -> f64 {
+        let from = self.now.points.last().map_or(0.0, |(share, _)| *share);
+        if share >= from + STEP {
+            self.now.points.push((share, seconds));
+        }
+        self.shown(seconds)
+    }
+
+    /// What is to be shown after so many seconds, from 0 to 1. It never goes back.
+    pub(super) fn shown(&mut self, seconds: f64) -> f64 {
+        let (share, since) = self.now.points.last().copied().unwrap_or_default();
+        let shown = match self.last.took > 0.0 {
+            true => {
+                let (from, until) = self.last.stretch(share);
+                (from + (seconds - since).clamp(0.0, until - from)) / self.last.took
+            }
+            false => share,
+        };
+        self.shown = self.shown.max(shown.min(1.0));
+        self.shown
+    }
+
+    /// The course of this job, which took so many seconds.
+    pub(super) fn course(&self, took: f64) -> Course {
+        Course {
+            took,
+            points: self.now.points.clone(),
+        }
+    }
+}
+
+impl Course {
+    /// From when until when the job had done this share of its work and no more, in seconds.
+    fn stretch(&self, share: f64) -> (f64, f64) {
+        let next = self.points.partition_point(|(done, _)| *done <= share);
+        let before = match next {
+            0 => (0.0, 0.0),
+            next => self.points[next - 1],
+        };
+        let Some(after) = self.points.get(next) else {
+            return (before.1, self.took.max(before.1));
+        };
+        // Not at all of the shares a last one was; between two of them the time is, too.
+        let between = ((share - before.0) / (after.0 - before.0)).clamp(0.0, 1.0);
+        (before.1 + between * (after.1 - before.1), after.1)
     }
 }
 
@@ -246,10 +294,38 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_job_fill_its_time() {
-        let shares = Shares(vec![0.25, 0.5, 0.0, 0.25]);
+        let usual = [0.25, 0.5, 0.0, 0.25];
         assert_eq!(
-            (shares.at(0, 0.0), shares.at(1, 0.5), shares.at(3, 1.0)),
+            (
+                whole(&usual, 0, 0.0),
+                whole(&usual, 1, 0.5),
+                whole(&usual, 3, 1.0)
+            ),
             (0.0, 0.5, 1.0)
         );
+    }
+
+    #[test]
+    fn a_second_run_is_shown_by_the_time_that_the_first_took_to_come_as_far() {
+        let mut first = Pace::after(Course::default());
+        // A table is loaded for 6 of 10 seconds, and nothing is told meanwhile.
+        for (share, seconds) in [(0.1, 1.0), (0.2, 2.0), (0.2, 5.0), (0.9, 8.0)] {
+            assert_eq!(first.reached(share, seconds), share);
+        }
+        assert_eq!(first.shown(9.0), 0.9);
+        let course = first.course(10.0);
+        assert_eq!(course.points, [(0.1, 1.0), (0.2, 2.0), (0.9, 8.0)]);
+
+        let mut second = Pace::after(course);
+        let near = |shown: f64, right: f64| assert!((shown - right).abs() < 1e-9, "{shown} {right}");
+        near(second.shown(0.5), 0.05);
+        near(second.reached(0.2, 2.0), 0.2);
+        near(second.shown(5.0), 0.5);
+        // It waits for the table, and never goes back.
+        near(second.shown(9.5), 0.8);
+        near(second.reached(0.55, 9.6), 0.8);
+        near(second.reached(0.9, 9.7), 0.8);
+        near(second.shown(10.7), 0.9);
+        near(second.shown(99.0), 1.0);
     }
 }

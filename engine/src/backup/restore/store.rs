@@ -8,6 +8,7 @@ use contract::{
 use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
 
+use super::progress::Course;
 use crate::{Error, Result};
 
 struct Row {
@@ -103,18 +104,38 @@ pub(super) async fn made(pool: &PgPool, job: JobId, oid: i64) -> Result<(), sqlx
 }
 
 /// It is whole and has its name.
-pub(super) async fn ready(pool: &PgPool, job: JobId, report: &RestoreReport) -> Result<(), sqlx::Error> {
+pub(super) async fn ready(
+    pool: &PgPool,
+    job: JobId,
+    report: &RestoreReport,
+    course: &Course,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update restores
-            set state = 'ready', name = wanted_name, ended_at = clock_timestamp(), report = $2
+            set state = 'ready', name = wanted_name, ended_at = clock_timestamp(), report = $2, pace = $3
           where job = $1
             and state = 'making'",
         job.0,
         Json(report) as _,
+        Json(course) as _,
     )
     .execute(pool)
     .await?;
     Ok(())
+}
+
+/// The course of the last restore beside a database that came to its end.
+pub(super) async fn last_course(pool: &PgPool, database: i64) -> Result<Option<Course>, sqlx::Error> {
+    let course = sqlx::query_scalar!(
+        r#"select pace as "pace!: Json<Course>"
+             from restores
+            where database_id = $1
+              and pace is not null
+            order by ended_at desc
+            limit 1"#,
+        database,
+    );
+    Ok(course.fetch_optional(pool).await?.map(|course| course.0))
 }
 
 /// It was not finished: it is gone, or could not be removed.
