@@ -20,7 +20,7 @@ mod work;
 pub(crate) use context::JobContext;
 pub(crate) use kinds::Job;
 pub(crate) use patience::patiently;
-pub(crate) use recover::bury;
+pub(crate) use recover::{bury, bury_one};
 pub(crate) use runner::{Runner, work};
 pub(crate) use start::{Act, start, start_in};
 pub(crate) use work::Work;

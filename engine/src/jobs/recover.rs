@@ -117,6 +117,41 @@ pub(crate) async fn bury(engine: &Engine, database: i64) -> Result<bool> {
     Ok(true)
 }
 
+/// The same for one job that works aside: it stands in nobody's way but in that of another one like it, and where nobody takes jobs
+/// one that was killed before it could begin waits for ever. False when its process lives, or another console's is to clean up after
+/// it.
+pub(crate) async fn bury_one(engine: &Engine, job: JobId) -> Result<bool> {
+    let (asked, mine) = (store::now(engine.store()).await?, store::Mine::of(engine));
+    loop {
+        match store::owner(engine.store(), &mine, job, asked).await? {
+            // It is over.
+            None => return Ok(true),
+            Some(owner) if owner.dead => break,
+            Some(owner) if !owner.unsure => return Ok(false),
+            Some(_) => tokio::time::sleep(LOOK).await,
+        }
+    }
+    tracing::warn!(job.id = %job, "a job is in the way whose process has died; cleaning up after it");
+    let worker: i64 = rand::random();
+    let mut pulse = Pulse::begin(engine.clone(), worker);
+    while !pulse.holds() {
+        pulse.changed().await;
+    }
+    let buried = async {
+        while store::owner(engine.store(), &mine, job, asked).await?.is_some() {
+            match store::take_over(engine.store(), worker, &mine, store::Dead::One(job)).await? {
+                Some(orphan) => clean_up_after_the_dead(engine.clone(), worker, orphan).await,
+                // Another one cleans up, or it has not been silent for long enough.
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+        Ok(true)
+    };
+    let buried = buried.await;
+    pulse.end().await;
+    buried
+}
+
 /// Lets the kind of a dead worker's job clean up, and ends the job. Nothing is rerun.
 pub(super) async fn clean_up_after_the_dead(engine: Engine, worker: i64, job: store::Claimed) {
     tracing::warn!(job.id = %job.id, job.kind = job.kind.name(), "a job's worker died; cleaning up after it");

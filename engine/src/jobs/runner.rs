@@ -25,7 +25,7 @@ use super::{
     patience::{PATIENCE, PAUSE},
     progress::{self, Meter},
     recover,
-    store::{self, Mine},
+    store::{self, Dead, Mine},
 };
 use crate::{
     Engine, Error, Result, audit,
@@ -167,9 +167,12 @@ pub(crate) async fn work(engine: Engine, stop: CancellationToken, only: Option<J
 
 async fn take_what_there_is(engine: &Engine, worker: i64, only: Option<JobId>, jobs: &mut JoinSet<()>) {
     // A worker that is to take nothing only buries the dead. Any other one could take what waits.
-    let burying = only == Some(JobId(Uuid::nil()));
+    let dead = match only == Some(JobId(Uuid::nil())) {
+        true => Dead::OrForsaken,
+        false => Dead::AtWork,
+    };
     loop {
-        match store::take_over(engine.store(), worker, &Mine::of(engine), burying).await {
+        match store::take_over(engine.store(), worker, &Mine::of(engine), dead).await {
             Ok(Some(orphan)) => {
                 let engine = engine.clone();
                 jobs.spawn(async move { recover::clean_up_after_the_dead(engine, worker, orphan).await });

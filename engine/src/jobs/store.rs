@@ -350,6 +350,11 @@ pub(super) async fn claim(
                                  from database_names named
                                 where named.name = any($6)
                                   and named.database_id = waiting.database_id)))
+                  -- The other database that it works with is managed here, too; what nobody who could wants to take fails where it can be read.
+                  and ((case kind when 'verify_backup' then spec ->> 'on'
+                                  when 'restore' then case when spec #>> '{spec,to}' is not null then spec #>> '{spec,target}' end
+                        end = any($6)) is not false
+                       or heartbeat_at < now() - interval '60 seconds')
                   and job_in_the_way(waiting) is null
                 order by created_at, id
                 limit 1
@@ -409,6 +414,9 @@ pub(super) async fn stand_in_line(
                                  from database_names named
                                 where named.name = any($5)
                                   and named.database_id = waiting.database_id)))
+                  and (case kind when 'verify_backup' then spec ->> 'on'
+                                 when 'restore' then case when spec #>> '{spec,to}' is not null then spec #>> '{spec,target}' end
+                       end = any($5)) is not false
                   for update skip locked
            ), noted as (
                update jobs
@@ -439,14 +447,25 @@ pub(super) async fn stand_in_line(
     transaction.commit().await
 }
 
+/// Which jobs of the dead are taken over.
+#[derive(Clone, Copy)]
+pub(super) enum Dead {
+    /// Those that are at work.
+    AtWork,
+    /// Also one that waits, stands in others' way, and that nobody has wanted to take for ten seconds: the command that queued it was
+    /// killed before it could begin.
+    OrForsaken,
+    /// This one alone, at work or forsaken.
+    One(JobId),
+}
+
 /// Takes over one job of one's own databases whose worker is gone: its advisory lock is free and its heart has not beaten for five seconds, or
-/// it holds the lock but hangs for a minute. With `forsaken` also one that waits and that nobody has wanted to take for ten
-/// seconds: the command that queued it was killed before it could begin.
+/// it holds the lock but hangs for a minute.
 pub(super) async fn take_over(
     pool: &PgPool,
     worker: i64,
     mine: &Mine,
-    forsaken: bool,
+    dead: Dead,
 ) -> Result<Option<Claimed>, sqlx::Error> {
     let row = sqlx::query!(
         r#"with alive as (
@@ -468,6 +487,12 @@ pub(super) async fn take_over(
                                  from database_names named
                                 where named.name = any($5)
                                   and named.database_id = jobs.database_id)))
+                  -- As for taking it.
+                  and ((case kind when 'verify_backup' then spec ->> 'on'
+                                  when 'restore' then case when spec #>> '{spec,to}' is not null then spec #>> '{spec,target}' end
+                        end = any($5)) is not false
+                       or heartbeat_at < now() - interval '60 seconds')
+                  and ($7::uuid is null or id = $7)
                   and ((state in ('running', 'cancelling')
                         and worker <> $1
                         and (heartbeat_at < now() - interval '60 seconds'
@@ -475,7 +500,7 @@ pub(super) async fn take_over(
                                  and not exists (select from alive where alive.key = jobs.worker))))
                        or ($6
                            and state = 'queued'
-                           and work <> 'aside'
+                           and (work <> 'aside' or id = $7)
                            and heartbeat_at < now() - interval '10 seconds'))
                 order by created_at
                 limit 1
@@ -492,7 +517,11 @@ pub(super) async fn take_over(
         &mine.databases,
         &mine.offline,
         &mine.all,
-        forsaken,
+        !matches!(dead, Dead::AtWork),
+        match dead {
+            Dead::One(job) => Some(job.0),
+            _ => None,
+        },
     )
     .fetch_optional(pool)
     .await?;
@@ -565,6 +594,46 @@ pub(super) async fn owners(
         &mine.offline,
     )
     .fetch_one(pool)
+    .await
+}
+
+/// The same of the process of one job that is not over; none when it is.
+pub(super) async fn owner(
+    pool: &PgPool,
+    mine: &Mine,
+    job: JobId,
+    since: Instant,
+) -> Result<Option<Owners>, sqlx::Error> {
+    sqlx::query_as!(
+        Owners,
+        r#"with alive as (
+               -- Keys of the workers that hold their lock now.
+               select (classid::bigint << 32) | objid::bigint as key
+                 from pg_locks
+                where locktype = 'advisory'
+                  and objsubid = 1
+                  and granted
+                  and database = (select oid from pg_database where datname = current_database())
+           ), owner as (
+               select heartbeat_at > $2 as has_beaten,
+                      target is null or target = any($3) as is_mine,
+                      case
+                          when state = 'queued' then heartbeat_at < now() - interval '10 seconds'
+                          else abandoned
+                               or heartbeat_at < now() - interval '60 seconds'
+                               or not exists (select from alive where alive.key = jobs.worker)
+                      end as dead
+                 from jobs
+                where id = $1
+                  and state in ('queued', 'running', 'cancelling')
+           )
+           select coalesce(dead and is_mine, false) as "dead!", coalesce(not has_beaten and not dead, false) as "unsure!"
+             from owner"#,
+        job.0,
+        since,
+        &mine.all,
+    )
+    .fetch_optional(pool)
     .await
 }
 
