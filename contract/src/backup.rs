@@ -79,8 +79,12 @@ pub struct TrialReport {
     pub restored_ms: Option<i64>,
     /// The version of the server it was restored on.
     pub server: Option<String>,
-    /// Why it came to no end, if so. Then nothing is known beyond the bytes.
+    /// Why the last trial came to no end, if so. The rest is of the one before, where that came to its end; else nothing is known beyond
+    /// the bytes.
     pub failure: Option<String>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Instant>,
     /// Every table, compared by number and hash of its rows; none when nothing was compared.
     pub tables: Vec<TableProof>,
     /// What was compared beside the rows: kinds in words, each with how many there are.
@@ -91,6 +95,13 @@ pub struct TrialReport {
     pub more: i64,
     /// What a reader must know, in sentences.
     pub notes: Vec<String>,
+}
+
+impl TrialReport {
+    /// Whether it tells of a trial that restored the backup to its end.
+    pub fn came_to_its_end(&self) -> bool {
+        self.restored_ms.is_some() || !self.differences.is_empty()
+    }
 }
 
 /// A table of a backup against the same one restored.
@@ -404,6 +415,15 @@ fn name(text: &str) -> Option<(String, &str)> {
             None => return (!name.is_empty()).then_some((name, rest)),
         }
     }
+}
+
+/// What a backup of chosen parts leaves out, and what it can only be restored beside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartsView {
+    /// What is in it and what is not, in sentences.
+    pub note: String,
+    /// What the parts need and the backup will not hold, each with the parts that need it; empty when it can be restored by itself.
+    pub needs: Vec<String>,
 }
 
 /// How an archive is compressed.

@@ -88,6 +88,7 @@ const FUNCTIONS: &[(&str, Option<Permission>)] = &[
     ("/rpc/start_optimization", Some(Permission::Optimize)),
     ("/rpc/list_backups", Some(Permission::ViewTarget)),
     ("/rpc/start_backup", Some(Permission::BackUp)),
+    ("/rpc/look_at_parts", Some(Permission::BackUp)),
     ("/rpc/view_backup", Some(Permission::ViewTarget)),
     ("/rpc/verify_backup", Some(Permission::BackUp)),
     ("/rpc/list_archives", Some(Permission::Import)),

@@ -1,7 +1,7 @@
 //! The server functions of backups.
 
 use contract::{
-    backup::{BackupList, BackupReport, BackupSpec, VerifySpec},
+    backup::{BackupList, BackupReport, BackupSpec, PartsView, VerifySpec},
     import::NewerUploads,
     jobs::JobId,
     restore::{RestorePlan, RestoreSpec},
@@ -22,6 +22,12 @@ pub async fn list_backups(target: String) -> Result<BackupList, ApiError> {
 #[server(prefix = "/rpc", endpoint = "start_backup", protocol = Rpc)]
 pub async fn start_backup(spec: BackupSpec) -> Result<JobId, ApiError> {
     crate::rpc::call(|engine, caller| async move { engine.backup().start(&caller, spec).await }).await
+}
+
+/// What a backup of chosen parts would leave out, and what it could only be restored beside; none of a whole database.
+#[server(prefix = "/rpc", endpoint = "look_at_parts", protocol = Rpc)]
+pub async fn look_at_parts(spec: BackupSpec) -> Result<Option<PartsView>, ApiError> {
+    crate::rpc::call(|engine, caller| async move { engine.backup().look_at_parts(&caller, spec).await }).await
 }
 
 /// One backup with what its last trial restore showed.

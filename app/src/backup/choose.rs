@@ -1,7 +1,7 @@
 //! A backup as one likes it: of chosen schemas or tables, compressed in some way, over several connections.
 
 use contract::{
-    backup::{BackupSpec, Compression, Part},
+    backup::{BackupSpec, Compression, Part, PartsView},
     command::Act,
     session::Permission,
     stats::{TABLES_PER_PAGE, TablePage, TableQuery, TableSort, TableStat},
@@ -9,7 +9,7 @@ use contract::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
-use super::api::start_backup;
+use super::api::{look_at_parts, start_backup};
 use crate::{
     address::{job_link, link, use_query, use_target, use_typed_query},
     rpc::ApiError,
@@ -84,6 +84,23 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
         parallel: parallel.get(),
     };
     let nothing = Memo::new(move |_| chosen.with(Vec::is_empty));
+    let look = Action::new(|spec: &BackupSpec| look_at_parts(spec.clone()));
+    Effect::new(move || {
+        // How it is compressed, and over how many connections, changes nothing of what it needs.
+        let only = chosen.get();
+        if !only.is_empty() {
+            look.dispatch(BackupSpec {
+                only,
+                ..BackupSpec::whole(target.get_untracked())
+            });
+        }
+    });
+    // What was said of another choice is not said of this one.
+    let needs = move || match (nothing.get() || look.pending().get(), look.value().get()) {
+        (false, Some(Ok(Some(parts)))) => Some(view! { <Needs parts /> }.into_any()),
+        (false, Some(Err(ApiError(fault)))) => Some(view! { <FaultView fault /> }.into_any()),
+        _ => None,
+    };
     let as_command = Signal::derive(move || Act::BackUp(&spec()).line());
     let parts = move || {
         let parts = chosen.get();
@@ -128,6 +145,7 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
                         />
                     </label>
                 </div>
+                <div class="stack-s" aria-live="polite">{needs}</div>
                 {move || match start.value().get() {
                     Some(Err(ApiError(fault))) => Some(view! { <FaultView fault /> }),
                     _ => None,
@@ -149,6 +167,31 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
                 </div>
             </div>
         </section>
+    }
+    .into_any()
+}
+
+/// What a backup of the chosen parts leaves out, and what it can only be restored beside.
+#[component]
+fn Needs(parts: PartsView) -> impl IntoView {
+    let needs = parts
+        .needs
+        .into_iter()
+        .map(|need| view! { <li>{need}</li> })
+        .collect_view();
+    let has_some = !needs.is_empty();
+    view! {
+        <p class="muted small">{parts.note}</p>
+        {has_some
+            .then(|| {
+                view! {
+                    <p class="warn-text">"By itself it cannot be restored, because these parts need what will not be in it:"</p>
+                    <ul class="stack-s small" aria-label="What it needs">{needs}</ul>
+                    <p class="small">
+                        "Restore it into the live database, or into another one that has all of that; or take a whole schema, or the whole database."
+                    </p>
+                }
+            })}
     }
     .into_any()
 }

@@ -226,6 +226,7 @@ fn VerifyButtons(
 /// What a trial restore showed.
 #[component]
 fn Trial(trial: TrialReport) -> impl IntoView {
+    let ended = trial.came_to_its_end();
     let TrialReport {
         level,
         at,
@@ -233,18 +234,28 @@ fn Trial(trial: TrialReport) -> impl IntoView {
         restored_ms,
         server,
         failure,
+        failed_at,
         mut tables,
         compared,
         differences,
         more,
         notes,
     } = trial;
-    let (tone, verdict) = match (&failure, differences.is_empty(), level) {
+    // One that could not be made takes nothing from what the one before showed.
+    let (tone, verdict) = match (ended, differences.is_empty(), level) {
         (_, false, _) => (Tone::Bad, "Not equal"),
-        (Some(_), true, _) => (Tone::Warn, "Not restored"),
-        (None, true, Proof::Equal) => (Tone::Ok, "Equal, row for row"),
-        (None, true, _) => (Tone::Ok, "Restored, not compared"),
+        (false, true, _) => (Tone::Warn, "Not restored"),
+        (true, true, Proof::Equal) => (Tone::Ok, "Equal, row for row"),
+        (true, true, _) => (Tone::Ok, "Restored, not compared"),
     };
+    let failed = failure.map(|words| {
+        let at = failed_at.filter(|_| ended).map(|at| view! { ", " <At at /> });
+        let what = if ended { "Not made again" } else { "Failed" };
+        view! {
+            <dt>{what} {at}</dt>
+            <dd class="bad-text">{words}</dd>
+        }
+    });
     // What is wrong first.
     tables.sort_by_key(|table| table.equal);
     let hidden = tables.len().saturating_sub(SHOWN);
@@ -267,7 +278,7 @@ fn Trial(trial: TrialReport) -> impl IntoView {
                         {restored_ms.map(|ms| view! { ", of it the restore " <Duration ms /> })}
                     </dd>
                     {server.map(|version| view! { <dt>"Server"</dt><dd>{format!("PostgreSQL {version}")}</dd> })}
-                    {failure.map(|words| view! { <dt>"Failed"</dt><dd class="bad-text">{words}</dd> })}
+                    {failed}
                 </dl>
                 {notes.into_iter().map(|note| view! { <p class="muted small">{note}</p> }).collect_view()}
                 {(!differences.is_empty())

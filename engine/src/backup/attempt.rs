@@ -136,6 +136,7 @@ impl Attempt<'_> {
         let meter = Mutex::new(Meter::new(&snapshot.tables, last.as_ref()));
         let (taken_at, snapshot_id) = (snapshot.taken_at, snapshot.id.clone());
         let parts = snapshot.arguments.clone();
+        let needs = snapshot.needs.clone();
         let sequences = snapshot.sequences.clone();
         let (exact, only_parts) = (sequences.is_some(), !parts.is_empty());
         let (tables, left_out, migration, large_objects) = (
@@ -334,6 +335,7 @@ impl Attempt<'_> {
             created_by: context.created_by.to_string(),
             job: id,
             only,
+            needs,
             notes,
             uploaded: None,
             source: shelf.source().cloned(),

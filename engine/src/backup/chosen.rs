@@ -24,6 +24,8 @@ pub(super) enum Chosen {
     Parts {
         /// Every relation in it.
         relations: Vec<Oid>,
+        /// The schemas that are taken whole; none where tables were chosen.
+        schemas: Vec<String>,
         /// What makes pg_dump take just that.
         arguments: Vec<String>,
         /// What a reader must know of such a backup.
@@ -128,6 +130,7 @@ impl Chosen {
         };
         Ok(Self::Parts {
             relations: found.iter().map(|row| row.id).collect(),
+            schemas: if by_schema { schemas } else { Vec::new() },
             arguments,
             note,
         })

@@ -16,7 +16,7 @@ use super::{
     reconcile::{self, Found},
     shelf::Shelf,
 };
-use crate::{Engine, Result, jobs, programs::Programs, target::Target};
+use crate::{Engine, Result, jobs, programs::Programs, schedule::FailedVerification, target::Target};
 
 /// The page that shows them.
 const PAGE: &str = "backups";
@@ -59,6 +59,9 @@ pub(super) async fn from(engine: &Engine, target: &Target, found: &Found) -> Res
         .cloned()
         .collect();
     let mut findings = of(&own, &found.unreadable, &attempts, Utc::now(), oldest);
+    if let Some(failed) = crate::schedule::failed_verification(engine, target.name()).await? {
+        findings.extend(unverified(&own, failed));
+    }
     findings.extend(tools(engine, target).await);
     Ok(findings)
 }
@@ -171,6 +174,31 @@ fn of(
     found
 }
 
+/// What the schedule could not verify. A damaged backup is told as that, and one that is gone is nobody's concern.
+fn unverified(backups: &[BackupView], failed: FailedVerification) -> Option<Finding> {
+    let backup = backups
+        .iter()
+        .find(|backup| backup.id.to_string() == failed.backup && backup.damage.is_none())?;
+    let (message, hint) = match failed.fault {
+        Some(fault) => (fault.message, fault.hint),
+        None => ("It was interrupted.".to_owned(), None),
+    };
+    let remedy = hint.unwrap_or_else(|| "Read its log, then verify the backup again.".to_owned());
+    Some(
+        Finding::new(
+            "backup.unverified",
+            Level::Warning,
+            "The last verification by the schedule failed.",
+            remedy,
+        )
+        .because(format!(
+            "The backup of {}: {message}",
+            format::absolute(backup.taken_at)
+        ))
+        .on(&format!("{PAGE}/{}", backup.id)),
+    )
+}
+
 /// What the client tools say: none that can speak to this server, or some with known holes.
 async fn tools(engine: &Engine, target: &Target) -> Option<Finding> {
     let given = engine.config().pg_bin.as_deref();
@@ -266,6 +294,31 @@ mod tests {
             version: 1,
             waits_for: None,
         }
+    }
+
+    #[test]
+    fn what_the_schedule_could_not_verify_is_told_as_long_as_it_is_there_and_not_known_to_be_damaged() {
+        let taken = backup(Utc::now(), None);
+        let failed = |id: Uuid| FailedVerification {
+            backup: id.to_string(),
+            fault: Some(Fault::new(Code::Conflict, "There is no place.").hint("Make one.")),
+        };
+        let found = unverified(std::slice::from_ref(&taken), failed(taken.id));
+        let found: Vec<Finding> = found.into_iter().collect();
+        assert_eq!(keys(&found), [("backup.unverified", Level::Warning)]);
+        assert_eq!(found[0].remedy, "Make one.");
+        assert!(
+            found[0]
+                .evidence
+                .as_deref()
+                .is_some_and(|words| words.contains("no place"))
+        );
+        let damaged = backup(Utc::now(), Some("the hash differs"));
+        assert_eq!(unverified(&[], failed(taken.id)), None);
+        assert_eq!(
+            unverified(std::slice::from_ref(&damaged), failed(damaged.id)),
+            None
+        );
     }
 
     fn keys(found: &[Finding]) -> Vec<(&str, Level)> {

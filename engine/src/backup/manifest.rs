@@ -8,7 +8,7 @@ use contract::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::seal::UNSEALED;
+use super::{needs::Need, seal::UNSEALED};
 
 /// The format of what this version took and writes down.
 pub(super) const FORMAT: u32 = 1;
@@ -67,6 +67,9 @@ pub(super) struct Manifest {
     /// The parts that were chosen; none when it is of the whole database.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<Part>,
+    /// What the chosen parts need and the archive does not hold; none of a whole database, and in manifests of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Vec<Need>>,
     /// What a reader must know, in words.
     pub notes: Vec<String>,
     /// Where it comes from, when it was uploaded: then all that is above was said by the archive itself.
@@ -186,6 +189,11 @@ impl Manifest {
     /// How pg_dump wrote the archive.
     pub(super) fn form(&self) -> ArchiveForm {
         self.uploaded.as_ref().map_or(self.form, |uploaded| uploaded.form)
+    }
+
+    /// The major version of the server that was backed up.
+    pub(super) fn major(&self) -> u32 {
+        u32::try_from(self.server.version_num / 10_000).unwrap_or_default()
     }
 
     /// Rows over all counted tables.

@@ -19,6 +19,7 @@ mod inventory;
 mod manifest;
 mod marks;
 mod meter;
+mod needs;
 mod prepare;
 mod process;
 mod pump;
@@ -46,7 +47,7 @@ use chrono::{TimeDelta, Utc};
 use contract::{
     Code, Fault,
     audit::Severity,
-    backup::{BackupList, BackupReport, BackupSpec, BackupView, Proof, VerifySpec},
+    backup::{BackupList, BackupReport, BackupSpec, BackupView, PartsView, Proof, VerifySpec},
     jobs::{JobId, JobKind, JobQuery, JobState, JobView},
     session::Permission,
     target::TargetState,
@@ -57,6 +58,7 @@ use uuid::Uuid;
 pub(crate) use self::chosen::check as check_spec;
 pub use self::download::Download;
 use self::{
+    chosen::Chosen,
     folder::Folder,
     reconcile::{Found, looking},
     shelf::Shelf,
@@ -66,6 +68,7 @@ use crate::{
     finding::Part,
     jobs::{self, Act},
     programs::Programs,
+    target::Target,
 };
 
 /// The client tools that backups use.
@@ -76,12 +79,20 @@ const ATTEMPTS_SHOWN: TimeDelta = TimeDelta::days(7);
 /// The most attempts on the page.
 const MOST_ATTEMPTS: usize = 10;
 
-/// Why backups of a managed database cannot be proven to a level on this machine, if so. While its server is away nothing is known
-/// against it.
+/// Why what a schedule takes may not be proven as far as was chosen.
+pub(crate) struct NoTrial {
+    /// What keeps it from that, with the remedy.
+    pub fault: Fault,
+    /// Whether it cannot be as long as the settings are what they are; else it is not known yet, or can change by itself.
+    pub never: bool,
+}
+
+/// Why backups of a managed database cannot be proven to a level, if so: on this machine, or on the server that is there for that. While
+/// the database's own server is away nothing is known against it.
 ///
 /// # Errors
 /// `NotFound` for the target; what [`trial::server`] fails with beside that.
-pub(crate) async fn no_trial(engine: &Engine, target: &str, level: Proof) -> Result<Option<Fault>> {
+pub(crate) async fn no_trial(engine: &Engine, target: &str, level: Proof) -> Result<Option<NoTrial>> {
     let target = engine.target(target)?;
     if level < Proof::Restored {
         return Ok(None);
@@ -93,15 +104,105 @@ pub(crate) async fn no_trial(engine: &Engine, target: &str, level: Proof) -> Res
     let TargetState::Up(server) = target.state() else {
         return Ok(None);
     };
+    let given = engine.config().pg_bin.as_deref();
     let major = u32::try_from(server.version_num / 10_000).unwrap_or_default();
-    match trial::server(engine.config().pg_bin.as_deref(), major).await {
-        Ok(_) => Ok(None),
-        Err(_) if engine.config().verify_on.is_some() => Ok(None),
-        Err(error) if error.fault().code == Code::Conflict => Ok(Some(error.fault().hint(format!(
-            "Install them (apt-get install postgresql-{major}), name a managed database on whose server backups are restored for trial \
-             (PGSTEWARD_VERIFY_ON), or choose level 1."
-        )))),
-        Err(error) => Err(error),
+    match (trial::server(given, major).await, &engine.config().verify_on) {
+        (Ok(_), _) => Ok(None),
+        (Err(_), Some(on)) => no_place(engine, on, major).await,
+        (Err(error), None) if error.fault().code == Code::Conflict => Ok(Some(NoTrial {
+            fault: error.fault().hint(format!(
+                "{}, name a managed database on whose server backups are restored for trial (PGSTEWARD_VERIFY_ON), or choose level 1.",
+                trial::install(given, major)
+            )),
+            never: true,
+        })),
+        (Err(error), None) => Err(error),
+    }
+}
+
+/// Why the server that PGSTEWARD_VERIFY_ON names takes no trial of a backup of this major version, if so.
+async fn no_place(engine: &Engine, on: &str, major: u32) -> Result<Option<NoTrial>> {
+    let place = match trial_on(engine, on, major) {
+        Ok(place) => place,
+        Err(error) => {
+            return Ok(Some(NoTrial {
+                fault: error.fault(),
+                never: true,
+            }));
+        }
+    };
+    let looked = async {
+        let mut look = place.look().await?;
+        restore::may_create(&mut look)
+            .await
+            .map_err(|source| place.error(source))
+    };
+    let fault = match looked.await {
+        // Its version is known only now, if it had never been asked.
+        Ok(None) => match trial_on(engine, on, major) {
+            Ok(_) => return Ok(None),
+            Err(error) => {
+                return Ok(Some(NoTrial {
+                    fault: error.fault(),
+                    never: true,
+                }));
+            }
+        },
+        Ok(Some(fault)) => fault,
+        Err(error) => {
+            let fault = error.fault();
+            Fault::new(
+                fault.code,
+                format!(
+                    "Whether the server of {on}, which PGSTEWARD_VERIFY_ON names, can take a trial is not known now. {}",
+                    fault.message
+                ),
+            )
+            .hint("Let it be reached before the first backup is verified, or choose level 1.")
+        }
+    };
+    Ok(Some(NoTrial { fault, never: false }))
+}
+
+/// The managed database that PGSTEWARD_VERIFY_ON names, when its server is none that is known to be too old for a backup of this major
+/// version.
+///
+/// # Errors
+/// `Conflict`, with what to change.
+fn trial_on(engine: &Engine, on: &str, major: u32) -> Result<Target> {
+    let given = engine.config().pg_bin.as_deref();
+    let lacks = format!(
+        "The backup is of PostgreSQL {major}, {} of that version",
+        trial::lacks(given)
+    );
+    let place = engine.target(on).map_err(|error| {
+        Error::conflict(
+            format!(
+                "{lacks}, and PGSTEWARD_VERIFY_ON names \"{on}\", which is no database that this console manages."
+            ),
+            format!(
+                "Let it name one of them. {}",
+                error.fault().hint.unwrap_or_default()
+            ),
+        )
+    })?;
+    match place.state() {
+        TargetState::Up(server)
+            if u32::try_from(server.version_num / 10_000).is_ok_and(|version| version < major) =>
+        {
+            Err(Error::conflict(
+                format!(
+                    "{lacks}, and the server of {on}, which PGSTEWARD_VERIFY_ON names, has PostgreSQL {}: it need not understand what a \
+                     newer one wrote.",
+                    server.version_num / 10_000
+                ),
+                format!(
+                    "{}, or let PGSTEWARD_VERIFY_ON name a managed database on a server of PostgreSQL {major} or newer.",
+                    trial::install(given, major)
+                ),
+            ))
+        }
+        _ => Ok(place),
     }
 }
 
@@ -191,7 +292,33 @@ impl Backups<'_> {
         jobs::start(self.0, caller, &job, act).await
     }
 
-    /// The same in a transaction of the schedule's; the audit log says why. None when one is waiting or running already.
+    /// What a backup of these parts would leave out, and what it could only be restored beside; none of a whole database. Nothing is
+    /// written.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` for parts that no backup can be of; `Target`.
+    pub async fn look_at_parts(&self, caller: &Caller, spec: BackupSpec) -> Result<Option<PartsView>> {
+        caller.permit(Permission::BackUp)?;
+        chosen::check(&spec)?;
+        let target = self.0.target(&spec.target)?;
+        if spec.only.is_empty() {
+            return Ok(None);
+        }
+        let mut connection = target.look().await?;
+        let chosen = Chosen::of(&mut connection, &target, &spec.only).await?;
+        let needs = needs::of(&mut connection, &chosen)
+            .await
+            .map_err(|source| target.error(source))?;
+        Ok(match chosen {
+            Chosen::All => None,
+            Chosen::Parts { note, .. } => Some(PartsView {
+                note,
+                needs: needs::words(needs.as_deref().unwrap_or_default()),
+            }),
+        })
+    }
+
+    /// As [`Self::start`], in a transaction of the schedule's; the audit log says why. None when one is waiting or running already.
     pub(crate) async fn start_in(
         &self,
         transaction: &mut PgConnection,
@@ -245,10 +372,13 @@ impl Backups<'_> {
             true => level,
             false => level.min(Proof::Restored),
         };
-        let on = match level >= Proof::Restored {
-            // What keeps it from being tried is found by the job, which tells it.
-            true => self.place_of_trial(target, view.id, None).await.unwrap_or(None),
-            false => None,
+        // The bytes are read back all the same, and what kept it from being tried the job tells.
+        let (on, no_place) = match level >= Proof::Restored {
+            true => match self.place_of_trial(target, view.id, None).await {
+                Ok(on) => (on, None),
+                Err(error) => (None, Some(error.fault())),
+            },
+            false => (None, None),
         };
         let job = verify::VerifyBackup {
             target: view.target,
@@ -256,6 +386,7 @@ impl Backups<'_> {
             taken_at: view.taken_at,
             level,
             on,
+            no_place,
         };
         Ok(Some((job, view.file)))
     }
@@ -278,14 +409,21 @@ impl Backups<'_> {
     /// Where a backup is restored for trial: `None` in a throw-away server on this machine, else in a scratch database on the server of a
     /// managed one, which was named or is there for machines without server programs.
     async fn place_of_trial(&self, target: &str, id: Uuid, named: Option<String>) -> Result<Option<String>> {
+        let (manifest, _) = self.manifest(target, id).await?;
+        if let Some(refused) = trial::not_by_itself(&manifest) {
+            return Err(refused);
+        }
         if let Some(name) = named {
             return Ok(Some(self.0.target(&name)?.name().to_owned()));
         }
         let config = self.0.config();
-        match trial::programs(config.pg_bin.as_deref(), &self.manifest(target, id).await?.0).await {
+        match trial::programs(config.pg_bin.as_deref(), &manifest).await {
             Ok(_) => Ok(None),
             Err(error) => match &config.verify_on {
-                Some(name) => Ok(Some(self.0.target(name)?.name().to_owned())),
+                Some(name) => {
+                    let place = trial_on(self.0, name, manifest.major())?;
+                    Ok(Some(place.name().to_owned()))
+                }
                 None => Err(error),
             },
         }
@@ -338,7 +476,10 @@ impl Backups<'_> {
             }
             place = self.place_of_trial(target, id, on).await?;
         }
-        if let Some(job) = store::verifying(self.0.store(), id).await? {
+        if let Some(job) = store::verifying(self.0.store(), id).await?
+            // A command that was killed has left it, and where no console runs nobody else would ever end it.
+            && (self.0.config().works || !jobs::bury_one(self.0, job).await?)
+        {
             return Err(Error::conflict(
                 "This backup is being verified already.",
                 format!("Watch it under /jobs/{job}, or cancel it there first."),
@@ -356,6 +497,7 @@ impl Backups<'_> {
             taken_at: view.taken_at,
             level,
             on: place,
+            no_place: None,
         };
         jobs::start(self.0, caller, &job, act).await
     }
@@ -380,12 +522,21 @@ impl Backups<'_> {
             }
             Err(error) => return Err(error),
         };
-        let no_trial = match backup.uploaded {
+        let never = match backup.uploaded {
             Some(_) => Some(words::no_trial_of_a_stranger()),
-            None if self.0.config().verify_on.is_some() => None,
-            None => trial::programs(self.0.config().pg_bin.as_deref(), &manifest)
-                .await
-                .err(),
+            None => trial::not_by_itself(&manifest),
+        };
+        let by_itself = never.is_none();
+        let no_trial = match (never, &self.0.config().verify_on) {
+            (Some(never), _) => Some(never),
+            (None, on) => match (
+                trial::programs(self.0.config().pg_bin.as_deref(), &manifest).await,
+                on,
+            ) {
+                (Ok(_), _) => None,
+                (Err(_), Some(on)) => trial_on(self.0, on, manifest.major()).err(),
+                (Err(error), None) => Some(error),
+            },
         };
         let no_trial = no_trial.map(|error| error.fault().message);
         let seals = seal::Seals::load(self.0).await?;
@@ -393,7 +544,7 @@ impl Backups<'_> {
         let may = caller
             .permit(Permission::BackUp)
             .and_then(|()| caller.permit(Permission::Restore));
-        let tried = may.is_ok() && backup.uploaded.is_none() && backup.foreign.is_none();
+        let tried = may.is_ok() && by_itself && backup.foreign.is_none();
         let places = self.0.all_targets().iter().filter(|_| tried);
         Ok(BackupReport {
             places: places.map(|target| target.name().to_owned()).collect(),

@@ -13,6 +13,7 @@ use super::{
     chosen::Chosen,
     dump::Reads,
     inventory::{self, Content, Inventory, Read},
+    needs::{self, Need},
     pump::Flow,
 };
 use crate::{
@@ -41,6 +42,8 @@ pub(super) struct Snapshot {
     pub large_objects: i64,
     /// What makes pg_dump take the chosen parts alone.
     pub arguments: Vec<String>,
+    /// What the chosen parts need and pg_dump leaves out; none when all is taken.
+    pub needs: Option<Vec<Need>>,
     /// Where the sequences stand; none when nothing is to be counted and hashed.
     pub sequences: Option<Vec<Read>>,
 }
@@ -84,13 +87,15 @@ impl Snapshot {
             .await
             .map_err(failed)?;
         let migration = crate::migration::newest(target, &mut connection).await?;
+        let needs = needs::of(&mut connection, &chosen).await.map_err(failed)?;
         let (large_objects, arguments) = match chosen {
             Chosen::All => {
                 let count = catalog::large_objects(&mut connection).await.map_err(failed)?;
                 (count, Vec::new())
             }
             Chosen::Parts { arguments, note, .. } => {
-                left_out.insert(0, note);
+                let needed = needs.as_deref().and_then(needs::note);
+                left_out.splice(0..0, std::iter::once(note).chain(needed));
                 (0, arguments)
             }
         };
@@ -109,6 +114,7 @@ impl Snapshot {
             migration,
             large_objects,
             arguments,
+            needs,
             sequences,
         })
     }

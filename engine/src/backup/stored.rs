@@ -172,7 +172,7 @@ fn concern(trial: &TrialReport) -> Option<String> {
     let words = trial.failure.as_ref()?;
     Some(format!(
         "On {} it was not restored for trial: {words}",
-        contract::format::absolute(trial.at)
+        contract::format::absolute(trial.failed_at.unwrap_or(trial.at))
     ))
 }
 

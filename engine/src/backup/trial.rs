@@ -24,10 +24,11 @@ use super::{
     folder::{Folder, private_file},
     inventory::Inventory,
     manifest::{ARCHIVE, Manifest},
+    needs,
     reconcile::blocking,
     throw_away::{self, Place, SERVER, ThrowAway},
     tool::{self, Tool},
-    words::{Complaints, Said},
+    words::{self, Complaints, Said},
 };
 use crate::{
     Error, Result,
@@ -91,10 +92,26 @@ pub(super) struct Tried {
     /// What is not as in the backup, in words, as far as it was found without the inventory.
     pub differences: Vec<String>,
     pub restored_ms: i64,
+    /// Whether the schema public could not get the owner, the rights and the comment that it had, whatever the backup says.
+    pub keeps_public: bool,
     /// The version of the server it was restored on.
     pub server: String,
     /// What a reader must know, in words.
     pub notes: Vec<String>,
+}
+
+/// Why a backup of chosen parts cannot be restored for trial, where they need what is not in it.
+pub(super) fn not_by_itself(manifest: &Manifest) -> Option<Error> {
+    let needs = needs::words(manifest.needs.as_deref().unwrap_or_default());
+    (!needs.is_empty()).then(|| {
+        Error::conflict(
+            format!(
+                "The backup cannot be restored by itself, because its parts need what is not in it: {}.",
+                words::some(&needs)
+            ),
+            "Read it back: pgsteward backup verify --level 1. A backup of the whole database can be restored for trial.",
+        )
+    })
 }
 
 /// The programs for a trial, of the very version that was backed up: a server, and client tools that read the archive.
@@ -102,7 +119,7 @@ pub(super) struct Tried {
 /// # Errors
 /// `Conflict`, with what to install.
 pub(super) async fn programs(given: Option<&Path>, manifest: &Manifest) -> Result<(Programs, Programs)> {
-    let major = u32::try_from(manifest.server.version_num / 10_000).unwrap_or_default();
+    let major = manifest.major();
     let server = server(given, major).await?;
     let tool = manifest
         .tool_version
@@ -123,17 +140,37 @@ pub(super) async fn server(given: Option<&Path>, major: u32) -> Result<Programs>
         Error::Refused(
             Fault::new(
                 Code::Conflict,
-                format!(
-                    "The backup is of PostgreSQL {major}, and this machine has no server programs (initdb, postgres) of that version."
-                ),
+                format!("The backup is of PostgreSQL {major}, and {} of that version.", lacks(given)),
             )
             .hint(format!(
-                "Install them (apt-get install postgresql-{major}), restore it for trial on the server of a managed database (pgsteward \
-                 backup verify --on NAME, or PGSTEWARD_VERIFY_ON for all), or read the backup back alone: pgsteward backup verify \
-                 --level 1."
+                "{}, restore it for trial on the server of a managed database (pgsteward backup verify --on NAME, or \
+                 PGSTEWARD_VERIFY_ON for all), or read the backup back alone: pgsteward backup verify --level 1.",
+                install(given, major)
             )),
         )
     })
+}
+
+/// Where there are no server programs, in words that go on with their version.
+pub(super) fn lacks(given: Option<&Path>) -> String {
+    match given {
+        None => "this machine has no server programs (initdb, postgres)".to_owned(),
+        Some(folder) => format!(
+            "the folder {}, which PG_BIN names, has no server programs (initdb, postgres)",
+            folder.display()
+        ),
+    }
+}
+
+/// How the server programs of a version are had. Where a folder is named, no other one is looked at.
+pub(super) fn install(given: Option<&Path>, major: u32) -> String {
+    let installs = format!("apt-get install postgresql-{major}");
+    match given {
+        None => format!("Install them ({installs})"),
+        Some(_) => {
+            format!("Let PG_BIN name a folder that has them, or install them ({installs}) and unset PG_BIN")
+        }
+    }
 }
 
 /// One trial at work.
@@ -198,6 +235,7 @@ impl Trial<'_> {
             inventory,
             differences: Vec::new(),
             restored_ms,
+            keeps_public: false,
             server: server.version().to_string(),
             notes,
         })

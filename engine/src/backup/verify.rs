@@ -65,6 +65,9 @@ pub(crate) struct VerifyBackup {
     /// The managed database on whose server it is restored for trial; none for a throw-away server on this machine.
     #[serde(default)]
     pub on: Option<String>,
+    /// Why there is no place where it could be restored, when that was known before: the bytes are read back all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_place: Option<Fault>,
 }
 
 /// What jobs of older versions do.
@@ -391,8 +394,12 @@ impl VerifyBackup {
             blocking(move || folder::open_shared(&path).map_err(Error::io("opening the archive"))).await?
         };
         let compare = self.level == Proof::Equal;
-        let tried = match &self.on {
-            None => {
+        let tried = match (&self.no_place, &self.on) {
+            (Some(fault), _) => {
+                context.step(RESTORE_STEP, |step| step.state = StepState::Running);
+                Err(Error::Refused(fault.clone()))
+            }
+            (None, None) => {
                 context.step(RESTORE_STEP, |step| step.state = StepState::Running);
                 let trial = Trial {
                     context,
@@ -404,7 +411,7 @@ impl VerifyBackup {
                 };
                 Box::pin(trial.run()).await
             }
-            Some(on) => {
+            (None, Some(on)) => {
                 let scratch = Scratch {
                     context,
                     target: &self.target,
@@ -447,7 +454,12 @@ impl VerifyBackup {
                     .as_ref()
                     .is_some_and(|before| !before.differences.is_empty() && before.level > self.level);
                 let stays = report.differences.is_empty() && (found.proof > proof || differed);
-                if !stays {
+                if stays {
+                    // It can be restored again, whatever kept it from that before.
+                    if let Some(before) = &mut found.trial {
+                        (before.failure, before.failed_at) = (None, None);
+                    }
+                } else {
                     found.proof = proof;
                     found.at = at;
                     found.duration_ms = Some(report.duration_ms);
@@ -465,23 +477,26 @@ impl VerifyBackup {
                         step.detail = Some(fault.message.clone());
                     }
                 });
+                let now = Utc::now();
                 let fresh = TrialReport {
                     level: self.level,
-                    at: Utc::now(),
+                    at: now,
                     duration_ms: millis(begun),
                     restored_ms: None,
                     server: None,
                     failure: None,
+                    failed_at: None,
                     tables: Vec::new(),
                     compared: Vec::new(),
                     differences: Vec::new(),
                     more: 0,
                     notes: Vec::new(),
                 };
-                // What a trial found wrong is not made good by one that could not be made.
-                let before = found.trial.take().filter(|before| !before.differences.is_empty());
+                // What a trial found, good or wrong, stays found when the next one could not be made.
+                let before = found.trial.take().filter(TrialReport::came_to_its_end);
                 found.trial = Some(TrialReport {
                     failure: Some(fault.message),
+                    failed_at: Some(now),
                     ..before.unwrap_or(fresh)
                 });
                 Ok(Some(error))
@@ -503,6 +518,7 @@ impl VerifyBackup {
             restored_ms: Some(tried.restored_ms),
             server: Some(tried.server.clone()),
             failure: None,
+            failed_at: None,
             tables: Vec::new(),
             compared: Vec::new(),
             differences: Vec::new(),
@@ -513,10 +529,19 @@ impl VerifyBackup {
         let (Some(expected), Some(restored)) = (expected, &tried.inventory) else {
             return report;
         };
+        // Whose the schema public is says nothing of the backup where only another superuser could give it away.
+        let of_public = |difference: &Difference| {
+            difference.object == "schema public"
+                && matches!(
+                    difference.about,
+                    About::Object(Aspect::Owner | Aspect::Grants | Aspect::Comment)
+                )
+        };
         // Which version of an extension a machine has says nothing of the backup.
         let (versions, differences): (Vec<Difference>, Vec<Difference>) = expected
             .differences(restored)
             .into_iter()
+            .filter(|difference| !(tried.keeps_public && of_public(difference)))
             .partition(|difference| {
                 difference.about == About::Object(Aspect::Definition)
                     && difference.object.starts_with("extension ")
@@ -528,6 +553,11 @@ impl VerifyBackup {
                 .iter()
                 .map(|difference| format!("On this machine the {difference}.")),
         );
+        report.notes.extend(restored.generated().map(|columns| {
+            format!(
+                "Not compared, because the server computes them from the other columns: what is stored in the generated columns {columns}."
+            )
+        }));
         report
             .differences
             .extend(differences.iter().map(ToString::to_string));

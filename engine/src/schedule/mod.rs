@@ -12,7 +12,7 @@ mod turn;
 
 use chrono::TimeDelta;
 use contract::{
-    Instant,
+    Fault, Instant,
     audit::Severity,
     backup::Proof,
     jobs::JobId,
@@ -88,8 +88,8 @@ impl Schedules<'_> {
     /// stays.
     ///
     /// # Errors
-    /// `NotFound` for the target; `Invalid` at the field that is wrong, also for a trial restore that this machine has no
-    /// programs for; the store's failures.
+    /// `NotFound` for the target; `Invalid` at the field that is wrong, also for a trial restore for which there is no place; the
+    /// store's failures.
     pub async fn set(&self, caller: &Caller, spec: ScheduleSpec) -> Result<ScheduleView> {
         caller.permit(Permission::BackUp)?;
         let target = self.0.target(&spec.target)?.name().to_owned();
@@ -123,7 +123,10 @@ impl Schedules<'_> {
             }
             (_, level) => level,
         };
-        if let Some(fault) = backup::no_trial(self.0, &target, verify_level).await? {
+        // What is not known yet, or can change by itself, its view tells.
+        if let Some(backup::NoTrial { fault, never: true }) =
+            backup::no_trial(self.0, &target, verify_level).await?
+        {
             return Err(Error::invalid(
                 "verify_level",
                 fault.message,
@@ -271,15 +274,19 @@ impl Schedules<'_> {
         let (verify, verify_level) = (row.verify(), row.level());
         let compression = row.backup().compression;
         // It could be done when the schedule was set; the server, or what is installed here, may be another now.
-        let no_trial = backup::no_trial(self.0, &row.target, verify_level)
-            .await?
-            .map(|fault| {
+        let no_trial = backup::no_trial(self.0, &row.target, verify_level).await?.map(
+            |backup::NoTrial { fault, never }| {
                 format!(
-                    "What it takes cannot be verified as far as was chosen. {} {}",
+                    "{}{} {}",
+                    match never {
+                        true => "What it takes cannot be verified as far as was chosen. ",
+                        false => "What it takes may not be verified as far as was chosen. ",
+                    },
                     fault.message,
                     fault.hint.unwrap_or_default()
                 )
-            });
+            },
+        );
         let notes: Vec<String> = [row.note.clone(), no_trial].into_iter().flatten().collect();
         let note = (!notes.is_empty()).then(|| notes.join(" "));
         let (next, unreadable) = match Rule::parse(&row.cron, &row.zone) {
@@ -345,6 +352,29 @@ pub(crate) async fn in_words(engine: &Engine, target: &str) -> Result<Option<(St
 pub(crate) async fn alarm_hours(engine: &Engine, target: &str) -> Result<Option<i32>> {
     let row = store::one(engine.store(), target).await?;
     Ok(row.map(|row| row.alarm_hours))
+}
+
+/// The last verification that a schedule began and that failed, unless the backup was verified as far since.
+pub(crate) struct FailedVerification {
+    /// The backup, by its number.
+    pub backup: String,
+    /// Why; none when its console died.
+    pub fault: Option<Fault>,
+}
+
+/// Looks for the last verification that the schedule of a managed database began; none when it did not fail, and where nothing is verified by
+/// schedule.
+///
+/// # Errors
+/// The store's failures.
+pub(crate) async fn failed_verification(engine: &Engine, target: &str) -> Result<Option<FailedVerification>> {
+    match store::one(engine.store(), target).await? {
+        Some(row) if row.verify() != VerifyWhen::Never => {
+            let by = engine.session().schedule();
+            Ok(store::failed_verification(engine.store(), target, by.name()).await?)
+        }
+        _ => Ok(None),
+    }
 }
 
 fn none(target: &str) -> Error {

@@ -1,13 +1,15 @@
 //! The rows of schedules and of their runs. Queries are checked against migrations/store when they compile.
 
 use contract::{
-    Instant,
+    Fault, Instant,
     backup::{BackupSpec, Proof},
-    jobs::{JobId, JobState},
+    jobs::{JobId, JobKind, JobState},
     schedule::{RunState, RunView, ScheduleSpec, VerifyWhen},
 };
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
 use uuid::Uuid;
+
+use super::FailedVerification;
 
 /// A schedule.
 #[derive(Clone, Debug)]
@@ -88,6 +90,49 @@ pub(super) async fn one(executor: impl PgExecutor<'_>, target: &str) -> Result<O
     )
     .fetch_optional(executor)
     .await
+}
+
+/// The last verification of a managed database's backups that `by` began and that came to an end by itself, when it failed and the
+/// backup was not verified as far since.
+pub(super) async fn failed_verification(
+    pool: &PgPool,
+    target: &str,
+    by: &str,
+) -> Result<Option<FailedVerification>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"with last as (
+               select spec ->> 'backup' as backup, spec ->> 'level' as level, state, fault, created_at
+                 from jobs
+                where target = $1
+                  and kind = $2
+                  and created_by = $3
+                  and state in ('succeeded', 'failed', 'interrupted')
+                order by created_at desc, id desc
+                limit 1
+           )
+           select backup as "backup!", fault as "fault: Json<Fault>"
+             from last
+            where state <> 'succeeded'
+              and not exists (
+                      select
+                        from jobs again
+                       where again.target = $1
+                         and again.kind = $2
+                         and again.state = 'succeeded'
+                         and again.created_at > last.created_at
+                         and again.spec ->> 'backup' = last.backup
+                         and array_position(array['hash', 'read_back', 'restored', 'equal'], again.spec ->> 'level')
+                             >= array_position(array['hash', 'read_back', 'restored', 'equal'], last.level))"#,
+        target,
+        JobKind::VerifyBackup.name(),
+        by,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| FailedVerification {
+        backup: row.backup,
+        fault: row.fault.map(|fault| fault.0),
+    }))
 }
 
 /// Sets a schedule; what was due before is none of it. A pause stays.

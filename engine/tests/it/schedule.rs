@@ -733,3 +733,166 @@ async fn a_due_time_that_no_console_deals_with_is_a_finding() {
     })
     .await;
 }
+
+/// A folder with client tools and without a server.
+fn client_tools() -> tempfile::TempDir {
+    let tools = tempfile::tempdir().unwrap();
+    for name in ["pg_dump", "pg_dumpall", "pg_restore"] {
+        std::os::unix::fs::symlink(Version::V17.bin_dir().join(name), tools.path().join(name)).unwrap();
+    }
+    tools
+}
+
+#[tokio::test]
+async fn a_place_for_trials_that_can_never_be_is_refused_when_the_schedule_is_set() {
+    let tools = client_tools();
+    let older = testkit::shared_of(Version::V14).await.database("older").await;
+    let newer = testkit::shared_of(Version::V17).await.database("newer").await;
+    let database = testkit::shared_of(Version::V15).await.database("planned").await;
+    let pool = database.pool().await;
+    let mut world = world::over(database, pool)
+        .await
+        .instead(|config| {
+            config.works = false;
+            config.pg_bin = Some(tools.path().to_owned());
+            for (name, options) in [
+                ("older", older.socket_options()),
+                ("newer", newer.socket_options()),
+                ("away", newer.socket_options().database("there is none")),
+            ] {
+                let mut target = config.targets[0].clone();
+                target.name = name.into();
+                target.options = options;
+                config.targets.push(target);
+            }
+        })
+        .await;
+    let equal = ScheduleSpec {
+        verify: VerifyWhen::Each,
+        verify_level: Proof::Equal,
+        ..spec("0 2 * * *", "UTC")
+    };
+    for (on, words) in [
+        (None, "initdb"),
+        (Some("nowhere"), "\"nowhere\""),
+        (Some("older"), "the server of older"),
+    ] {
+        world = world
+            .instead(|config| config.verify_on = on.map(str::to_owned))
+            .await;
+        let refused = world.engine.schedule().set(&world.caller, equal.clone()).await;
+        let fault = refused.unwrap_err().fault();
+        assert_eq!(
+            (fault.code, fault.field.as_deref()),
+            (Code::Invalid, Some("verify_level"))
+        );
+        let folder = tools.path().display().to_string();
+        assert!(
+            fault.message.contains(words) && fault.message.contains(&folder),
+            "{fault}"
+        );
+        assert!(fault.hint.is_some(), "{fault}");
+    }
+    // What may be there again by itself is told and not refused.
+    for (on, doubt) in [("away", true), ("newer", false)] {
+        world = world.instead(|config| config.verify_on = Some(on.into())).await;
+        let view = world.engine.schedule().set(&world.caller, equal.clone()).await;
+        let note = view.unwrap().note;
+        assert_eq!(
+            note.is_some_and(|note| note.contains("is not known now")),
+            doubt,
+            "{on}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_scheduled_verification_that_fails_is_a_finding_says_why_and_takes_nothing_from_the_last_one() {
+    let tools = client_tools();
+    let world = world::world().await;
+    let backup = world.backup().await;
+    let equal = contract::backup::VerifySpec {
+        target: "main".into(),
+        id: backup.id,
+        level: Proof::Equal,
+        on: None,
+    };
+    let verify = |world: &world::World| {
+        let (engine, caller, equal) = (world.engine.clone(), world.caller.clone(), equal.clone());
+        async move { engine.backup().verify_to(&caller, equal).await.unwrap() }
+    };
+    let id = verify(&world).await;
+    assert_eq!(world.ended(id).await.state, JobState::Succeeded);
+    let weekly = ScheduleSpec {
+        verify: VerifyWhen::Weekly,
+        verify_level: Proof::Equal,
+        ..spec("0 2 1 1 *", "UTC")
+    };
+    world.engine.schedule().set(&world.caller, weekly).await.unwrap();
+    let world = world
+        .instead(|config| {
+            config.pg_bin = Some(tools.path().to_owned());
+            config.verify_on = Some("nowhere".into());
+        })
+        .await;
+    let store = world.console.store.pool().await;
+    sqlx::query("update schedules set verify_at = clock_timestamp() - interval '1 minute'")
+        .execute(&store)
+        .await
+        .unwrap();
+    let failed: uuid::Uuid = until(|| async {
+        sqlx::query_scalar("select id from jobs where created_by = 'pgsteward:schedule'")
+            .fetch_optional(&store)
+            .await
+            .unwrap()
+    })
+    .await;
+    let job = world.ended(JobId(failed)).await;
+    assert_eq!(job.state, JobState::Failed);
+    let fault = job.fault.unwrap();
+    assert!(fault.message.contains("\"nowhere\""), "{fault}");
+    let report = async |world: &world::World| {
+        let report = world
+            .engine
+            .backup()
+            .report(&world.caller, "main", backup.id)
+            .await;
+        report.unwrap()
+    };
+    let told = report(&world).await;
+    let trial = told.trial.unwrap();
+    assert!(
+        !trial.tables.is_empty() && trial.restored_ms.is_some(),
+        "{trial:?}"
+    );
+    assert!(
+        trial.failure.unwrap().contains("\"nowhere\"") && trial.failed_at.unwrap() > trial.at,
+        "it stands beside what was found before"
+    );
+    assert_eq!(told.backup.proof, Proof::Equal);
+    let finding = || async {
+        let view = world.engine.targets().view(&world.caller, "main").await.unwrap();
+        view.findings
+            .into_iter()
+            .find(|finding| finding.key == "backup.unverified")
+    };
+    let found = until(finding).await;
+    assert!(found.evidence.unwrap().contains("\"nowhere\""));
+
+    // Verified as far by hand, it is nobody's concern any more.
+    let world = world
+        .instead(|config| {
+            config.pg_bin = None;
+            config.verify_on = None;
+        })
+        .await;
+    let id = verify(&world).await;
+    assert_eq!(world.ended(id).await.state, JobState::Succeeded);
+    until(|| async {
+        let view = world.engine.targets().view(&world.caller, "main").await.unwrap();
+        let mut keys = view.findings.iter().map(|finding| finding.key.as_str());
+        keys.all(|key| key != "backup.unverified").then_some(())
+    })
+    .await;
+    assert_eq!(report(&world).await.trial.unwrap().failure, None);
+}

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::Read as _,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +17,7 @@ use contract::{
     schedule::{Every, VerifyWhen},
     session::Role,
 };
+use nix::fcntl::OFlag;
 use uuid::Uuid;
 
 use super::failure::Failure;
@@ -850,15 +851,7 @@ impl Command {
         match self {
             Self::Backup(Backup::Download { output, .. })
             | Self::Audit(Audit::Export { output: Some(output) }) => files.out = Some(new_file(output)?),
-            Self::Backup(Backup::Add { file }) => {
-                let opened = File::open(file).map_err(|error| {
-                    Failure::with_hint(
-                        format!("{} cannot be read: {error}", file.display()),
-                        "name an archive that pg_dump has written",
-                    )
-                })?;
-                files.archive = Some(opened);
-            }
+            Self::Backup(Backup::Add { file }) => files.archive = Some(archive(file)?),
             Self::Import(Import::Sqlite(sqlite)) => {
                 if let Some(path) = &sqlite.mapping {
                     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -897,6 +890,46 @@ pub(super) struct Files {
     pub mapping: Option<contract::import::Mapping>,
     /// A statement or a plan.
     pub text: Option<String>,
+}
+
+/// A file that is there, opened. Nothing else is: a pipe waits for somebody who writes, and a device for what it likes.
+fn archive(path: &Path) -> Result<File, Failure> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path);
+    let seen = match &opened {
+        Ok(file) => file.metadata(),
+        Err(_) => std::fs::metadata(path),
+    };
+    let what = seen.ok().map(|seen| seen.file_type()).and_then(|kind| {
+        let kinds = [
+            (kind.is_dir(), "a folder"),
+            (kind.is_fifo(), "a named pipe"),
+            (kind.is_socket(), "a socket"),
+            (kind.is_char_device() || kind.is_block_device(), "a device"),
+        ];
+        kinds.into_iter().find_map(|(is, what)| is.then_some(what))
+    });
+    if let Some(what) = what {
+        return Err(Failure::with_hint(
+            format!("{} is {what}, and no ordinary file", path.display()),
+            match what {
+                "a folder" => {
+                    "pack the folder of pg_dump --format=directory as one tar: tar -cf NAME.tar -C FOLDER ."
+                }
+                _ => {
+                    "write the archive into a file first, and name that: its size must be known before it is stored"
+                }
+            },
+        ));
+    }
+    opened.map_err(|error| {
+        Failure::with_hint(
+            format!("{} cannot be read: {error}", path.display()),
+            "name an archive that pg_dump has written",
+        )
+    })
 }
 
 /// A text of a file or of standard input.

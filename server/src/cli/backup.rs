@@ -1,7 +1,9 @@
 //! `pgsteward backup …`: taking, checking and keeping backups.
 
 use contract::{
-    backup::{BackupList, BackupReport, BackupSpec, BackupView, DeleteBackup, Part, Proof, VerifySpec},
+    backup::{
+        BackupList, BackupReport, BackupSpec, BackupView, DeleteBackup, Part, PartsView, Proof, VerifySpec,
+    },
     format,
     retention::{Mark, MarkBackup, Marks, PrunePlan, Retention, RetentionSpec},
     swap::DropSpec,
@@ -50,6 +52,9 @@ pub(super) async fn run(
                 compression,
                 parallel,
             };
+            if let Some(parts) = backups.look_at_parts(&caller, spec.clone()).await? {
+                session.note(&parts_words(&parts));
+            }
             let id = backups.start_as(&caller, spec, !inexact).await?;
             job::wait(session, console, id).await?;
         }
@@ -60,12 +65,6 @@ pub(super) async fn run(
             let seen = opened
                 .metadata()
                 .map_err(|error| Failure::message(format!("{} cannot be read: {error}", file.display())))?;
-            if !seen.is_file() {
-                return Err(Failure::with_hint(
-                    format!("{} is no ordinary file", file.display()),
-                    "pack the folder of pg_dump --format=directory as one tar: tar -cf NAME.tar -C FOLDER .",
-                ));
-            }
             let name = file
                 .file_name()
                 .unwrap_or_default()
@@ -82,7 +81,7 @@ pub(super) async fn run(
             session.out.show(&list, || words(&list));
         }
         Backup::Verify { which, level, on } => {
-            let id = chosen(&which, &backups.list(&caller, &target).await?)?;
+            let id = chosen(session, &which, &backups.list(&caller, &target).await?)?;
             let level = Proof::of_level(level).unwrap_or(Proof::ReadBack);
             let spec = VerifySpec {
                 target,
@@ -94,7 +93,7 @@ pub(super) async fn run(
             job::wait(session, console, job).await?;
         }
         Backup::Restore(restore) => {
-            let id = chosen(&restore.which, &backups.list(&caller, &target).await?)?;
+            let id = chosen(session, &restore.which, &backups.list(&caller, &target).await?)?;
             restore::run(session, console, target, id, restore).await?;
         }
         Backup::Restored => {
@@ -102,7 +101,7 @@ pub(super) async fn run(
             session.out.show(&restored, || restore::list(&restored));
         }
         Backup::Report(which) => {
-            let id = chosen(&which, &backups.list(&caller, &target).await?)?;
+            let id = chosen(session, &which, &backups.list(&caller, &target).await?)?;
             let report = backups.report(&caller, &target, id).await?;
             session.out.show(&report, || told(&report));
         }
@@ -216,16 +215,56 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn chosen(which: &Which, list: &BackupList) -> Result<Uuid, Failure> {
-    // What was uploaded from elsewhere is no backup of this database: only its id means it.
-    let newest = list.backups.iter().find(|backup| backup.uploaded.is_none());
-    match (which.id, newest) {
-        (Some(id), _) => Ok(id),
-        (None, Some(newest)) => Ok(newest.id),
-        (None, None) => Err(Failure::with_hint(
+/// The backup that is meant. A newer one that `--latest` passes over is told.
+fn chosen(session: &Session<'_>, which: &Which, list: &BackupList) -> Result<Uuid, Failure> {
+    if let Some(id) = which.id {
+        return Ok(id);
+    }
+    let (newest, passed_over) = newest(list)?;
+    if let Some(parts) = passed_over {
+        session.note(&format!(
+            "The newest whole backup is meant, of {}. A newer one, {} of {}, is of chosen parts alone: name it by its id.",
+            format::absolute(newest.taken_at),
+            parts.id,
+            format::absolute(parts.taken_at)
+        ));
+    }
+    Ok(newest.id)
+}
+
+/// The newest backup of the whole database, and the newest one of parts when that is newer. What was uploaded from elsewhere is no backup
+/// of this database.
+fn newest(list: &BackupList) -> Result<(&BackupView, Option<&BackupView>), Failure> {
+    let own = || list.backups.iter().filter(|backup| backup.uploaded.is_none());
+    let first = own().next().ok_or_else(|| {
+        Failure::with_hint(
             format!("there is no backup of {}", list.target),
             "take one: pgsteward backup create",
+        )
+    })?;
+    match own().find(|backup| backup.is_whole()) {
+        Some(whole) => Ok((whole, (first.id != whole.id).then_some(first))),
+        None => Err(Failure::with_hint(
+            format!("there is no backup of the whole of {}", list.target),
+            format!(
+                "the newest one of chosen parts is {}: name it by its id",
+                first.id
+            ),
         )),
+    }
+}
+
+/// What a backup of chosen parts leaves out, and what it can only be restored beside.
+fn parts_words(parts: &PartsView) -> String {
+    match parts.needs.is_empty() {
+        true => parts.note.clone(),
+        false => format!(
+            "{}\nwarning: it cannot be restored by itself, because its parts need what will not be in it:\n  {}\n\
+             Restore it into the live database (--into-live), or into another one that has all of that; or choose their schema, or the whole \
+             database.",
+            parts.note,
+            parts.needs.join("\n  ")
+        ),
     }
 }
 
@@ -321,13 +360,16 @@ fn told(report: &BackupReport) -> String {
     match &report.trial {
         None => lines.push("It was not restored for trial.".to_owned()),
         Some(trial) => {
-            lines.push(format!(
-                "trial restore of {}, {}: {} tables compared, {} different",
-                format::absolute(trial.at),
-                format::duration(trial.duration_ms),
-                trial.tables.len(),
-                trial.tables.iter().filter(|table| !table.equal).count(),
-            ));
+            // That the last one came to no end stands above.
+            if trial.came_to_its_end() {
+                lines.push(format!(
+                    "trial restore of {}, {}: {} tables compared, {} different",
+                    format::absolute(trial.at),
+                    format::duration(trial.duration_ms),
+                    trial.tables.len(),
+                    trial.tables.iter().filter(|table| !table.equal).count(),
+                ));
+            }
             lines.extend(trial.differences.iter().map(|words| format!("differs: {words}")));
             lines.extend(trial.notes.iter().map(|note| format!("note: {note}")));
         }

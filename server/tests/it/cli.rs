@@ -336,6 +336,62 @@ async fn backups_are_taken_listed_verified_copied_and_deleted() {
 }
 
 #[tokio::test]
+async fn chosen_parts_say_what_they_need_before_they_are_taken_and_are_never_the_latest_backup() {
+    let (home, target) = home("parts").await;
+    let pool = target.pool().await;
+    sqlx::raw_sql(
+        "create table customers (id int primary key);
+         create table invoices (customer int references customers)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let none = home.run(&["backup", "create", "--table", "public.invoices"]);
+    assert_eq!(none.code, 0, "{}", none.err);
+    assert!(
+        none.err.contains("cannot be restored by itself") && none.err.contains("table public.customers"),
+        "{}",
+        none.err
+    );
+    let latest = home.run(&["backup", "verify", "--latest"]);
+    assert!(
+        latest.code == 1 && latest.err.contains("no backup of the whole") && latest.err.contains("hint: "),
+        "{}",
+        latest.err
+    );
+    let whole = home.json(&["backup", "create"]);
+    home.json(&["backup", "create", "--table", "public.customers"]);
+    let plan = home.json(&["backup", "restore", "--latest", "--into", "z", "--plan"]);
+    assert_eq!(plan["backup"]["id"], whole["id"]);
+    let said = home.run(&["backup", "restore", "--latest", "--into", "z", "--plan"]);
+    assert!(
+        said.err.contains("newest whole backup") && said.err.contains("chosen parts"),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_refused_as_an_archive_by_what_it_is() {
+    let (home, _target) = home("pipe").await;
+    nix::unistd::mkfifo(&home.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(home.path().join("socket")).unwrap();
+    for (file, words) in [
+        ("pipe", "is a named pipe"),
+        ("socket", "is a socket"),
+        ("/dev/zero", "is a device"),
+        (".", "is a folder"),
+    ] {
+        let refused = home.run(&["backup", "add", file]);
+        assert!(
+            refused.code != 0 && refused.err.contains(words) && refused.err.contains("hint: "),
+            "{}",
+            refused.err
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_log_is_verified_and_exported_by_command() {
     let cluster = testkit::shared().await;
     let (store, target) = (cluster.database("store").await, cluster.database("kept").await);

@@ -66,7 +66,7 @@ fn well_formed(path: &str) -> Request<Body> {
         "start_optimization" => {
             json!({ "spec": { "target": "main", "constraints": true, "indexes": true, "analyze": false } })
         }
-        "start_backup" => json!({ "spec": target }),
+        "start_backup" | "look_at_parts" => json!({ "spec": target }),
         "view_backup" => json!({ "target": "main", "id": NO_ID }),
         "verify_backup" => json!({ "spec": { "target": "main", "id": NO_ID, "level": "read_back" } }),
         "plan_restore" | "start_restore" => json!({ "spec": { "target": "main", "backup": NO_ID } }),

@@ -244,6 +244,7 @@ impl Adding<'_> {
             created_by: context.created_by.to_string(),
             job: id,
             only: Vec::new(),
+            needs: None,
             notes,
             uploaded: Some(Uploaded {
                 name: self.job.name.clone(),

@@ -6,6 +6,9 @@ use contract::format;
 
 use super::{Aspect, Content, Inventory, Object, Sequence, Standing, TableContent, named};
 
+/// Tables with generated columns that are named.
+const GENERATED: usize = 50;
+
 /// Something that was not restored as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::backup) struct Difference {
@@ -71,6 +74,23 @@ impl Inventory {
                 other.is_some_and(|other| whole || other == table.content),
             )
         })
+    }
+
+    /// The generated columns that are stored and not compared, by table; none where there are none.
+    pub(in crate::backup) fn generated(&self) -> Option<String> {
+        let tables: Vec<String> = self
+            .tables
+            .iter()
+            .filter(|table| !table.generated.is_empty())
+            .map(|table| {
+                format!(
+                    "{} ({})",
+                    named(&table.schema, &table.name),
+                    table.generated.join(", ")
+                )
+            })
+            .collect();
+        (!tables.is_empty()).then(|| crate::backup::words::first(&tables, GENERATED))
     }
 
     /// What there is beside the rows, in words, each with its number.
@@ -328,6 +348,7 @@ mod tests {
             schema: "public".into(),
             name: name.into(),
             root: root.map(Into::into),
+            generated: Vec::new(),
             content: Content { count, hash },
         }
     }

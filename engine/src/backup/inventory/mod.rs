@@ -65,6 +65,9 @@ pub(super) struct TableContent {
     /// The partitioned table at the top, when it is a partition: rows may come into another partition of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
+    /// Its generated columns that are stored, which are not in the content.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generated: Vec<String>,
     pub content: Content,
 }
 

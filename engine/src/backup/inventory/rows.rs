@@ -12,14 +12,22 @@ use super::{Content, TableContent};
 use crate::{backup::catalog::TableRow, quote, target::look::query_as};
 
 /// The columns of every table, and what it is a partition of.
-pub(in crate::backup) struct Columns(HashMap<i64, (Vec<String>, Option<String>)>);
+pub(in crate::backup) struct Columns(HashMap<i64, OfTable>);
+
+struct OfTable {
+    /// In their names' order.
+    columns: Vec<String>,
+    root: Option<String>,
+    /// Those that the server computes and stores.
+    generated: Vec<String>,
+}
 
 impl Columns {
     /// The statement that gives all rows of a table. Never of its children.
     pub(in crate::backup) fn copy(&self, table: &TableRow) -> String {
         let name = quote::qualified(&table.schema, &table.name);
         match self.0.get(&table.id) {
-            Some((columns, _)) if !columns.is_empty() => {
+            Some(OfTable { columns, .. }) if !columns.is_empty() => {
                 let columns: Vec<String> = columns.iter().map(|column| quote::ident(column)).collect();
                 format!("copy {name} ({}) to stdout", columns.join(", "))
             }
@@ -32,7 +40,11 @@ impl Columns {
         TableContent {
             schema: table.schema.clone(),
             name: table.name.clone(),
-            root: self.0.get(&table.id).and_then(|(_, root)| root.clone()),
+            root: self.0.get(&table.id).and_then(|table| table.root.clone()),
+            generated: self
+                .0
+                .get(&table.id)
+                .map_or_else(Vec::new, |table| table.generated.clone()),
             content,
         }
     }
@@ -40,9 +52,10 @@ impl Columns {
 
 /// Reads the columns of the tables of an archive.
 pub(in crate::backup) async fn columns(connection: &mut PgConnection) -> Result<Columns, sqlx::Error> {
-    let rows: Vec<(i64, Vec<String>, Option<String>)> = query_as(
+    let rows: Vec<(i64, Vec<String>, Vec<String>, Option<String>)> = query_as(
         "select c.oid::bigint,
-                coalesce(array_agg(a.attname::text) filter (where a.attname is not null), '{}'),
+                coalesce(array_agg(a.attname::text) filter (where a.attgenerated = ''), '{}'),
+                coalesce(array_agg(a.attname::text order by a.attnum) filter (where a.attgenerated = 's'), '{}'),
                 case when c.relispartition then pg_partition_root(c.oid)::regclass::text end
            from pg_class c
            join pg_namespace n on n.oid = c.relnamespace
@@ -50,7 +63,6 @@ pub(in crate::backup) async fn columns(connection: &mut PgConnection) -> Result<
                   on a.attrelid = c.oid
                  and a.attnum > 0
                  and not a.attisdropped
-                 and a.attgenerated = ''
           where c.relkind = 'r'
             and n.nspname !~ '^pg_'
             and n.nspname <> 'information_schema'
@@ -60,9 +72,14 @@ pub(in crate::backup) async fn columns(connection: &mut PgConnection) -> Result<
     .await?;
     Ok(Columns(
         rows.into_iter()
-            .map(|(id, mut columns, root)| {
+            .map(|(id, mut columns, generated, root)| {
                 columns.sort_unstable();
-                (id, (columns, root))
+                let of_table = OfTable {
+                    columns,
+                    root,
+                    generated,
+                };
+                (id, of_table)
             })
             .collect(),
     ))

@@ -161,7 +161,8 @@ pub(super) fn choose(toc: Toc, parts: &[Part]) -> Chosen {
     }
 }
 
-fn is_relation(entry: &Entry) -> bool {
+/// Whether it is something that can be chosen by schema and name.
+pub(super) fn is_relation(entry: &Entry) -> bool {
     RELATIONS.contains(&entry.kind.as_str())
 }
 

@@ -15,17 +15,32 @@ pub(super) mod store;
 mod stranger;
 
 use contract::{
+    Code, Fault,
     audit::Severity,
     jobs::JobId,
     restore::{RestorePlan, RestoreSpec, RestoredView},
     session::Permission,
 };
 
+use sqlx::PgConnection;
+
 use super::Backups;
 use crate::{
     Caller, Error, Result,
     jobs::{self, Act},
 };
+
+/// Why the console's role may make no database on a server, if so.
+///
+/// # Errors
+/// What the server said.
+pub(super) async fn may_create(connection: &mut PgConnection) -> Result<Option<Fault>, sqlx::Error> {
+    let console = place::console(connection).await?;
+    Ok(match plan::refused_to_create(&console) {
+        Some((message, hint)) => Some(Fault::new(Code::Conflict, message).hint(hint)),
+        None => None,
+    })
+}
 
 impl Backups<'_> {
     /// Looks at backup, server and live database, and tells what a restore would find. Nothing is written.

@@ -449,6 +449,7 @@ pub(super) struct Console {
     pub role: String,
     pub superuser: bool,
     pub may_create: bool,
+    pub may_create_roles: bool,
     pub version: String,
     pub version_num: i32,
     pub standby: bool,
@@ -461,6 +462,7 @@ pub(super) async fn console(connection: &mut PgConnection) -> Result<Console, sq
         "select r.rolname::text as role,
                 r.rolsuper as superuser,
                 r.rolsuper or r.rolcreatedb as may_create,
+                r.rolsuper or r.rolcreaterole as may_create_roles,
                 split_part(current_setting('server_version'), ' ', 1) as version,
                 current_setting('server_version_num')::int as version_num,
                 pg_is_in_recovery() as standby,
@@ -737,6 +739,13 @@ pub(super) async fn schema_owner(
     query_scalar("select pg_get_userbyid(nspowner)::text from pg_namespace where nspname = $1")
         .bind(name)
         .fetch_optional(connection)
+        .await
+}
+
+/// The superuser that the cluster was made with: to whom belongs what nobody else made.
+pub(super) async fn first_superuser(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+    query_scalar("select pg_get_userbyid(10)::text")
+        .fetch_one(connection)
         .await
 }
 

@@ -20,11 +20,12 @@ use super::{
         NEEDED, contents,
         folder::Folder,
         manifest::{ARCHIVE, GLOBALS, Manifest},
+        needs::{self, Need},
         read_back::{self, Damage},
         reconcile::{self, blocking},
         shelf::Shelf,
         stored::Stored,
-        toc::Toc,
+        toc::{Entry, Toc},
         words,
     },
     choice, live, parts,
@@ -160,6 +161,16 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
     let programs = programs(engine, &manifest, &console, &mut checks).await;
     checks.server(&manifest, &console, &toc);
     let new = !spec.into_live;
+    if !manifest.only.is_empty() {
+        manifest.needs = checks.needs(manifest.needs.take(), &toc, new);
+    }
+    let toc = match new && keeps_public(&console) {
+        true => {
+            let usual = place::first_superuser(&mut connection).await.map_err(failed)?;
+            checks.public_stays(&console, &usual, toc, &mut notes)
+        }
+        false => toc,
+    };
     let (into, toc) = match new {
         true => {
             checks.may_create(&console);
@@ -293,6 +304,11 @@ pub(super) async fn look(engine: &Engine, target: &Target, spec: &RestoreSpec) -
         manifest,
     })
 }
+
+/// How parts are restored that need what is not in their backup.
+const BESIDE: &str = "Add them to a database that has all of it, as the live one (--into-live NAME, on the page: the live database itself). \
+                      Or restore them out of a backup of the whole database, and choose them there; or take one of their schemas with all that \
+                      they need.";
 
 const DAMAGED: &str = "Restore another backup. Take a new one now, and find out what changed this one.";
 
@@ -611,6 +627,71 @@ impl Checks {
         chosen.toc
     }
 
+    /// Tells what a backup of chosen parts needs and does not hold, as far as what is restored of it needs it. Nothing of it is in a new
+    /// database; what is in the live one is looked at there.
+    fn needs(&mut self, needs: Option<Vec<Need>>, toc: &Toc, new: bool) -> Option<Vec<Need>> {
+        let key = "restore.needs";
+        let Some(mut needs) = needs else {
+            self.add(
+                key,
+                CheckLevel::Unknown,
+                "What its parts need of the rest was not written down by the older version that took it: what is missing, pg_restore tells.",
+                Some(BESIDE.to_owned()),
+            );
+            return None;
+        };
+        needs.retain(|need| {
+            need.by.as_ref().is_none_or(|(schema, name)| {
+                toc.entries.iter().any(|entry| {
+                    choice::is_relation(entry) && entry.schema.as_ref() == Some(schema) && entry.tag == *name
+                })
+            })
+        });
+        if needs.is_empty() {
+            self.fine(key, "The parts of the backup need nothing that is not in it.");
+        } else if new {
+            self.blocks(
+                key,
+                format!(
+                    "What the parts of the backup need is not in it, nor in a new database: {}.",
+                    words::first(&needs::words(&needs), 20)
+                ),
+                BESIDE,
+            );
+        }
+        Some(needs)
+    }
+
+    /// Leaves the schema public to the superuser that has it in a new database, where only that could give it away.
+    fn public_stays(&mut self, console: &Console, usual: &str, toc: Toc, notes: &mut Vec<String>) -> Toc {
+        let (left, entries): (Vec<Entry>, Vec<Entry>) = toc.entries.into_iter().partition(is_of_public);
+        let left: Vec<&str> = left
+            .iter()
+            .filter_map(|entry| match entry.kind.as_str() {
+                "SCHEMA" if entry.owner == usual => None,
+                "SCHEMA" => Some("its owner"),
+                "ACL" => Some("the rights on it"),
+                "COMMENT" => Some("its comment"),
+                _ => Some("its label"),
+            })
+            .collect();
+        if !left.is_empty() {
+            let words = format!(
+                "Left out of the schema public: {}. On a server before PostgreSQL 15 it belongs to {usual} in every new database, and {}, which \
+                 is no superuser, cannot change that.",
+                left.join(", "),
+                console.role
+            );
+            self.warns(
+                "restore.public",
+                words.clone(),
+                "Let a superuser set it afterwards (alter schema public owner to …), or let the database's URL name a superuser for the restore.",
+            );
+            notes.push(words);
+        }
+        Toc { entries, ..toc }
+    }
+
     /// Leaves out of an archive from elsewhere what is not restored of a stranger.
     fn left_out(&mut self, manifest: &mut Manifest, toc: Toc, notes: &mut Vec<String>) -> Toc {
         let (toc, left) = stranger::leave_out(toc);
@@ -699,20 +780,12 @@ impl Checks {
     }
 
     fn may_create(&mut self, console: &Console) {
-        if !console.may_create {
-            self.blocks(
-                "restore.rights",
-                format!("The console's role {} may not create databases.", console.role),
-                format!(
-                    "As a superuser: alter role {} createdb.",
-                    crate::quote::ident(&console.role)
-                ),
-            );
-        } else {
-            self.fine(
+        match refused_to_create(console) {
+            Some((words, remedy)) => self.blocks("restore.rights", words, remedy),
+            None => self.fine(
                 "restore.rights",
                 format!("The role {} may create databases.", console.role),
-            );
+            ),
         }
     }
 
@@ -854,6 +927,16 @@ impl Checks {
                     ),
                 }
             }
+            if !console.may_create_roles {
+                self.blocks(
+                    key,
+                    format!("The console's role {} may not create roles.", console.role),
+                    format!(
+                        "As a superuser: alter role {} createrole. Or create them first.",
+                        crate::quote::ident(&console.role)
+                    ),
+                );
+            }
             self.warns(
                 key,
                 format!(
@@ -888,6 +971,21 @@ impl Checks {
                 .cloned()
                 .collect();
             if !away.is_empty() {
+                let is_superuser = |name: &&String| known.get(*name).is_some_and(|role| role.superuser);
+                let remedy = match away.iter().find(is_superuser) {
+                    // Nobody is made a member of that for a restore.
+                    Some(superuser) => format!(
+                        "{superuser} is a superuser. Give everything to one role it is a member of (--owner {}), or let the database's URL name a \
+                         superuser for the restore.",
+                        console.role
+                    ),
+                    None => format!(
+                        "Grant it: grant {} to {}. Or give everything to one role it is a member of (--owner {}).",
+                        crate::quote::ident(&away[0]),
+                        crate::quote::ident(&console.role),
+                        console.role
+                    ),
+                };
                 self.blocks(
                     "restore.owners",
                     format!(
@@ -895,12 +993,7 @@ impl Checks {
                         console.role,
                         words::some(&away)
                     ),
-                    format!(
-                        "Grant it: grant {} to {}. Or give everything to one role it is a member of (--owner {}).",
-                        crate::quote::ident(&away[0]),
-                        crate::quote::ident(&console.role),
-                        console.role
-                    ),
+                    remedy,
                 );
             }
         }
@@ -1138,6 +1231,33 @@ impl Checks {
             notes.push(words.to_owned());
         }
     }
+}
+
+/// Whether the schema public of a new database belongs to a superuser and not to the role that makes it, as before PostgreSQL 15.
+pub(super) fn keeps_public(console: &Console) -> bool {
+    !console.superuser && console.version_num < 150_000
+}
+
+/// Whether an entry says whose the schema public is, who may do what there, or its comment.
+pub(super) fn is_of_public(entry: &Entry) -> bool {
+    match entry.kind.as_str() {
+        "SCHEMA" => entry.tag == "public",
+        "ACL" | "COMMENT" | "SECURITY LABEL" => entry.tag == "SCHEMA public",
+        _ => false,
+    }
+}
+
+/// Why the console's role may make no database, and the remedy.
+pub(super) fn refused_to_create(console: &Console) -> Option<(String, String)> {
+    (!console.may_create).then(|| {
+        (
+            format!("The console's role {} may not create databases.", console.role),
+            format!(
+                "As a superuser: alter role {} createdb.",
+                crate::quote::ident(&console.role)
+            ),
+        )
+    })
 }
 
 /// The tablespaces that the archive's entries name.

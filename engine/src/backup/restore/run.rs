@@ -6,7 +6,8 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    sync::Mutex,
+    convert::Infallible,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -36,7 +37,7 @@ use super::{
     parts::Runs,
     place::{self, Login},
     plan::{self, Prepared},
-    progress::{Count, Shares},
+    progress::{self, Count, Pace},
     store,
 };
 use crate::{
@@ -48,6 +49,8 @@ use crate::{
 
 /// How long a clean-up asks the managed database to remove what is left there: it may be gone itself.
 const ASK: Duration = Duration::from_secs(8);
+/// How often it is told how far the job is, where nothing else tells it.
+const TELL: Duration = Duration::from_millis(500);
 /// Statements that are sent at once.
 const AT_ONCE: usize = 100;
 /// Differences that a fault names.
@@ -68,11 +71,11 @@ const STEPS: [&str; 6] = [
 const CHECK: usize = 0;
 const MAKE: usize = 1;
 const LOAD: usize = 2;
-pub(super) const GIVE: usize = 3;
+const GIVE: usize = 3;
 const COMPARE: usize = 4;
 const NAME: usize = 5;
 /// What part of the time each usually takes. The fourth runs within the fifth.
-pub(super) const USUAL: [f64; 6] = [0.05, 0.04, 0.72, 0.0, 0.16, 0.03];
+const USUAL: [f64; 6] = [0.05, 0.04, 0.72, 0.0, 0.16, 0.03];
 /// How much of the comparison counting the rows is.
 const COUNTING: f64 = 0.7;
 
@@ -142,10 +145,14 @@ impl Job for Restore {
             database,
             spec: &self.spec,
             first: 0,
-            shares: Shares::of(context.engine.store(), database, &USUAL, GIVE).await?,
+            pace: Mutex::new(Pace::of(context.engine.store(), database).await?),
+            begun,
             span: (0.0, 1.0),
         };
-        Box::pin(work.restore(prepared, begun)).await
+        tokio::select! {
+            done = Box::pin(work.restore(prepared)) => done,
+            never = work.tell() => match never {},
+        }
     }
 
     async fn clean_up(self, context: JobContext) -> Result<()> {
@@ -352,8 +359,9 @@ pub(super) struct Restoring<'a> {
     pub spec: &'a RestoreSpec,
     /// The job's part that [`CHECK`] would be; the others follow it.
     pub first: usize,
-    /// What of the whole job each part is, and where of that this work begins and ends.
-    pub shares: Shares,
+    /// How the shown progress goes, since when, and where of the whole job this work begins and ends.
+    pub pace: Mutex<Pace>,
+    pub begun: Instant,
     pub span: (f64, f64),
 }
 
@@ -372,7 +380,7 @@ pub(super) struct Loaded {
 }
 
 impl Restoring<'_> {
-    async fn restore(&self, prepared: Prepared, begun: Instant) -> Result<String> {
+    async fn restore(&self, prepared: Prepared) -> Result<String> {
         let (context, target, job) = (self.context, self.target, self.context.id);
         let engine = &context.engine;
         let failed = |source| target.error(source);
@@ -417,7 +425,7 @@ impl Restoring<'_> {
         .await?;
         place::remove_login(&mut server, job.0).await.map_err(failed)?;
         let report = RestoreReport {
-            duration_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
+            duration_ms: i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX),
             tables,
             rows,
             definitions,
@@ -427,8 +435,9 @@ impl Restoring<'_> {
             },
             notes: prepared.notes,
         };
+        let course = self.pace().course(self.begun.elapsed().as_secs_f64());
         patiently(|| async {
-            store::ready(engine.store(), job, &report).await?;
+            store::ready(engine.store(), job, &report, &course).await?;
             attempts::end(&mut *engine.store().acquire().await?, job).await?;
             Ok(())
         })
@@ -684,10 +693,13 @@ impl Restoring<'_> {
             let drop = format!("drop owned by {}", ident(&login.role));
             place::run(&mut own, drop).await.map_err(failed)?;
         }
-        let (after, owner) = match of_stranger {
+        let (mut after, owner) = match of_stranger {
             Some(toc) => (toc, Some(loader)),
             None => (tools.definitions(true).await?, self.spec.owner.as_deref()),
         };
+        if plan::keeps_public(&prepared.console) {
+            after.entries.retain(|entry| !plan::is_of_public(entry));
+        }
         let made_by = &prepared.manifest.tool_version;
         // Which texts another pg_dump writes is not known.
         let same_version = !stranger
@@ -871,15 +883,37 @@ impl Restoring<'_> {
 
     /// How far the whole job is, when so much of a part is done.
     fn part(&self, part: usize, share: f64) -> f64 {
-        let (from, until) = self.span;
-        from + (until - from) * self.shares.at(part, share)
+        let share = progress::whole(&USUAL, part, share);
+        let shown = self.pace().reached(share, self.begun.elapsed().as_secs_f64());
+        self.within(shown)
     }
 
     /// Shows how far the job is.
     fn reached(&self, part: usize, share: f64) {
-        let fraction = self.part(part, share);
+        self.show(self.part(part, share));
+    }
+
+    /// Shows how far the job is by the clock, as long as it goes on.
+    async fn tell(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(TELL).await;
+            let shown = self.pace().shown(self.begun.elapsed().as_secs_f64());
+            self.show(self.within(shown));
+        }
+    }
+
+    fn within(&self, share: f64) -> f64 {
+        let (from, until) = self.span;
+        from + (until - from) * share
+    }
+
+    fn show(&self, fraction: f64) {
         self.context
             .progress(|progress| progress.fraction = Some(fraction));
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn differs(&self, differences: &[String]) -> Error {

@@ -1,7 +1,10 @@
 //! A trial on the server of a managed database, where this machine has no server of the backup's version: a restore like any
 //! other, but its database is compared with the inventory of the snapshot and removed, and never gets a name.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use contract::{
     jobs::{Phase, StepState},
@@ -19,7 +22,7 @@ use super::{
         trial::Tried,
     },
     place, plan,
-    progress::Shares,
+    progress::Pace,
     run::{self, Restoring},
 };
 use crate::{Result, jobs::JobContext};
@@ -88,6 +91,26 @@ impl Scratch<'_> {
         }
     }
 
+    /// What to do about what keeps a trial from beginning there, where a restore would have other choices.
+    fn remedy(&self, key: &str) -> Option<String> {
+        let on = self.on;
+        let remedy = match key {
+            "restore.owners" => format!(
+                "A trial gives everything to its owners: let it be on a server where the console's role is a superuser (--on NAME, or \
+                 PGSTEWARD_VERIFY_ON), or let the URL of {on} name one."
+            ),
+            "restore.roles" => format!(
+                "A trial creates the roles that are missing: let it be on a server where the console's role may do that (--on NAME, or \
+                 PGSTEWARD_VERIFY_ON), or let the URL of {on} name a role that may (createrole)."
+            ),
+            "restore.server" => {
+                "Name a managed database on a primary of the backup's version or a newer one (--on NAME, or PGSTEWARD_VERIFY_ON).".to_owned()
+            }
+            _ => return None,
+        };
+        Some(remedy)
+    }
+
     async fn inside(&self) -> Result<Tried> {
         let (context, engine) = (self.context, &self.context.engine);
         context.phase(Phase::Verifying, "Making a scratch database".to_owned());
@@ -104,6 +127,11 @@ impl Scratch<'_> {
         };
         let looked = Box::pin(plan::look(engine, &target, &spec));
         let mut prepared = context.unless_cancelled(looked).await?;
+        for check in &mut prepared.plan.checks {
+            if let Some(remedy) = self.remedy(&check.key) {
+                check.remedy = Some(remedy);
+            }
+        }
         run::may_begin(&prepared)?;
         // They are there for the trial alone, and nobody is to come in by them.
         for role in &mut prepared.create_roles {
@@ -125,7 +153,8 @@ impl Scratch<'_> {
             spec: &spec,
             // The job has checked the archive, and this begins with the database.
             first: self.first - 1,
-            shares: Shares::of(engine.store(), database, &run::USUAL, run::GIVE).await?,
+            pace: Mutex::new(Pace::of(engine.store(), database).await?),
+            begun: Instant::now(),
             span: (0.2, 0.8),
         };
         let working = place::working_name(context.id.0);
@@ -167,6 +196,7 @@ impl Scratch<'_> {
             ),
         );
         Ok(Tried {
+            keeps_public: plan::keeps_public(&prepared.console),
             inventory,
             differences: loaded.differences,
             restored_ms: loaded.load_ms,

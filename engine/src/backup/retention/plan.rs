@@ -40,7 +40,10 @@ pub(super) fn plan(backups: &[BackupView], keep: &Retention, facts: &Facts) -> P
         verdicts: backups
             .iter()
             .map(|backup| {
-                let why = why_kept(backup, &sound, keep, facts);
+                let mut why = why_kept(backup, &sound, keep, facts);
+                if keep.is_empty() && why.is_empty() {
+                    why.push("there is no rule".to_owned());
+                }
                 Verdict {
                     id: backup.id,
                     taken_at: backup.taken_at,
@@ -415,6 +418,8 @@ mod tests {
         assert!(held(&damaged, facts(now)).contains("damaged"));
         let none = plan(&all, &Retention::default(), &facts(now));
         assert_eq!((none.going().count(), none.held.is_some()), (0, true));
+        assert!(none.verdicts.iter().all(|verdict| !verdict.goes));
+        assert_eq!(none.verdicts[7].why, "there is no rule");
     }
 
     prop_compose! {

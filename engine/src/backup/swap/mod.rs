@@ -52,8 +52,19 @@ impl Backups<'_> {
     pub async fn preview_swap(&self, caller: &Caller, target: &str, database: &str) -> Result<SwapPreview> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
-        let spare = spare(self.0, &target, database).await?;
-        look::preview(self.0, &target, &spare).await
+        match self.previewed(&target, database).await {
+            // Its session was one of those that the last swap ended: asked once more, it has another one, or the server is away.
+            Err(error) if error.fault().code == Code::TargetUnreachable => {
+                target.look_again().await;
+                self.previewed(&target, database).await
+            }
+            previewed => previewed,
+        }
+    }
+
+    async fn previewed(&self, target: &Target, database: &str) -> Result<SwapPreview> {
+        let spare = spare(self.0, target, database).await?;
+        look::preview(self.0, target, &spare).await
     }
 
     /// Queues a swap: the database that comes in takes the live one's name, which was typed, and that one is kept under

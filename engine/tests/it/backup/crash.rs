@@ -1,6 +1,7 @@
 use std::{fs, time::Duration};
 
 use contract::{
+    Code,
     backup::BackupSpec,
     jobs::{JobId, JobState},
     session::Role,
@@ -89,6 +90,62 @@ async fn what_a_killed_process_leaves_at_any_point_is_never_listed_and_goes() {
     let store = world.console.store.pool().await;
     sqlx::query("delete from backups").execute(&store).await.unwrap();
     assert_eq!(world.list().await.backups, [backup]);
+}
+
+#[tokio::test]
+async fn a_verification_whose_process_died_is_in_nobodys_way_where_no_console_runs() {
+    let world = world().await;
+    let backup = world.backup().await;
+    let world = world.instead(|config| config.works = false).await;
+    let store = world.console.store.pool().await;
+    let verify = || async {
+        world
+            .engine
+            .backup()
+            .verify(&world.caller, "main", backup.id)
+            .await
+    };
+    // At work when its process was killed, and killed before it could begin.
+    for (state, worker, silent_s) in [("running", Some(4711_i64), 6), ("queued", None, 11)] {
+        let dead = verify().await.unwrap();
+        sqlx::query(
+            "update jobs
+                set state = $2, worker = $3, heartbeat_at = now() - make_interval(secs => $4)
+              where id = $1",
+        )
+        .bind(dead.0)
+        .bind(state)
+        .bind(worker)
+        .bind(f64::from(silent_s))
+        .execute(&store)
+        .await
+        .unwrap();
+        let next = verify().await.unwrap();
+        let ended = world.until(dead, |job| job.state.is_final()).await;
+        assert_eq!(ended.state, JobState::Interrupted);
+        world.engine.jobs().cancel(&world.caller, next).await.unwrap();
+    }
+    // One whose worker holds its lock, and whose heart beats, lives.
+    let alive = verify().await.unwrap();
+    let mut worker = store.acquire().await.unwrap();
+    sqlx::query("select pg_advisory_lock(4712)")
+        .execute(&mut *worker)
+        .await
+        .unwrap();
+    sqlx::query(
+        "update jobs
+            set state = 'running', worker = 4712, heartbeat_at = now() + interval '1 minute'
+          where id = $1",
+    )
+    .bind(alive.0)
+    .execute(&store)
+    .await
+    .unwrap();
+    let fault = verify().await.unwrap_err().fault();
+    assert!(
+        fault.code == Code::Conflict && fault.message.contains("verified already"),
+        "{fault}"
+    );
 }
 
 #[test]

@@ -155,6 +155,14 @@ async fn what_is_restored_is_equal_to_the_snapshot_while_others_go_on_writing() 
     assert_eq!((trial.differences, trial.failure), (Vec::new(), None));
     assert!(
         trial
+            .notes
+            .iter()
+            .any(|note| note.contains("generated columns") && note.contains("public.lines (doubled)")),
+        "{:?}",
+        trial.notes
+    );
+    assert!(
+        trial
             .tables
             .iter()
             .all(|table| table.equal && table.restored.is_some())

@@ -4,12 +4,16 @@ use std::process::Command;
 
 use contract::{
     Code, Fault,
-    backup::{BackupSpec, BackupView, Compression, Part},
+    backup::{BackupSpec, BackupView, Compression, Part, Proof, VerifySpec},
     jobs::{JobState, JobView},
+    restore::{CheckLevel, RestoreCheck, RestoreSpec},
 };
 use sqlx::Executor;
 
-use super::world::{World, entries, world};
+use super::{
+    restored::spec,
+    world::{World, entries, world},
+};
 
 fn schema(schema: &str) -> Part {
     Part {
@@ -197,4 +201,156 @@ async fn rights_are_needed_for_the_chosen_parts_alone() {
         fault.message.contains("part_reader may not read") && fault.message.contains("public.orders"),
         "{fault}"
     );
+}
+
+async fn needs(world: &World, only: &[Part]) -> Vec<String> {
+    let looked = world
+        .engine
+        .backup()
+        .look_at_parts(&world.caller, of(only, Compression::Usual))
+        .await;
+    looked.unwrap().unwrap().needs
+}
+
+/// What a plan says of what the parts need.
+async fn check(world: &World, spec: RestoreSpec) -> RestoreCheck {
+    let plan = world.engine.backup().plan_restore(&world.caller, spec).await;
+    let checks = plan.unwrap().checks;
+    checks
+        .into_iter()
+        .find(|check| check.key == "restore.needs")
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_chosen_parts_need_is_told_before_they_are_taken_and_before_they_are_restored() {
+    let world = world().await;
+    world
+        .pool
+        .execute(
+            "create schema lib;
+             create type lib.mood as enum ('fine');
+             create function lib.touch() returns trigger language plpgsql as 'begin return new; end';
+             create table customers (id int primary key);
+             insert into customers values (1);
+             create schema sales;
+             create table sales.invoices (
+                 id int generated always as identity primary key,
+                 customer int references customers,
+                 moods lib.mood[]);
+             create trigger touch before insert on sales.invoices for each row execute function lib.touch();
+             insert into sales.invoices (customer, moods) values (1, '{fine}')",
+        )
+        .await
+        .unwrap();
+    let invoices = Part {
+        schema: "sales".to_owned(),
+        table: Some("invoices".to_owned()),
+    };
+    let of_schema = [
+        "function lib.touch() (for sales.invoices)",
+        "table public.customers (for sales.invoices)",
+        "type lib.mood (for sales.invoices)",
+    ];
+    let mut of_table = vec!["schema sales (for sales.invoices)"];
+    of_table.extend(of_schema);
+    assert_eq!(needs(&world, std::slice::from_ref(&invoices)).await, of_table);
+    assert_eq!(needs(&world, &[schema("sales")]).await, of_schema);
+    assert_eq!(needs(&world, &[schema("lib")]).await, [] as [&str; 0]);
+    assert_eq!(
+        needs(&world, &[table("orders"), table("parts")]).await,
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        needs(&world, &[table("parts_1")]).await,
+        ["table public.parts (for public.parts_1)"]
+    );
+
+    let backup = taken(&world, of(&[invoices], Compression::Usual)).await;
+    assert!(
+        backup.notes[1].contains("By themselves they cannot be restored")
+            && of_table.iter().all(|need| backup.notes[1].contains(need)),
+        "{:?}",
+        backup.notes
+    );
+    let found = check(&world, spec(&backup)).await;
+    assert_eq!(found.level, CheckLevel::Blocks);
+    assert!(
+        of_table.iter().all(|need| found.words.contains(need)),
+        "{found:?}"
+    );
+    let refused = world.refused(spec(&backup)).await;
+    assert!(refused.hint.unwrap().contains("--into-live"));
+    let trial = VerifySpec {
+        target: "main".to_owned(),
+        id: backup.id,
+        level: Proof::Restored,
+        on: None,
+    };
+    let tried = world.engine.backup().verify_to(&world.caller, trial).await;
+    let fault = tried.unwrap_err().fault();
+    assert!(
+        fault.code == Code::Conflict && fault.message.contains("function lib.touch()"),
+        "{fault}"
+    );
+
+    // Beside what it needs, it is restored.
+    world.pool.execute("drop table sales.invoices").await.unwrap();
+    let into_live = |backup: &BackupView| RestoreSpec {
+        into: Some(world.database.name().to_owned()),
+        into_live: true,
+        ..spec(backup)
+    };
+    let found = check(&world, into_live(&backup)).await;
+    assert_eq!(found.level, CheckLevel::Fine, "{found:?}");
+    let id = world.start_restore(into_live(&backup)).await;
+    let job = world.ended(id).await;
+    assert_eq!(
+        job.state,
+        JobState::Succeeded,
+        "{:?} {:?}",
+        job.fault,
+        world.log(id).await
+    );
+    let rows: i64 = sqlx::query_scalar("select count(*) from sales.invoices where moods = '{fine}'")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(rows, 1);
+    world
+        .pool
+        .execute("drop table sales.invoices; drop function lib.touch()")
+        .await
+        .unwrap();
+    let found = check(&world, into_live(&backup)).await;
+    assert_eq!(found.level, CheckLevel::Blocks);
+    assert!(
+        found.words.contains("function lib.touch()") && !found.words.contains("customers"),
+        "{found:?}"
+    );
+
+    // A part of a table that stays: only who owns that may add it.
+    let backup = taken(&world, of(&[table("parts_1")], Compression::Usual)).await;
+    world.pool.execute("drop table parts_1").await.unwrap();
+    let found = check(&world, into_live(&backup)).await;
+    assert_eq!(found.level, CheckLevel::Blocks);
+    assert!(found.remedy.unwrap().contains("--as-superuser"));
+    let as_superuser = RestoreSpec {
+        as_superuser: true,
+        ..into_live(&backup)
+    };
+    let id = world.start_restore(as_superuser).await;
+    let job = world.ended(id).await;
+    assert_eq!(
+        job.state,
+        JobState::Succeeded,
+        "{:?} {:?}",
+        job.fault,
+        world.log(id).await
+    );
+    let rows: i64 = sqlx::query_scalar("select count(*) from parts")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(rows, 300);
 }

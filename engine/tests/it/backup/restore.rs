@@ -570,6 +570,127 @@ async fn a_role_that_owns_the_database_and_is_no_superuser_restores_it() {
 }
 
 #[tokio::test]
+async fn before_15_the_schema_public_stays_the_superusers_where_the_console_is_none_and_that_is_told() {
+    let cluster = testkit::shared_of(Version::V14).await;
+    cluster
+        .execute(
+            "create role owns_public login createdb password 'p'; grant pg_read_all_stats to owns_public",
+        )
+        .await;
+    let database = cluster.database("public").await;
+    let pool = database.pool().await;
+    cluster
+        .execute(&format!(
+            "alter database \"{}\" owner to owns_public",
+            database.name()
+        ))
+        .await;
+    pool.execute(
+        "alter schema public owner to owns_public;
+         comment on schema public is 'ours';
+         revoke create on schema public from public;
+         set role owns_public;
+         create table mine (id int primary key);
+         insert into mine select generate_series(1, 50);
+         reset role",
+    )
+    .await
+    .unwrap();
+    let world = over(database, pool).await;
+    let url = cluster.url_of("owns_public", "p", cluster.port(), world.database.name());
+    let mut world = world
+        .instead(|config| {
+            let parsed = engine::target::url::parse(&url).unwrap();
+            config.targets[0].options = parsed.options;
+            config.targets[0].password = parsed.password;
+        })
+        .await;
+    // Older tools write down the rights alone; newer ones whose it is, and no rights that are as they are from PostgreSQL 15 on.
+    for (tools, lost) in [
+        (Version::V14, &["the rights on it"][..]),
+        (Version::V17, &["its owner", "its comment"]),
+    ] {
+        world = world
+            .instead(|config| config.pg_bin = Some(tools.bin_dir()))
+            .await;
+        let backup = world.backup().await;
+        let plan = world
+            .engine
+            .backup()
+            .plan_restore(&world.caller, spec(&backup))
+            .await
+            .unwrap();
+        let told = plan.checks.iter().find(|check| check.key == "restore.public");
+        let told = told.unwrap();
+        assert_eq!(told.level, CheckLevel::Warning);
+        assert!(lost.iter().all(|lost| told.words.contains(lost)), "{told:?}");
+        let restored = world.restore(spec(&backup)).await;
+        let notes = restored.report.clone().unwrap().notes;
+        assert!(
+            notes.iter().any(|note| note.contains("schema public")),
+            "{notes:?}"
+        );
+        let inside = world.inside(cluster, &restored).await;
+        let rows: i64 = sqlx::query_scalar("select count(*) from mine")
+            .fetch_one(&inside)
+            .await
+            .unwrap();
+        assert_eq!(rows, 50);
+        // It says nothing of the backup, either.
+        let trial = contract::backup::VerifySpec {
+            target: "main".into(),
+            id: backup.id,
+            level: contract::backup::Proof::Equal,
+            on: Some("main".into()),
+        };
+        let id = world
+            .engine
+            .backup()
+            .verify_to(&world.caller, trial.clone())
+            .await
+            .unwrap();
+        let job = world.ended(id).await;
+        assert_eq!(
+            job.state,
+            JobState::Succeeded,
+            "{:?} {:?}",
+            job.fault,
+            world.log(id).await
+        );
+    }
+    // What belongs to a superuser no grant helps with.
+    world
+        .pool
+        .execute("create table theirs (id int); grant select on theirs to owns_public")
+        .await
+        .unwrap();
+    let backup = world.backup().await;
+    let hint = world.refused(spec(&backup)).await.hint.unwrap();
+    assert!(
+        hint.contains("postgres is a superuser") && !hint.contains("grant postgres"),
+        "{hint}"
+    );
+    let trial = contract::backup::VerifySpec {
+        target: "main".into(),
+        id: backup.id,
+        level: contract::backup::Proof::Restored,
+        on: Some("main".into()),
+    };
+    let id = world
+        .engine
+        .backup()
+        .verify_to(&world.caller, trial)
+        .await
+        .unwrap();
+    let fault = world.ended(id).await.fault.unwrap();
+    let hint = fault.hint.unwrap();
+    assert!(
+        hint.contains("--on NAME") && !hint.contains("grant postgres") && !hint.contains("--owner"),
+        "{hint}"
+    );
+}
+
+#[tokio::test]
 async fn every_version_restores_what_it_backed_up_and_newer_tools_do_too() {
     for version in Version::ALL {
         let cluster = testkit::shared_of(version).await;

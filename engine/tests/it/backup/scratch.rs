@@ -127,14 +127,14 @@ async fn two_trials_on_one_server_do_not_take_each_others_roles_away() {
         start(&world, on(&first, Some("second"))).await,
         start(&world, on(&second, Some("second"))).await,
     ];
-    for id in ids {
-        let job = world.ended(id).await;
+    let jobs = [world.ended(ids[0]).await, world.ended(ids[1]).await];
+    for job in jobs {
         assert_eq!(
             job.state,
             JobState::Succeeded,
             "{:?} {:?}",
             job.fault,
-            world.log(id).await
+            world.log(job.id).await
         );
         world.nothing_of(there, &job).await;
     }
@@ -243,4 +243,41 @@ async fn a_trial_elsewhere_is_cancelled_like_a_restore_and_asked_for_by_who_may_
     let viewer = support::caller(&world.engine, Role::Viewer).await;
     let fault = refused(&viewer, on(&backup, Some("main"))).await;
     assert_eq!(fault.code, Code::Forbidden, "{fault}");
+}
+
+#[tokio::test]
+async fn a_trial_on_a_server_that_a_console_does_not_manage_is_left_to_the_one_that_does() {
+    let there = testkit::shared_of(Version::V17).await;
+    let other = there.database("left").await;
+    let world = world().await;
+    let backup = world.backup().await;
+    let mut config = world.config.clone();
+    let mut second = config.targets[0].clone();
+    second.name = "second".into();
+    second.options = other.socket_options();
+    config.targets.push(second);
+    config.works = false;
+    config.pg_bin = Some(Version::V17.bin_dir());
+    let command = engine::Engine::open(config).await.unwrap();
+    let caller = support::caller(&command, Role::Administrator).await;
+    let id = command
+        .backup()
+        .verify_to(&caller, on(&backup, Some("second")))
+        .await
+        .unwrap();
+    // The console takes what comes after it, and so has seen it.
+    let next = world.start().await;
+    world.ended(next).await;
+    let waits = world.until(id, |_| true).await;
+    assert_eq!(waits.state, JobState::Queued);
+    command.jobs().work_on(&caller, id).await.unwrap();
+    let job = world.ended(id).await;
+    assert_eq!(
+        job.state,
+        JobState::Succeeded,
+        "{:?} {:?}",
+        job.fault,
+        world.log(id).await
+    );
+    command.close().await;
 }

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use super::super::{
     super::{
         manifest::Manifest,
+        needs::{self, Need},
         reconcile,
         shelf::Shelf,
         toc::{Entry, Toc},
@@ -150,6 +151,37 @@ pub(in super::super) async fn look(
                 words::some(&special)
             ),
             "Choose tables that need none of it, or restore into a new database.",
+        );
+    }
+    let needs = manifest.needs.as_deref().unwrap_or_default();
+    let lacking = needs::missing(connection, needs).await.map_err(failed)?;
+    let parents: Vec<Need> = needs.iter().filter(|need| need.parent).cloned().collect();
+    if !lacking.is_empty() {
+        checks.blocks(
+            "restore.needs",
+            format!(
+                "What the parts of the backup need is not in it, and {live} has not all of it either: {}.",
+                words::first(&needs::words(&lacking), 20)
+            ),
+            "Make it there first, as from a backup of the whole database; or restore the parts out of such a one, and choose them there.",
+        );
+    } else if console.superuser && !spec.as_superuser && !parents.is_empty() {
+        checks.blocks(
+            "restore.needs",
+            format!(
+                "Only its owner lets another table be a part of a table, or inherit from it, and the role that loads is none: {}.",
+                words::first(&needs::words(&parents), 20)
+            ),
+            "Restore the table that it is a part of as well, out of a backup that has it. Or, when you trust everyone who could create a \
+             function in this database, load as the console's superuser (--as-superuser).",
+        );
+    } else if !needs.is_empty() {
+        checks.fine(
+            "restore.needs",
+            format!(
+                "What the parts of the backup need is in {live}: {}.",
+                words::first(&needs::words(needs), 20)
+            ),
         );
     }
     let installed: HashSet<String> = place::installed(connection)

@@ -29,6 +29,7 @@ use super::{
     super::{
         catalog, contents,
         folder::Folder,
+        needs::Need,
         reach::{Beside, Reach},
         store as attempts,
         toc::{Entry, Toc},
@@ -319,7 +320,9 @@ impl Adding<'_> {
             notes.extend(defined_otherwise(&missing, &live));
         }
         if let Some(login) = &login {
-            self.open(&mut own, &login.role, &missing, &schemas).await?;
+            let needs = prepared.manifest.needs.as_deref().unwrap_or_default();
+            self.open(&mut own, &login.role, &missing, &schemas, needs)
+                .await?;
             drop(self.connects(login).await?);
         }
         self.context.end(
@@ -483,6 +486,7 @@ impl Adding<'_> {
         role: &str,
         missing: &Missing<'_>,
         schemas: &HashSet<String>,
+        needs: &[Need],
     ) -> Result<()> {
         let role = ident(role);
         // A database need not let everyone in.
@@ -507,6 +511,18 @@ impl Adding<'_> {
                 ident(schema)
             ));
         }
+        // What the parts of a backup need is there, and used as it is.
+        let rights: BTreeSet<String> = needs
+            .iter()
+            .flat_map(|need| {
+                let usage = need
+                    .schema
+                    .as_ref()
+                    .map(|schema| format!("grant usage on schema {schema} to {role}"));
+                usage.into_iter().chain(need.right(&role))
+            })
+            .collect();
+        sql.extend(rights);
         for space in plan::tablespaces(&of(&Toc::default(), &missing.made)) {
             if !self.spec.no_tablespaces {
                 sql.push(format!("grant create on tablespace {} to {role}", ident(space)));

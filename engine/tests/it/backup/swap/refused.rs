@@ -174,3 +174,48 @@ async fn a_swap_that_is_cancelled_or_finds_the_door_held_leaves_all_as_it_was() 
     assert_eq!(pair.live_reads().await, "new");
     pair.engine.close().await;
 }
+
+#[tokio::test]
+async fn a_look_that_meets_a_session_that_was_ended_is_made_once_more() {
+    use contract::{session::Role, target::TargetState};
+    let cluster = testkit::shared().await;
+    let pair = pair(cluster, |_| {}).await;
+    let live = quoted(pair.live.name());
+    let preview = async || {
+        pair.engine
+            .backup()
+            .preview_swap(&pair.caller, "main", pair.beside.name())
+            .await
+    };
+    preview().await.unwrap();
+    // As while names change: who was in is put out, and there is no database of the name.
+    let away = quoted(&format!("{} away", pair.live.name()));
+    cluster
+        .execute(&format!("alter database {live} allow_connections false"))
+        .await;
+    let ends = format!(
+        "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where datname = '{}'",
+        pair.live.name()
+    );
+    cluster.execute(&ends).await;
+    cluster
+        .execute(&format!("alter database {live} rename to {away}"))
+        .await;
+    let viewer = crate::support::caller(&pair.engine, Role::Viewer).await;
+    // It looks more and more rarely: by itself it would not see so soon that it is there again.
+    wait_for("the console takes it for down", async || {
+        let view = pair.engine.targets().view(&viewer, "main").await.unwrap();
+        matches!(
+            view.state,
+            TargetState::Down { retry_at, .. } if retry_at > chrono::Utc::now() + chrono::TimeDelta::seconds(3)
+        )
+    })
+    .await;
+    for back in [
+        format!("alter database {away} rename to {live}"),
+        format!("alter database {live} allow_connections true"),
+    ] {
+        cluster.execute(&back).await;
+    }
+    preview().await.unwrap();
+}
