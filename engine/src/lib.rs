@@ -7,8 +7,8 @@
 //!
 //! To add an area:
 //! 1. `contract/src/<area>.rs`: the specs and views.
-//! 2. `engine/src/<area>/mod.rs`: the operations, a struct over `&Engine` that `Engine::<area>()` hands out;
-//!    `store.rs` for own tables (compile-checked queries), `catalog.rs` for the managed database (a `FromRow` struct
+//! 2. `engine/src/<area>/mod.rs`: the operations, each `#[crate::boxed]`, in a struct over `&Engine` that `Engine::<area>()`
+//!    hands out; `store.rs` for own tables (compile-checked queries), `catalog.rs` for the managed database (a `FromRow` struct
 //!    beside each query), `run.rs` for its job. Add new permissions to `contract::session::Permission`.
 //! 3. `migrations/store/NNNN_<area>.sql` when it keeps something; a job kind goes into `jobs/kinds.rs`.
 //! 4. `app/src/<area>/`: `api.rs` with server functions that only forward, and the pages.
@@ -48,6 +48,9 @@ pub use caller::Caller;
 pub use config::EngineConfig;
 pub use error::{Error, Result};
 pub use open::Engine;
+// An operation's future goes behind a pointer. Else each crate that calls it would compile anew all that it leads to, which is
+// most of this one: the code of an `async fn` is made where it is polled.
+use async_recursion::async_recursion as boxed;
 // What both need lies in the lower of the two crates.
 use sqlite::disk;
 pub use sqlite::quote;

@@ -44,6 +44,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be reached, created or migrated, or the signing key cannot be used; `Refused` when a managed
     /// database is a console's own, or not the one that the store knows by its name.
+    #[crate::boxed]
     pub async fn open(config: EngineConfig) -> Result<Self> {
         Self::open_and(config, true).await
     }
@@ -53,6 +54,7 @@ impl Engine {
     ///
     /// # Errors
     /// As for `open`.
+    #[crate::boxed]
     pub async fn open_to_adopt(config: EngineConfig) -> Result<Self> {
         Self::open_and(config, false).await
     }
@@ -134,6 +136,7 @@ impl Engine {
     }
 
     /// Stops taking jobs, asks the running ones to clean up, and closes every connection; at most ten seconds.
+    #[crate::boxed]
     pub async fn close(&self) {
         self.0.stop.cancel();
         self.0.tasks.close();
@@ -267,6 +270,7 @@ impl Engine {
     ///
     /// # Errors
     /// The store's failure.
+    #[crate::boxed]
     pub async fn ready(&self) -> Result<()> {
         sqlx::query("select 1").execute(self.store()).await?;
         Ok(())

@@ -50,6 +50,7 @@ impl Activity<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound` for the target; its failures.
+    #[crate::boxed]
     pub async fn look(&self, caller: &Caller, query: ActivityQuery) -> Result<ActivityView> {
         caller.permit(Permission::ViewTarget)?;
         self.view(caller, query, SESSIONS_PER_PAGE).await
@@ -59,6 +60,7 @@ impl Activity<'_> {
     ///
     /// # Errors
     /// As [`Self::look`].
+    #[crate::boxed]
     pub async fn all_sessions(&self, caller: &Caller, query: ActivityQuery) -> Result<ActivityView> {
         caller.permit(Permission::ViewTarget)?;
         self.view(caller, query, MOST_SESSIONS).await
@@ -70,6 +72,7 @@ impl Activity<'_> {
     /// # Errors
     /// `Forbidden`; `NotFound` for a session that is over, or whose number another one has by now; `Conflict` for one that
     /// is protected, that the console's role may not signal, or that runs nothing; the target's and the store's failures.
+    #[crate::boxed]
     pub async fn cancel_session(&self, caller: &Caller, request: EndSession) -> Result<EndedSession> {
         caller.permit(Permission::EndSession)?;
         act::end(self.0, caller, request, SessionAct::Cancel).await
@@ -79,6 +82,7 @@ impl Activity<'_> {
     ///
     /// # Errors
     /// As [`Self::cancel_session`].
+    #[crate::boxed]
     pub async fn terminate_session(&self, caller: &Caller, request: EndSession) -> Result<EndedSession> {
         caller.permit(Permission::EndSession)?;
         act::end(self.0, caller, request, SessionAct::Terminate).await

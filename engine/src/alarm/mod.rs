@@ -45,6 +45,7 @@ impl Alarms<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target; the store's failures.
+    #[crate::boxed]
     pub async fn view(&self, caller: &Caller, target: &str) -> Result<AlarmView> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -71,6 +72,7 @@ impl Alarms<'_> {
     ///
     /// # Errors
     /// `NotFound` when the channel is not set up; `Refused` with what the other side did; the store's failures.
+    #[crate::boxed]
     pub async fn test(&self, caller: &Caller, target: &str, channel: Channel) -> Result<()> {
         caller.permit(Permission::BackUp)?;
         let target = self.0.target(target)?;

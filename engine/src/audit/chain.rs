@@ -27,6 +27,7 @@ impl Audit<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `Invalid` for a link that is none; the store's failures. A broken chain is no error: it is the answer.
+    #[crate::boxed]
     pub async fn verify(&self, caller: &Caller, after: i64, known: Option<ChainHead>) -> Result<AuditCheck> {
         caller.permit(Permission::ViewAudit)?;
         let pool = self.0.store();
@@ -119,6 +120,7 @@ impl Audit<'_> {
     ///
     /// # Errors
     /// `Forbidden`; the store's failures.
+    #[crate::boxed]
     pub async fn export_chained(&self, caller: &Caller, after: i64) -> Result<Vec<ChainedEntry>> {
         caller.permit(Permission::ViewAudit)?;
         Ok(store::chained(self.0.store(), after, ENTRIES).await?)

@@ -46,6 +46,7 @@ impl Audit<'_> {
     /// # Errors
     /// `Forbidden`; `Invalid` for a time or a page's beginning that cannot be; `NotFound` for a target, or one without
     /// the table; the store's and the target's failures.
+    #[crate::boxed]
     pub async fn list(&self, caller: &Caller, query: AuditQuery) -> Result<AuditPage> {
         caller.permit(Permission::ViewAudit)?;
         check(&query)?;
@@ -59,6 +60,7 @@ impl Audit<'_> {
     ///
     /// # Errors
     /// As [`Self::list`].
+    #[crate::boxed]
     pub async fn export(&self, caller: &Caller, query: AuditQuery) -> Result<Vec<AuditEntry>> {
         caller.permit(Permission::ViewAudit)?;
         check(&query)?;

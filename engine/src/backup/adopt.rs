@@ -22,6 +22,7 @@ impl Backups<'_> {
     /// # Errors
     /// `NotFound`; `Conflict` when it is this console's own, is damaged, or was not verified here; `Io`; the store's
     /// failures.
+    #[crate::boxed]
     pub async fn adopt(&self, caller: &Caller, target: &str, id: Uuid) -> Result<()> {
         caller.permit(Permission::ManageTargets)?;
         let target = self.0.target(target)?;

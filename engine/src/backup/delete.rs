@@ -27,6 +27,7 @@ impl Backups<'_> {
     /// # Errors
     /// `Invalid` for a wrong confirmation; `NotFound`; `Conflict` while it is downloaded or verified; `Io`; the store's
     /// failures.
+    #[crate::boxed]
     pub async fn delete(&self, caller: &Caller, request: DeleteBackup) -> Result<()> {
         caller.permit(Permission::DeleteBackup)?;
         let view = self.find(&request.target, request.id).await?;

@@ -32,6 +32,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` when the file is not the one that was written; `Io`; the store's failures.
+    #[crate::boxed]
     pub async fn open(&self, caller: &Caller, target: &str, id: Uuid) -> Result<Download> {
         caller.permit(Permission::DownloadBackup)?;
         self.opened(caller, target, id, ARCHIVE).await
@@ -41,6 +42,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// As for `open`; `NotFound` also when the server did not let the console read them.
+    #[crate::boxed]
     pub async fn open_globals(&self, caller: &Caller, target: &str, id: Uuid) -> Result<Download> {
         caller.permit(Permission::DownloadBackup)?;
         self.opened(caller, target, id, GLOBALS).await

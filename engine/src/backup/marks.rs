@@ -27,6 +27,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound`; `Invalid` for a text that is too long; `Conflict` while it is being deleted; `Io`; the store's failures.
+    #[crate::boxed]
     pub async fn mark(&self, caller: &Caller, request: MarkBackup) -> Result<Marks> {
         caller.permit(Permission::BackUp)?;
         let mark = checked(request.mark)?;

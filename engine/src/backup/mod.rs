@@ -221,6 +221,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target; `Io` when the backup folder cannot be read; the store's failures.
+    #[crate::boxed]
     pub async fn list(&self, caller: &Caller, target: &str) -> Result<BackupList> {
         caller.permit(Permission::ViewTarget)?;
         let engine = self.0;
@@ -260,6 +261,7 @@ impl Backups<'_> {
     /// # Errors
     /// `NotFound`; `Invalid` for parts that no backup can be of; `Conflict` when one is waiting or running already; the
     /// store's failures.
+    #[crate::boxed]
     pub async fn start(&self, caller: &Caller, spec: BackupSpec) -> Result<JobId> {
         caller.permit(Permission::BackUp)?;
         self.start_as(caller, spec, true).await
@@ -270,6 +272,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// As [`Self::start`].
+    #[crate::boxed]
     pub async fn start_as(&self, caller: &Caller, spec: BackupSpec, exact: bool) -> Result<JobId> {
         caller.permit(Permission::BackUp)?;
         chosen::check(&spec)?;
@@ -297,6 +300,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound`; `Invalid` for parts that no backup can be of; `Target`.
+    #[crate::boxed]
     pub async fn look_at_parts(&self, caller: &Caller, spec: BackupSpec) -> Result<Option<PartsView>> {
         caller.permit(Permission::BackUp)?;
         chosen::check(&spec)?;
@@ -395,6 +399,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` when this backup is being verified already; the store's failures.
+    #[crate::boxed]
     pub async fn verify(&self, caller: &Caller, target: &str, id: Uuid) -> Result<JobId> {
         caller.permit(Permission::BackUp)?;
         let spec = VerifySpec {
@@ -435,6 +440,7 @@ impl Backups<'_> {
     /// # Errors
     /// As [`Self::verify`]; `Forbidden` for a caller who names another server and may not restore; `Invalid` when one is named and
     /// nothing is restored; `Conflict` when this backup cannot be proven as far, or not on this machine, with the reason.
+    #[crate::boxed]
     pub async fn verify_to(&self, caller: &Caller, spec: VerifySpec) -> Result<JobId> {
         caller.permit(Permission::BackUp)?;
         let VerifySpec {
@@ -506,6 +512,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound`; `Io` when its files cannot be read; the store's failures.
+    #[crate::boxed]
     pub async fn report(&self, caller: &Caller, target: &str, id: Uuid) -> Result<BackupReport> {
         caller.permit(Permission::ViewTarget)?;
         let backup = self.find(target, id).await?;

@@ -32,6 +32,7 @@ impl Consoles<'_> {
     ///
     /// # Errors
     /// `Forbidden`.
+    #[crate::boxed]
     pub async fn view(&self, caller: &Caller) -> Result<ConsoleView> {
         caller.permit(Permission::ViewConsole)?;
         let config = self.0.config();

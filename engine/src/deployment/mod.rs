@@ -51,6 +51,7 @@ impl Deployments<'_> {
     /// # Errors
     /// `Forbidden`; `Invalid` at the field that is wrong; `NotFound` for the target; `TargetUnreachable` for one that was never
     /// reached; the store's failures.
+    #[crate::boxed]
     pub async fn tell(&self, caller: &Caller, new: NewDeployment) -> Result<Deployment> {
         caller.permit(Permission::TellDeployment)?;
         let target = self.target_of(new.target.as_deref())?;
@@ -62,6 +63,7 @@ impl Deployments<'_> {
     /// # Errors
     /// `Busy` after too many calls from one network within a minute; `Unauthenticated` without a token, or with one that is none;
     /// the store's failures.
+    #[crate::boxed]
     pub async fn prove(&self, token: Option<SecretString>, address: Option<IpAddr>) -> Result<Teller> {
         let network = address.map(session::network).unwrap_or_default();
         self.0.deploy_calls().admit(&network)?;
@@ -114,6 +116,7 @@ impl Deployments<'_> {
     ///
     /// # Errors
     /// `Forbidden` for another database than the token is for; else as [`Self::tell`].
+    #[crate::boxed]
     pub async fn tell_by_token(&self, teller: &Teller, mut new: NewDeployment) -> Result<Deployment> {
         if new.target.is_none() {
             new.target.clone_from(&teller.target);
@@ -136,6 +139,7 @@ impl Deployments<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target; `TargetUnreachable` for one that was never reached; the store's failures.
+    #[crate::boxed]
     pub async fn list(&self, caller: &Caller, target: &str) -> Result<Vec<Deployment>> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -147,6 +151,7 @@ impl Deployments<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound` for the target, and for the deployment; the store's failures.
+    #[crate::boxed]
     pub async fn remove(&self, caller: &Caller, target: &str, id: i64) -> Result<Deployment> {
         caller.permit(Permission::TellDeployment)?;
         let target = self.0.target(target)?;
@@ -175,6 +180,7 @@ impl Deployments<'_> {
     ///
     /// # Errors
     /// `Forbidden`; the store's failures.
+    #[crate::boxed]
     pub async fn tokens(&self, caller: &Caller) -> Result<Vec<TokenView>> {
         caller.permit(Permission::ManageTokens)?;
         Ok(store::tokens(self.0.store()).await?)
@@ -184,6 +190,7 @@ impl Deployments<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `Invalid` at `name`; `Conflict` when there is one of this name; `NotFound` for the target; the store's failures.
+    #[crate::boxed]
     pub async fn make_token(&self, caller: &Caller, new: NewToken) -> Result<MadeToken> {
         caller.permit(Permission::ManageTokens)?;
         words::check_name(&new.name)?;
@@ -235,6 +242,7 @@ impl Deployments<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound`; the store's failures.
+    #[crate::boxed]
     pub async fn revoke_token(&self, caller: &Caller, name: String) -> Result<TokenView> {
         caller.permit(Permission::ManageTokens)?;
         let unknown = || {

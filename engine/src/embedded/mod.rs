@@ -70,6 +70,7 @@ impl Embedded {
     /// # Errors
     /// `Refused`, with the remedy: when the programs are of another version than the cluster, the folder cannot be
     /// used, or the server does not start (with the end of its log).
+    #[crate::boxed]
     pub async fn open(data_dir: &Path, programs: Option<&Path>, connections: u32) -> Result<Self> {
         cluster::private_folder(data_dir)?;
         let top =
@@ -127,6 +128,7 @@ impl Embedded {
     }
 
     /// Looks whether the server lives until told to stop, and starts it again when it died.
+    #[crate::boxed]
     pub async fn keep_alive(&self, stop: CancellationToken) {
         let mut pause = LOOK;
         loop {
@@ -170,6 +172,7 @@ impl Embedded {
     ///
     /// # Errors
     /// When the server cannot be stopped.
+    #[crate::boxed]
     pub async fn close(&self, within: Duration) -> Result<()> {
         let turn = Turn::take(&self.top).await?;
         if self.using.end_as_last()? {

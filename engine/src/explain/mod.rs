@@ -50,6 +50,7 @@ impl Explain<'_> {
     /// # Errors
     /// `Forbidden`; `Invalid` for what is not one statement that reads or changes rows, and for a parameter without a value;
     /// `Conflict` when planning would run code of others; `NotFound` for the target; its and the store's failures.
+    #[crate::boxed]
     pub async fn plan(&self, caller: &Caller, spec: ExplainSpec) -> Result<PlanView> {
         caller.permit(Permission::ViewTarget)?;
         let (target, statement) = (self.0.target(&spec.target)?, Statement::read(&spec.statement)?);
@@ -98,6 +99,7 @@ impl Explain<'_> {
     ///
     /// # Errors
     /// As [`Self::plan`]; `Conflict` also for what is never run here, and for what has to be agreed to.
+    #[crate::boxed]
     pub async fn analyze(&self, caller: &Caller, spec: ExplainSpec) -> Result<PlanView> {
         caller.permit(Permission::RunExplainAnalyze)?;
         let (target, statement) = (self.0.target(&spec.target)?, Statement::read(&spec.statement)?);
@@ -159,6 +161,7 @@ impl Explain<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `Invalid` for what is no plan; `NotFound` for the target; the store's failures.
+    #[crate::boxed]
     pub async fn paste(&self, caller: &Caller, spec: PasteSpec) -> Result<PlanView> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&spec.target)?;
@@ -191,6 +194,7 @@ impl Explain<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound` for the target; the store's failures.
+    #[crate::boxed]
     pub async fn list(&self, caller: &Caller, target: &str) -> Result<PlanList> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -204,6 +208,7 @@ impl Explain<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound` for the target or the plan; the store's failures.
+    #[crate::boxed]
     pub async fn view(&self, caller: &Caller, target: &str, id: Uuid) -> Result<PlanView> {
         caller.permit(Permission::ViewTarget)?;
         self.one(caller, &self.0.target(target)?, id).await
@@ -213,6 +218,7 @@ impl Explain<'_> {
     ///
     /// # Errors
     /// As [`Self::view`].
+    #[crate::boxed]
     pub async fn compare(
         &self,
         caller: &Caller,

@@ -59,6 +59,7 @@ impl History<'_> {
     /// # Errors
     /// `NotFound` for the target, and for a table that is not there and of which nothing is kept; `Invalid` at `range` when it ends before it begins, or holds no moment of the last two
     /// years; the store's failures.
+    #[crate::boxed]
     pub async fn view(&self, caller: &Caller, query: HistoryQuery) -> Result<HistoryView> {
         caller.permit(Permission::ViewTarget)?;
         view::view(self.0, query).await
@@ -68,6 +69,7 @@ impl History<'_> {
     ///
     /// # Errors
     /// The store's failures.
+    #[crate::boxed]
     pub async fn sparks(&self, caller: &Caller) -> Result<Vec<Spark>> {
         caller.permit(Permission::ViewTarget)?;
         let step = TimeDelta::minutes(10);
@@ -131,6 +133,7 @@ impl History<'_> {
     ///
     /// # Errors
     /// The store's failures.
+    #[crate::boxed]
     pub async fn size(&self, caller: &Caller) -> Result<HistorySize> {
         caller.permit(Permission::ViewTarget)?;
         let steps = store::MINUTES.num_minutes() + store::TENS.num_minutes() / 10 + store::DAYS.num_days();

@@ -39,6 +39,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// `Io` when the uploads cannot be read; the store's failures.
+    #[crate::boxed]
     pub async fn files(&self, caller: &Caller) -> Result<ImportFiles> {
         caller.permit(Permission::Import)?;
         uploads::sweep(self.0).await?;
@@ -75,6 +76,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// `NotFound` and `Io` when it cannot.
+    #[crate::boxed]
     pub async fn check_folder(&self, caller: &Caller) -> Result<()> {
         caller.permit(Permission::Import)?;
         let config = self.0.config().clone();

@@ -55,6 +55,7 @@ impl Import<'_> {
     /// # Errors
     /// `NotFound` and `Invalid` when the file is no whole SQLite database, in words for each case; `Conflict` when another
     /// process writes to it; a damaged page with the table and the last row before it.
+    #[crate::boxed]
     pub async fn inspect(&self, caller: &Caller, file: &Path) -> Result<Inspection> {
         caller.permit(Permission::Import)?;
         let (file, room) = (file.to_owned(), self.0.config().data_dir.clone());
@@ -73,6 +74,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// `NotFound`; the store's failures.
+    #[crate::boxed]
     pub async fn list(&self, caller: &Caller, target: &str) -> Result<Vec<ImportView>> {
         caller.permit(Permission::Import)?;
         self.0.target(target)?;
@@ -84,6 +86,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// `NotFound` and `Invalid` when there is no such file; the store's failures.
+    #[crate::boxed]
     pub async fn create_from_path(
         &self,
         caller: &Caller,
@@ -100,6 +103,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// `NotFound` and `Invalid` when there is no such file; the store's failures.
+    #[crate::boxed]
     pub async fn create(&self, caller: &Caller, new: NewImport) -> Result<ImportView> {
         caller.permit(Permission::Import)?;
         let upload = match new.file {
@@ -156,6 +160,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` while a job is at work, and once rows are loaded.
+    #[crate::boxed]
     pub async fn look_again(&self, caller: &Caller, id: ImportId) -> Result<JobId> {
         caller.permit(Permission::Import)?;
         let record = self.idle(id).await?;
@@ -196,6 +201,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// `NotFound`; the store's failures.
+    #[crate::boxed]
     pub async fn detail(&self, caller: &Caller, id: ImportId) -> Result<ImportDetail> {
         caller.permit(Permission::Import)?;
         let record = self.find(id).await?;
@@ -227,6 +233,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// The store's failures.
+    #[crate::boxed]
     pub async fn unfinished(
         &self,
         caller: &Caller,
@@ -259,6 +266,7 @@ impl Import<'_> {
     /// # Errors
     /// `NotFound`; `Invalid` when the schema has no name, or is the system's own; `Conflict` before the file was looked at, once rows are loaded,
     /// while a job is at work, and when something else was decided meanwhile.
+    #[crate::boxed]
     pub async fn rehearse(
         &self,
         caller: &Caller,
@@ -322,6 +330,7 @@ impl Import<'_> {
     /// # Errors
     /// `NotFound`; `Conflict` before the rehearsal, when something stands in the way or was decided anew, while a job is at
     /// work, when it is done, or when the upload cannot be the same file later.
+    #[crate::boxed]
     pub async fn start(
         &self,
         caller: &Caller,
@@ -397,6 +406,7 @@ impl Import<'_> {
     /// # Errors
     /// `NotFound`; `Invalid` when the name is not the right one; `Conflict` while a job works on it, or when it is done and not
     /// followed.
+    #[crate::boxed]
     pub async fn discard(&self, caller: &Caller, id: ImportId, confirm: &str) -> Result<Option<JobId>> {
         caller.permit(Permission::Import)?;
         let record = self.idle(id).await?;

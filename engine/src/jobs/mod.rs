@@ -51,6 +51,7 @@ impl Jobs<'_> {
     ///
     /// # Errors
     /// `Forbidden`; the store's failures.
+    #[crate::boxed]
     pub async fn list(&self, caller: &Caller, query: JobQuery) -> Result<JobPage> {
         caller.permit(Permission::ViewJobs)?;
         let mut jobs = store::list(self.0.store(), &query, PER_PAGE + 1).await?;
@@ -64,6 +65,7 @@ impl Jobs<'_> {
     ///
     /// # Errors
     /// `NotFound`; the store's failures.
+    #[crate::boxed]
     pub async fn detail(&self, caller: &Caller, id: JobId) -> Result<JobDetail> {
         caller.permit(Permission::ViewJobs)?;
         let job = self.find(id).await?;
@@ -75,6 +77,7 @@ impl Jobs<'_> {
     ///
     /// # Errors
     /// `NotFound`; the store's failures.
+    #[crate::boxed]
     pub async fn log(&self, caller: &Caller, id: JobId, after: i64) -> Result<Vec<LogLine>> {
         caller.permit(Permission::ViewJobs)?;
         self.find(id).await?;
@@ -86,6 +89,7 @@ impl Jobs<'_> {
     ///
     /// # Errors
     /// `NotFound`; the store's failures.
+    #[crate::boxed]
     pub async fn work_on(&self, caller: &Caller, id: JobId) -> Result<()> {
         caller.permit(Permission::ViewJobs)?;
         self.find(id).await?;
@@ -99,6 +103,7 @@ impl Jobs<'_> {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` when it is over; the store's failures.
+    #[crate::boxed]
     pub async fn cancel(&self, caller: &Caller, id: JobId) -> Result<JobView> {
         caller.permit(Permission::CancelJob)?;
         let mut transaction = self.0.store().begin().await?;

@@ -45,6 +45,7 @@ pub enum TestEnd {
 ///
 /// # Errors
 /// Like every start of a job.
+#[crate::boxed]
 pub async fn begin(engine: &Engine, caller: &Caller, job: &TestJob) -> Result<JobId> {
     caller.permit(Permission::Optimize)?;
     let act = Act {

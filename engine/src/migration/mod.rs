@@ -49,6 +49,7 @@ impl Migrations<'_> {
     ///
     /// # Errors
     /// `Forbidden`, `NotFound`; `Conflict` when the files cannot be read; what the database says.
+    #[crate::boxed]
     pub async fn status(&self, caller: &Caller, target: &str) -> Result<MigrationStatus> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -62,6 +63,7 @@ impl Migrations<'_> {
     ///
     /// # Errors
     /// As `status`; `Invalid` when there is no such version.
+    #[crate::boxed]
     pub async fn plan(&self, caller: &Caller, spec: MigrateSpec) -> Result<MigrationStatus> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&spec.target)?;
@@ -76,6 +78,7 @@ impl Migrations<'_> {
     /// # Errors
     /// `Forbidden`; `NotFound` when there is no such version, or when neither its file nor the database has what was
     /// applied; what the database says.
+    #[crate::boxed]
     pub async fn text(&self, caller: &Caller, target: &str, version: i64) -> Result<MigrationText> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -131,6 +134,7 @@ impl Migrations<'_> {
     /// # Errors
     /// `Forbidden`, `NotFound`; `Invalid` when there is no such version; `Conflict` when the set is not in order, when
     /// nothing is pending, or when a run is under way; what the database says.
+    #[crate::boxed]
     pub async fn start(&self, caller: &Caller, spec: MigrateSpec) -> Result<JobId> {
         caller.permit(Permission::Migrate)?;
         let target = self.0.target(&spec.target)?;

@@ -41,6 +41,7 @@ impl Optimizer<'_> {
     ///
     /// # Errors
     /// `Forbidden`, `NotFound`; what the database says.
+    #[crate::boxed]
     pub async fn plan(&self, caller: &Caller, target: &str) -> Result<OptimizePlan> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -64,6 +65,7 @@ impl Optimizer<'_> {
     /// # Errors
     /// `Forbidden`, `NotFound`; `Invalid` when nothing is asked for; `Conflict` when nothing is due or a run is under
     /// way; what the database says.
+    #[crate::boxed]
     pub async fn start(&self, caller: &Caller, spec: OptimizeSpec) -> Result<JobId> {
         caller.permit(Permission::Optimize)?;
         let target = self.0.target(&spec.target)?;

@@ -46,6 +46,7 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target; `Invalid` at `range`; the target's failure when it was never reached; the store's failures.
+    #[crate::boxed]
     pub async fn list(&self, caller: &Caller, query: QueriesQuery) -> Result<QueriesView> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&query.target)?;
@@ -56,6 +57,7 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// As for `list`; `NotFound` for a statement of which nothing is known.
+    #[crate::boxed]
     pub async fn view(&self, caller: &Caller, query: QueryQuery) -> Result<QueryDetail> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&query.target)?;
@@ -67,6 +69,7 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target, and for what is no number of a statement; the store's failures.
+    #[crate::boxed]
     pub async fn text(&self, caller: &Caller, target: &str, queryid: &str) -> Result<QueryText> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -77,6 +80,7 @@ impl Queries<'_> {
     ///
     /// # Errors
     /// As for `list`; `NotFound` for what is no number of a statement.
+    #[crate::boxed]
     pub async fn history(&self, caller: &Caller, query: QueryQuery, before: bool) -> Result<HistoryView> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&query.target)?;

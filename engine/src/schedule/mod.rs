@@ -47,6 +47,7 @@ impl Schedules<'_> {
     ///
     /// # Errors
     /// The store's failures.
+    #[crate::boxed]
     pub async fn list(&self, caller: &Caller) -> Result<Vec<ScheduleView>> {
         caller.permit(Permission::ViewTarget)?;
         let names: Vec<String> = self
@@ -66,6 +67,7 @@ impl Schedules<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target; the store's failures.
+    #[crate::boxed]
     pub async fn view(&self, caller: &Caller, target: &str) -> Result<Option<ScheduleView>> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -79,6 +81,7 @@ impl Schedules<'_> {
     ///
     /// # Errors
     /// `Invalid` at `cron` or `zone`; the store's failures.
+    #[crate::boxed]
     pub async fn preview(&self, caller: &Caller, cron: &str, zone: &str) -> Result<Next> {
         caller.permit(Permission::ViewTarget)?;
         Ok(Rule::parse(cron, zone)?.next(store::now(self.0.store()).await?))
@@ -90,6 +93,7 @@ impl Schedules<'_> {
     /// # Errors
     /// `NotFound` for the target; `Invalid` at the field that is wrong, also for a trial restore for which there is no place; the
     /// store's failures.
+    #[crate::boxed]
     pub async fn set(&self, caller: &Caller, spec: ScheduleSpec) -> Result<ScheduleView> {
         caller.permit(Permission::BackUp)?;
         let target = self.0.target(&spec.target)?.name().to_owned();
@@ -166,6 +170,7 @@ impl Schedules<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target, or when it has no schedule; the store's failures.
+    #[crate::boxed]
     pub async fn pause(&self, caller: &Caller, target: &str) -> Result<ScheduleView> {
         caller.permit(Permission::BackUp)?;
         let target = self.known(target).await?;
@@ -183,6 +188,7 @@ impl Schedules<'_> {
     ///
     /// # Errors
     /// As [`Self::pause`].
+    #[crate::boxed]
     pub async fn resume(&self, caller: &Caller, target: &str) -> Result<ScheduleView> {
         caller.permit(Permission::BackUp)?;
         let target = self.known(target).await?;
@@ -200,6 +206,7 @@ impl Schedules<'_> {
     ///
     /// # Errors
     /// As [`Self::pause`].
+    #[crate::boxed]
     pub async fn remove(&self, caller: &Caller, target: &str) -> Result<()> {
         caller.permit(Permission::BackUp)?;
         let target = self.known(target).await?;
@@ -219,6 +226,7 @@ impl Schedules<'_> {
     /// # Errors
     /// `NotFound` for the target, or when it has no schedule; `Conflict` when a backup is under way; `Target`; the store's
     /// failures.
+    #[crate::boxed]
     pub async fn run(&self, caller: &Caller, target: &str) -> Result<JobId> {
         caller.permit(Permission::BackUp)?;
         let target = self.known(target).await?;

@@ -26,6 +26,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// `Forbidden`.
+    #[crate::boxed]
     pub async fn me(&self, caller: &Caller) -> Result<Identity> {
         caller.permit(Permission::OwnAccount)?;
         Ok(caller.identity().clone())
@@ -35,6 +36,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// `Forbidden`; the store's failures.
+    #[crate::boxed]
     pub async fn sessions(&self, caller: &Caller) -> Result<Vec<SessionView>> {
         caller.permit(Permission::OwnAccount)?;
         Ok(sessions::views(self.0.store(), caller.identity().user_id, caller.session()).await?)
@@ -44,6 +46,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// `Conflict` on the command line, which has no session; the store's failures.
+    #[crate::boxed]
     pub async fn log_out(&self, caller: &Caller) -> Result<()> {
         caller.permit(Permission::OwnAccount)?;
         let session = own(caller)?;
@@ -61,6 +64,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// `NotFound` when it is none of the caller's own, or over; the store's failures.
+    #[crate::boxed]
     pub async fn end_session(&self, caller: &Caller, id: Uuid) -> Result<()> {
         caller.permit(Permission::OwnAccount)?;
         let mut transaction = self.0.store().begin().await?;
@@ -77,6 +81,7 @@ impl Session<'_> {
 
     /// Notes what the session of these tokens, which has just begun, was begun with, for [`Self::sessions`]; at most 80
     /// characters of it. That it cannot be noted is no reason to refuse the log-in, and is logged.
+    #[crate::boxed]
     pub async fn note_browser(&self, tokens: &Tokens, browser: Option<&str>) {
         let proof = self.0.keys().proof(tokens.access.expose_secret());
         let (Some(proof), Some(browser)) = (proof, browser) else {
@@ -92,6 +97,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// `Conflict` on the command line, which has no session; the store's failures.
+    #[crate::boxed]
     pub async fn end_sessions(&self, caller: &Caller) -> Result<u64> {
         caller.permit(Permission::OwnAccount)?;
         let session = own(caller)?;
@@ -113,6 +119,7 @@ impl Session<'_> {
     /// # Errors
     /// `Invalid` at `new` when the wished password breaks a rule, at `current` when the present one is wrong; `Busy` as
     /// for a log-in; `Conflict` on the command line; the store's failures.
+    #[crate::boxed]
     pub async fn change_password(&self, caller: &Caller, change: PasswordChange) -> Result<Tokens> {
         caller.permit(Permission::OwnAccount)?;
         own(caller)?;

@@ -23,6 +23,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// `Forbidden`; the store's failures.
+    #[crate::boxed]
     pub async fn users(&self, caller: &Caller) -> Result<Vec<UserView>> {
         caller.permit(Permission::ManageUsers)?;
         Ok(users::views(self.0.store(), None).await?)
@@ -33,6 +34,7 @@ impl Session<'_> {
     /// # Errors
     /// `Invalid` at `name` or `password`; `Conflict` when there is one of this name in any case; `Forbidden`; the
     /// store's failures.
+    #[crate::boxed]
     pub async fn add_user(&self, caller: &Caller, new: NewUser) -> Result<UserView> {
         caller.permit(Permission::ManageUsers)?;
         let password = SecretString::from(new.password);
@@ -82,6 +84,7 @@ impl Session<'_> {
     /// `NotFound`; `Invalid` when nothing is asked for, or at `password`; `Conflict` when it would leave no enabled
     /// administrator, when callers would disable themselves, or set their own password without the current one;
     /// `Forbidden`; the store's failures.
+    #[crate::boxed]
     pub async fn change_user(&self, caller: &Caller, change: UserChange) -> Result<UserView> {
         caller.permit(Permission::ManageUsers)?;
         let password = change.password.map(SecretString::from);

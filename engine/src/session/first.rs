@@ -52,6 +52,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// `Invalid` at `password` when the given one breaks a rule; the store's failures.
+    #[crate::boxed]
     pub async fn ensure_first_administrator(
         &self,
         given: Option<SecretString>,

@@ -29,6 +29,7 @@ impl Session<'_> {
     /// `Busy`, with how long to wait, after 5 failures of one account in 15 minutes or 20 tries from one address in a
     /// minute; `Unauthenticated`, with the same words and after the same work, when there is no such user, the password
     /// is wrong, or the user is disabled; the store's failures.
+    #[crate::boxed]
     pub async fn log_in(&self, name: &str, password: &str, address: Option<IpAddr>) -> Result<Tokens> {
         let attempt = limit::admit(self.0, name, address, ACT).await?;
         let user = users::by_name(self.0.store(), &limit::account(name)).await?;

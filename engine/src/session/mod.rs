@@ -68,6 +68,7 @@ impl Session<'_> {
     /// # Errors
     /// `Unauthenticated` when the token is wrong in any way, the session has ended (log-out, 30 minutes idle, 12 hours
     /// at all), or the user is disabled; the store's failures.
+    #[crate::boxed]
     pub async fn authenticate(&self, access: &str, address: Option<IpAddr>) -> Result<Caller> {
         let proof = self.0.keys().proof(access).ok_or_else(no_session)?;
         let identity = sessions::visit(self.0.store(), proof.session, proof.user)
@@ -83,6 +84,7 @@ impl Session<'_> {
 
     /// Whether a caller's session is still live, for streams that outlast their request. Does not count as a visit.
     /// When the store cannot be asked, the answer is no: the stream ends and its client comes again.
+    #[crate::boxed]
     pub async fn still_live(&self, caller: &Caller) -> bool {
         let Some(session) = caller.session() else {
             return true;

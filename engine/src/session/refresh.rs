@@ -22,6 +22,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// `Unauthenticated` when the token is wrong, used up, or its session has ended; the store's failures.
+    #[crate::boxed]
     pub async fn refresh(&self, refresh_token: &str, address: Option<IpAddr>) -> Result<Tokens> {
         let token = Refresh::parse(refresh_token).ok_or_else(no_session)?;
         let mut transaction = self.0.store().begin().await?;

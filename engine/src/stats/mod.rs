@@ -33,6 +33,7 @@ impl Stats<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound` for the target; its failures.
+    #[crate::boxed]
     pub async fn tables(&self, caller: &Caller, query: TableQuery) -> Result<TablePage> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&query.target)?;
@@ -50,6 +51,7 @@ impl Stats<'_> {
     ///
     /// # Errors
     /// As [`Self::tables`].
+    #[crate::boxed]
     pub async fn all_tables(&self, caller: &Caller, query: TableQuery) -> Result<TablePage> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&query.target)?;
@@ -62,6 +64,7 @@ impl Stats<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound` for the target or the table; the target's failures.
+    #[crate::boxed]
     pub async fn table(
         &self,
         caller: &Caller,
@@ -79,6 +82,7 @@ impl Stats<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound` for the target; its failures.
+    #[crate::boxed]
     pub async fn indexes(&self, caller: &Caller, target: &str) -> Result<Vec<IndexStat>> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;

@@ -589,6 +589,7 @@ impl Targets<'_> {
     ///
     /// # Errors
     /// `Forbidden`; the store's failures.
+    #[crate::boxed]
     pub async fn list(&self, caller: &Caller) -> Result<Vec<TargetView>> {
         caller.permit(Permission::ViewTarget)?;
         self.views().await
@@ -598,6 +599,7 @@ impl Targets<'_> {
     ///
     /// # Errors
     /// `NotFound`; the store's failures. A target that is down is no error: its view says so.
+    #[crate::boxed]
     pub async fn view(&self, caller: &Caller, name: &str) -> Result<TargetView> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(name)?;
@@ -613,6 +615,7 @@ impl Targets<'_> {
     ///
     /// # Errors
     /// `NotFound`.
+    #[crate::boxed]
     pub async fn pool(&self, caller: &Caller, name: &str) -> Result<PoolView> {
         caller.permit(Permission::ViewTarget)?;
         Ok(self.0.target(name)?.0.pool.view())
@@ -622,6 +625,7 @@ impl Targets<'_> {
     ///
     /// # Errors
     /// `NotFound`. A replica that cannot be asked is no error: its view says why.
+    #[crate::boxed]
     pub async fn replicas(&self, caller: &Caller, name: &str) -> Result<Vec<ReplicaView>> {
         caller.permit(Permission::ViewTarget)?;
         Ok(self.0.target(name)?.probe_replicas().await)
@@ -632,6 +636,7 @@ impl Targets<'_> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound`; `Conflict` while a console still sees the other database; `Target`; the store's failures.
+    #[crate::boxed]
     pub async fn adopt(&self, caller: &Caller, name: &str) -> Result<Option<String>> {
         caller.permit(Permission::ManageTargets)?;
         let target = self.0.target(name)?;

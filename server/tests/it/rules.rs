@@ -304,6 +304,22 @@ fn asks_first(body: &syn::Block) -> bool {
     on_caller && call.method == "permit"
 }
 
+fn is_boxed(attributes: &[syn::Attribute]) -> bool {
+    attributes
+        .iter()
+        .filter_map(|attribute| attribute.path().segments.last())
+        .any(|last| last.ident == "boxed")
+}
+
+/// Whether its code is made where it is called, boxed or not.
+fn is_generic(head: &syn::Signature) -> bool {
+    head.generics.type_params().next().is_some()
+        || head
+            .inputs
+            .iter()
+            .any(|input| matches!(input, syn::FnArg::Typed(input) if matches!(&*input.ty, syn::Type::ImplTrait(_))))
+}
+
 #[test]
 fn every_operation_takes_a_caller_and_asks_for_a_permission_first() {
     let files: Vec<(String, syn::File)> = sources("engine")
@@ -356,6 +372,10 @@ fn every_operation_takes_a_caller_and_asks_for_a_permission_first() {
                 assert!(
                     asks_first(&method.block),
                     "{path}: {name} does not begin with `caller.permit(…)?;`"
+                );
+                assert!(
+                    method.sig.asyncness.is_none() || is_generic(&method.sig) || is_boxed(&method.attrs),
+                    "{path}: {name} is not `#[crate::boxed]`, so that each crate that calls it compiles anew all it leads to"
                 );
                 checked.insert(name);
             }

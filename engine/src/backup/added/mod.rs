@@ -29,6 +29,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` while the upload is not whole; the store's failures.
+    #[crate::boxed]
     pub async fn add(&self, caller: &Caller, target: &str, upload: Uuid) -> Result<JobId> {
         caller.permit(Permission::BackUp)?;
         let target = self.0.target(target)?;

@@ -47,6 +47,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `Invalid`, with the field; `NotFound`; `Target`; the folder's and the store's failures.
+    #[crate::boxed]
     pub async fn plan_restore(&self, caller: &Caller, spec: RestoreSpec) -> Result<RestorePlan> {
         caller.permit(Permission::Restore)?;
         plan::validate(&spec)?;
@@ -59,6 +60,7 @@ impl Backups<'_> {
     /// # Errors
     /// As `plan_restore`; `Invalid` unless the live database's own name was typed; `Conflict` with every reason, and what to do, when something keeps it from beginning; `Forbidden`
     /// for a caller who may not let a backup's functions run as a superuser, nor vouch for an archive from elsewhere.
+    #[crate::boxed]
     pub async fn restore(&self, caller: &Caller, mut spec: RestoreSpec) -> Result<JobId> {
         caller.permit(Permission::Restore)?;
         if spec.as_superuser || spec.trust {
@@ -109,6 +111,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target; the store's failures.
+    #[crate::boxed]
     pub async fn restored(&self, caller: &Caller, target: &str) -> Result<Vec<RestoredView>> {
         caller.permit(Permission::ViewTarget)?;
         let database = self.0.target(target)?.database_id(true).await?;

@@ -29,6 +29,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target; the backup folder's and the store's failures.
+    #[crate::boxed]
     pub async fn retention(&self, caller: &Caller, target: &str) -> Result<RetentionView> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -54,6 +55,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `Invalid` at the field that is wrong; as [`Self::retention`].
+    #[crate::boxed]
     pub async fn plan_retention(&self, caller: &Caller, spec: RetentionSpec) -> Result<PrunePlan> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(&spec.target)?;
@@ -65,6 +67,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// As [`Self::plan_retention`].
+    #[crate::boxed]
     pub async fn set_retention(&self, caller: &Caller, spec: RetentionSpec) -> Result<RetentionView> {
         caller.permit(Permission::DeleteBackup)?;
         let target = self.0.target(&spec.target)?;
@@ -94,6 +97,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target; `Conflict` when there is no rule; the store's failures.
+    #[crate::boxed]
     pub async fn prune(&self, caller: &Caller, target: &str) -> Result<JobId> {
         caller.permit(Permission::DeleteBackup)?;
         let target = self.0.target(target)?.name().to_owned();

@@ -38,6 +38,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound` for the target; the store's failures. That the server cannot be asked is in the answer.
+    #[crate::boxed]
     pub async fn spares(&self, caller: &Caller, target: &str) -> Result<SpareList> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -49,6 +50,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `NotFound`; `Target` when the server cannot be asked; the store's failures.
+    #[crate::boxed]
     pub async fn preview_swap(&self, caller: &Caller, target: &str, database: &str) -> Result<SwapPreview> {
         caller.permit(Permission::ViewTarget)?;
         let target = self.0.target(target)?;
@@ -73,6 +75,7 @@ impl Backups<'_> {
     /// # Errors
     /// `Invalid` for a wrong confirmation; `NotFound`; `Conflict` when it cannot be made now, with the reason; `Target`; the
     /// store's failures.
+    #[crate::boxed]
     pub async fn swap(&self, caller: &Caller, spec: SwapSpec) -> Result<JobId> {
         caller.permit(Permission::Swap)?;
         let target = self.0.target(&spec.target)?;
@@ -96,6 +99,7 @@ impl Backups<'_> {
     /// # Errors
     /// `NotFound` when nothing is kept; `Conflict` when it cannot be made now, or another database than the one that is meant
     /// was kept last; `Target`; the store's failures.
+    #[crate::boxed]
     pub async fn swap_back(&self, caller: &Caller, target: &str, database: Option<&str>) -> Result<JobId> {
         caller.permit(Permission::Swap)?;
         let target = self.0.target(target)?;
@@ -118,6 +122,7 @@ impl Backups<'_> {
     ///
     /// # Errors
     /// `Invalid` for a wrong confirmation; `NotFound`; `Conflict`; `Target`; the store's failures.
+    #[crate::boxed]
     pub async fn drop_spare(&self, caller: &Caller, spec: DropSpec) -> Result<JobId> {
         caller.permit(Permission::DropDatabase)?;
         let target = self.0.target(&spec.target)?;

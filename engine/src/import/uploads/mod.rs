@@ -41,6 +41,7 @@ impl Import<'_> {
     /// # Errors
     /// `Invalid` for a file without a name or bytes, or one over the limit; `Conflict` when uploads are turned off or the
     /// disk has too little room; `Io`; the store's failures.
+    #[crate::boxed]
     pub async fn begin_upload(&self, caller: &Caller, new: NewUpload) -> Result<UploadView> {
         caller.permit(Permission::Import)?;
         self.begin_within(caller, new, self.0.config().upload_limit).await
@@ -135,6 +136,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// `Io`; the store's failures.
+    #[crate::boxed]
     pub async fn archives(&self, caller: &Caller) -> Result<NewerUploads> {
         caller.permit(Permission::Import)?;
         sweep(self.0).await?;
@@ -156,6 +158,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// `NotFound`, also for another user's; `Io`.
+    #[crate::boxed]
     pub async fn find_upload(&self, caller: &Caller, id: Uuid) -> Result<UploadView> {
         caller.permit(Permission::Import)?;
         let folder = Folder::new(&self.0.config().data_dir);
@@ -167,6 +170,7 @@ impl Import<'_> {
     /// # Errors
     /// `NotFound`, also for another user's; `Busy` while it is being sent or read; `Conflict` while an import needs it, which is then named; `Io`;
     /// the store's failures.
+    #[crate::boxed]
     pub async fn delete_upload(&self, caller: &Caller, id: Uuid) -> Result<()> {
         caller.permit(Permission::Import)?;
         let folder = Folder::new(&self.0.config().data_dir);
