@@ -3,13 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use http::{HeaderName, HeaderValue, header, request::Parts};
-use leptos::{nonce::use_nonce, prelude::*};
+use leptos::nonce::use_nonce;
 use leptos_axum::ResponseOptions;
 use leptos_meta::MetaTags;
 
 use crate::{
     App,
     parts::{Card, Part},
+    prelude::*,
     ui::{KEEP, MENUS, WITHOUT_SCRIPT},
 };
 

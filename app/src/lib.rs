@@ -42,6 +42,7 @@ pub mod live;
 pub mod migration;
 pub mod optimize;
 pub mod parts;
+mod prelude;
 pub mod query;
 pub mod rpc;
 pub mod schedule;
@@ -51,7 +52,7 @@ pub mod target;
 pub mod ui;
 pub mod zone;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
     Lazy, SsrMode,

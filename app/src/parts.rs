@@ -3,13 +3,12 @@
 //! On the server the pages are plain calls. In the browser a part that has come is ready at the first poll, so that a page can
 //! be hydrated at once: [`load_for`] must have ended before.
 
-use leptos::prelude::*;
 use leptos_router::LazyRoute;
 use wasm_split_helpers::wasm_split;
 
 use crate::{
     backup::parts as backup_parts, history::parts as history_parts, import::parts as import_parts,
-    ui::PartMissing,
+    prelude::*, ui::PartMissing,
 };
 
 /// One line per area: the part's name, what loads and shows it, and its pages with a number each.
@@ -66,7 +65,7 @@ macro_rules! parts {
                     }
 
                     async fn view(_: Self) -> AnyView {
-                        $show($number).await.unwrap_or_else(|_| view! { <PartMissing whole=true /> }.into_any())
+                        $show($number).await.unwrap_or_else(|_| view! { <PartMissing whole=true /> })
                     }
 
                     async fn preload() {

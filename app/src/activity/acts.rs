@@ -5,13 +5,13 @@ use contract::{
     command::Act,
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::{
     api::{cancel_session, terminate_session},
     span,
 };
 use crate::{
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{ConfirmDialog, CopyCommand, needs_script, use_toasts},
@@ -68,7 +68,6 @@ pub fn Acts(
         " "
         <Show when=may>{button(SessionAct::Terminate, "btn sm dan", TERMINATE)}</Show>
     }
-    .into_any()
 }
 
 /// The question before either act: which session it is, and what will happen.
@@ -178,7 +177,6 @@ pub fn EndDialog(
             </div>
         </ConfirmDialog>
     }
-    .into_any()
 }
 
 #[component]

@@ -6,7 +6,6 @@ use contract::{
     activity::{ActivityQuery, ActivityView, SessionFilter, SessionSort},
     format,
 };
-use leptos::prelude::*;
 
 use super::{
     acts::{Asked, EndDialog},
@@ -17,6 +16,7 @@ use super::{
 };
 use crate::{
     address::{use_query, use_target, use_typed_query},
+    prelude::*,
     ui::{At, CsvLoadButton, CsvRows, Keep, PageHead, again_while_seen, load_by, needs_script, use_sort},
 };
 
@@ -82,7 +82,6 @@ pub fn ActivityPage() -> impl IntoView {
         </Keep>
         <EndDialog target asked changed=Callback::new(move |()| activity.refetch()) />
     }
-    .into_any()
 }
 
 #[component]

@@ -1,11 +1,11 @@
 //! Commands that tell how far they are, and what keeps dead rows.
 
+use crate::prelude::*;
 use contract::{
     activity::{ActivityView, HolderKind, RunningCommand},
     finding::{Finding, Level},
     format,
 };
-use leptos::prelude::*;
 
 use super::span;
 use crate::ui::{Badge, ProgressBar, Tone};
@@ -35,7 +35,6 @@ pub fn Running(
             </For>
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -91,7 +90,6 @@ fn Command(command: Memo<RunningCommand>) -> impl IntoView {
             <small>{who}</small>
         </div>
     }
-    .into_any()
 }
 
 /// What is too long, with what to do; nothing when nothing is.
@@ -124,7 +122,6 @@ pub fn Concerns(
             {move || concerns.get().into_iter().map(item).collect_view()}
         </section>
     }
-    .into_any()
 }
 
 /// What keeps dead rows from being removed, and every prepared transaction.
@@ -217,5 +214,4 @@ pub fn Horizon(
             </div>
         </section>
     }
-    .into_any()
 }

@@ -4,7 +4,6 @@ use contract::{
     activity::{ActivityView, SESSIONS_PER_PAGE, SessionFilter, SessionStat},
     format,
 };
-use leptos::prelude::*;
 
 use super::{
     acts::{Acts, Asked},
@@ -12,6 +11,7 @@ use super::{
 };
 use crate::{
     address::use_here,
+    prelude::*,
     ui::{EmptyState, FilterSelect, Pager, SearchBox, Sort, SortHead},
 };
 
@@ -132,7 +132,6 @@ pub fn Sessions(
             }}
         </section>
     }
-    .into_any()
 }
 
 /// A statement of so many characters is read in its line; a longer one opens.
@@ -170,9 +169,8 @@ fn Row(session: Memo<SessionStat>, asked: Asked) -> impl IntoView {
                     </pre>
                 </details>
             }
-            .into_any()
         } else {
-            view! { <div class="mono small clamp">{text}</div> }.into_any()
+            view! { <div class="mono small clamp">{text}</div> }
         }
     };
     view! {
@@ -198,7 +196,6 @@ fn Row(session: Memo<SessionStat>, asked: Asked) -> impl IntoView {
             </td>
         </tr>
     }
-    .into_any()
 }
 
 /// One line of the file.

@@ -1,7 +1,7 @@
 //! Who holds up whom.
 
+use crate::prelude::*;
 use contract::activity::{ActivityView, BlockNode, SessionStat};
-use leptos::prelude::*;
 
 use super::{
     acts::{Acts, Asked},
@@ -46,7 +46,6 @@ pub fn Headline(
             }}
         </div>
     }
-    .into_any()
 }
 
 /// The verdict, and what it rests on.
@@ -141,7 +140,6 @@ pub fn Tree(
             </div>
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -215,7 +213,6 @@ fn Node(node: Memo<BlockNode>, asked: Asked) -> impl IntoView {
             <div class="row">{acts}</div>
         </div>
     }
-    .into_any()
 }
 
 /// Deeper levels begin further right, up to where a narrow screen has no more room.

@@ -1,10 +1,10 @@
 //! The check of the chain over the console's log: a button, and what it found.
 
 use contract::{audit::AuditCheck, format};
-use leptos::prelude::*;
 
 use super::api::verify_audit;
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{FaultView, Icon, icons, needs_script},
 };
@@ -82,7 +82,7 @@ pub fn Verdict(
         let found = check.run.value().get()?;
         Some(match found {
             Ok(found) => verdict(&found).into_any(),
-            Err(ApiError(fault)) => view! { <FaultView fault /> }.into_any(),
+            Err(ApiError(fault)) => view! { <FaultView fault /> },
         })
     }
 }

@@ -1,11 +1,12 @@
 //! Entries as a table.
 
 use contract::audit::{AuditEntry, Outcome, Severity};
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::{act_words, outcome_tone, outcome_word, severity_tone, severity_word};
 use crate::{
     address::{job_link, use_here},
+    prelude::*,
     ui::{Ago, Badge, Duration},
 };
 
@@ -38,7 +39,6 @@ pub fn Entries(
             </table>
         </div>
     }
-    .into_any()
 }
 
 #[component]
@@ -73,9 +73,8 @@ fn Row(entry: AuditEntry, of_target: bool) -> impl IntoView {
                     {user}
                 </a>
             }
-            .into_any()
         }
-        None => view! { <span class="muted">"nobody"</span> }.into_any(),
+        None => view! { <span class="muted">"nobody"</span> },
     };
     let address = entry.address.map(|address| {
         let href = filter("address", address.clone());
@@ -115,14 +114,13 @@ fn Row(entry: AuditEntry, of_target: bool) -> impl IntoView {
             {(!of_target).then(|| view! { <td class="hide-s">{entry.target}</td> })}
         </tr>
     }
-    .into_any()
 }
 
 /// More about an entry, folded away when it is long.
 #[component]
 fn Detail(detail: String) -> impl IntoView {
     if detail.len() <= SHORT && !detail.contains('\n') {
-        return view! { <div class="muted small">{detail}</div> }.into_any();
+        return view! { <div class="muted small">{detail}</div> };
     }
     let beginning: String = detail
         .chars()
@@ -137,5 +135,4 @@ fn Detail(detail: String) -> impl IntoView {
             </pre>
         </details>
     }
-    .into_any()
 }

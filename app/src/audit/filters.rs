@@ -1,7 +1,6 @@
 //! The filters above a log: one line, whose values are the URL's query.
 
 use contract::audit::{AuditPage as Page, Severity};
-use leptos::prelude::*;
 
 use super::{
     act_words,
@@ -11,6 +10,7 @@ use super::{
 use crate::{
     address::{use_change_query, use_here, use_query},
     frame::use_target_names,
+    prelude::*,
     rpc::ApiError,
     ui::{FilterSelect, use_hydrated},
 };
@@ -197,5 +197,4 @@ pub fn Filters(
             </button>
         </form>
     }
-    .into_any()
 }

@@ -5,7 +5,6 @@ use contract::{
     audit::{AuditEntry, AuditQuery, AuditSource},
     format,
 };
-use leptos::prelude::*;
 
 use super::{
     api::{export_audit, list_audit},
@@ -18,6 +17,7 @@ use crate::{
     address::{escape, use_here, use_pairs, use_query},
     clock::use_clock,
     frame::use_current_target,
+    prelude::*,
     rpc::ApiError,
     ui::{CsvLoadButton, EmptyState, Load, PageHead, Tab, Tabs, load_by},
 };
@@ -89,7 +89,7 @@ pub fn AuditPage() -> impl IntoView {
                         {if page.entries.is_empty() {
                             nothing(&asked, within.is_some())
                         } else {
-                            view! { <Entries entries=page.entries of_target /> }.into_any()
+                            view! { <Entries entries=page.entries of_target /> }
                         }}
                         <Turn beginning next />
                     }
@@ -97,7 +97,6 @@ pub fn AuditPage() -> impl IntoView {
             </Load>
         </section>
     }
-    .into_any()
 }
 
 /// The two logs side by side.
@@ -143,7 +142,7 @@ fn nothing(asked: &AuditQuery, within: bool) -> AnyView {
             AuditSource::Console => "Log-ins, jobs and changes of users appear here.",
             AuditSource::Target => "What the application writes into its table audit_logs appears here.",
         };
-        return view! { <EmptyState title="No entry yet" hint /> }.into_any();
+        return view! { <EmptyState title="No entry yet" hint /> };
     }
     let href = match (&asked.source, &asked.target) {
         (AuditSource::Target, Some(target)) => format!("/audit?source=target&target={}", escape(target)),
@@ -156,7 +155,6 @@ fn nothing(asked: &AuditQuery, within: bool) -> AnyView {
             </a>
         </EmptyState>
     }
-    .into_any()
 }
 
 /// To older entries, and back to the newest.

@@ -6,12 +6,12 @@ use contract::{
     retention::{Mark, MarkBackup},
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::{api::verify_backup, delete::DeleteBackup, label::LabelDialog};
 use crate::{
     address::{link, segment},
     jobs::Work,
+    prelude::*,
     rpc::ApiError,
     schedule::api::mark_backup,
     session::use_may,
@@ -171,5 +171,4 @@ pub fn Acts(
         {may_verify.then(|| view! { <LabelDialog open=labelling backup target changed /> })}
         {may_delete.then(|| view! { <DeleteBackup open=deleting backup list changed /> })}
     }
-    .into_any()
 }

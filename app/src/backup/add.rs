@@ -5,7 +5,6 @@ use contract::{
     import::{NewerUploads, UploadKind, UploadView},
     session::Permission,
 };
-use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 use uuid::Uuid;
 
@@ -18,6 +17,7 @@ use crate::{
         upload::{Going, Upload, received},
         upload_card::Sending,
     },
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{
@@ -86,16 +86,14 @@ pub fn AddPage() -> impl IntoView {
         <Load resource=there main=true let:there_now>
             {match there_now {
                 Some(list) => {
-                    view! { <Both list target upload add changed=Callback::new(move |()| there.refetch()) /> }.into_any()
+                    view! { <Both list target upload add changed=Callback::new(move |()| there.refetch()) /> }
                 }
                 None => {
                     view! { <EmptyState title="Archives are for operators" hint="They change what is stored beside the backups." /> }
-                        .into_any()
                 }
             }}
         </Load>
     }
-    .into_any()
 }
 
 #[component]
@@ -113,12 +111,10 @@ fn Both(
     let head = match limit {
         0 => view! {
             <p>"Uploads are switched off. On the console's machine: " <span class="mono">"pgsteward backup add FILE"</span> "."</p>
-        }
-        .into_any(),
+        },
         limit => view! {
             <p>"Up to " <Bytes value=limit /> ". It is read to its end before it is listed; what is no whole archive is refused."</p>
-        }
-        .into_any(),
+        },
     };
     let rows = uploads
         .into_iter()
@@ -136,7 +132,6 @@ fn Both(
             <div hidden=move || upload.is_busy()>{rows}</div>
         </section>
     }
-    .into_any()
 }
 
 /// An upload of another time: to be stored, or to go on with.
@@ -177,7 +172,6 @@ fn Row(
                     </button>
                 </p>
             }
-            .into_any()
         }
         (false, true) => {
             needs_script("Resume");
@@ -193,7 +187,6 @@ fn Row(
                     </label>
                 </p>
             }
-            .into_any()
         }
         (false, false) => ().into_any(),
     };
@@ -220,5 +213,4 @@ fn Row(
             {act}
         </div>
     }
-    .into_any()
 }

@@ -6,12 +6,12 @@ use contract::{
     session::Permission,
     stats::{TABLES_PER_PAGE, TablePage, TableQuery, TableSort, TableStat},
 };
-use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
 use super::api::{look_at_parts, start_backup};
 use crate::{
     address::{job_link, link, use_query, use_target, use_typed_query},
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     stats::api::list_tables,
@@ -61,7 +61,6 @@ pub fn ChoosePage() -> impl IntoView {
             </Load>
         </section>
     }
-    .into_any()
 }
 
 /// What is chosen, how it is compressed, and the button.
@@ -97,8 +96,8 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
     });
     // What was said of another choice is not said of this one.
     let needs = move || match (nothing.get() || look.pending().get(), look.value().get()) {
-        (false, Some(Ok(Some(parts)))) => Some(view! { <Needs parts /> }.into_any()),
-        (false, Some(Err(ApiError(fault)))) => Some(view! { <FaultView fault /> }.into_any()),
+        (false, Some(Ok(Some(parts)))) => Some(view! { <Needs parts /> }),
+        (false, Some(Err(ApiError(fault)))) => Some(view! { <FaultView fault /> }),
         _ => None,
     };
     let as_command = Signal::derive(move || Act::BackUp(&spec()).line());
@@ -168,7 +167,6 @@ fn Begin(target: Memo<String>, chosen: Chosen) -> impl IntoView {
             </div>
         </section>
     }
-    .into_any()
 }
 
 /// What a backup of the chosen parts leaves out, and what it can only be restored beside.
@@ -193,7 +191,6 @@ fn Needs(parts: PartsView) -> impl IntoView {
                 }
             })}
     }
-    .into_any()
 }
 
 /// One chosen part, with the way to drop it.
@@ -220,7 +217,7 @@ fn Taken(part: Part, chosen: Chosen) -> impl IntoView {
 #[component]
 fn Tables(page: TablePage, asked: TableQuery, chosen: Chosen) -> impl IntoView {
     if page.matching == 0 {
-        return view! { <EmptyState title="No such table" hint="No table's name contains what was typed." /> }.into_any();
+        return view! { <EmptyState title="No such table" hint="No table's name contains what was typed." /> };
     }
     let shown = asked
         .page
@@ -241,7 +238,6 @@ fn Tables(page: TablePage, asked: TableQuery, chosen: Chosen) -> impl IntoView {
         </div>
         <Pager page=shown per_page=TABLES_PER_PAGE rows />
     }
-    .into_any()
 }
 
 #[component]
@@ -296,7 +292,6 @@ fn Row(table: TableStat, chosen: Chosen) -> impl IntoView {
             </td>
         </tr>
     }
-    .into_any()
 }
 
 /// Takes a part in or out. One of the other kind takes the place of what was chosen.

@@ -4,10 +4,10 @@ use contract::{
     backup::{BackupList, BackupView, DeleteBackup as Request},
     format,
 };
-use leptos::prelude::*;
 
 use super::api::delete_backup;
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{ConfirmDialog, use_toasts},
 };
@@ -64,7 +64,6 @@ pub fn DeleteBackup(
             <p>"This cannot be undone."</p>
         </ConfirmDialog>
     }
-    .into_any()
 }
 
 /// What will be lost, and what stays.

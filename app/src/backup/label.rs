@@ -4,9 +4,9 @@ use contract::{
     backup::BackupView,
     retention::{Mark, MarkBackup},
 };
-use leptos::prelude::*;
 
 use crate::{
+    prelude::*,
     rpc::ApiError,
     schedule::api::mark_backup,
     ui::{Dialog, FaultView, Field, use_toasts},
@@ -88,5 +88,4 @@ pub fn LabelDialog(
             </form>
         </Dialog>
     }
-    .into_any()
 }

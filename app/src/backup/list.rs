@@ -5,12 +5,12 @@ use contract::{
     format,
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::acts::Acts;
 use crate::{
     address::{job_link, segment},
     jobs::Work,
+    prelude::*,
     session::use_may,
     ui::{Ago, At, Badge, Bytes, CopyButton, Count, CsvButton, Duration, Tone},
 };
@@ -88,7 +88,6 @@ pub fn Rows(
             </table>
         </div>
     }
-    .into_any()
 }
 
 #[component]
@@ -176,7 +175,6 @@ fn Row(
             </td>
         </tr>
     }
-    .into_any()
 }
 
 /// How well a backup is proven.
@@ -279,7 +277,6 @@ pub(super) fn Facts(backup: BackupView) -> impl IntoView {
             </dl>
         </details>
     }
-    .into_any()
 }
 
 fn csv_row(backup: &BackupView) -> Vec<String> {

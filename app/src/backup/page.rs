@@ -9,7 +9,7 @@ use contract::{
     session::Permission,
     swap::SpareList,
 };
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::{
     api::{list_backups, list_spares, start_backup},
@@ -21,6 +21,7 @@ use crate::{
     address::{link, use_target},
     jobs::{CurrentJob, JobTable, Work},
     live::use_live,
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{
@@ -77,7 +78,6 @@ pub fn BackupsPage() -> impl IntoView {
             <Beside list work />
         </Keep>
     }
-    .into_any()
 }
 
 /// The jobs that this page is about.
@@ -218,7 +218,6 @@ fn Stored(
             (!attempts.is_empty()).then(|| view! { <Attempts attempts /> })
         }}
     }
-    .into_any()
 }
 
 /// When the next one is taken by itself, and which are kept.
@@ -260,5 +259,4 @@ fn Attempts(attempts: Vec<JobView>) -> impl IntoView {
             <JobTable jobs narrow=true />
         </section>
     }
-    .into_any()
 }

@@ -8,7 +8,6 @@ use contract::{
     jobs::JobKind,
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::{
     api::{verify_backup, view_backup},
@@ -17,6 +16,7 @@ use super::{
 use crate::{
     address::{link, use_name, use_target},
     jobs::{CurrentJob, Work},
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{
@@ -58,7 +58,6 @@ pub fn BackupPage() -> impl IntoView {
             <Report target report work />
         </Keep>
     }
-    .into_any()
 }
 
 #[component]
@@ -99,7 +98,7 @@ fn Report(target: Memo<String>, report: Signal<BackupReport>, work: Work) -> imp
             <div class="cols">
                 <div class="stack">
                     {match trial {
-                        Some(trial) => view! { <Trial trial /> }.into_any(),
+                        Some(trial) => view! { <Trial trial /> },
                         None => {
                             let text = match (&no_trial, backup.exact) {
                                 (Some(why), _) => why.clone(),
@@ -111,7 +110,7 @@ fn Report(target: Memo<String>, report: Signal<BackupReport>, work: Work) -> imp
                                     "Its snapshot was not counted and hashed, so it can be restored for trial, and not compared.".to_owned()
                                 }
                             };
-                            view! { <EmptyState title="It was not restored for trial yet." hint=text /> }.into_any()
+                            view! { <EmptyState title="It was not restored for trial yet." hint=text /> }
                         }
                     }}
                 </div>
@@ -127,7 +126,6 @@ fn Report(target: Memo<String>, report: Signal<BackupReport>, work: Work) -> imp
                 </div>
             </div>
         }
-        .into_any()
     }
 }
 
@@ -220,7 +218,6 @@ fn VerifyButtons(
             <CopyCommand command />
         </Menu>
     }
-    .into_any()
 }
 
 /// What a trial restore showed.
@@ -311,7 +308,6 @@ fn Trial(trial: TrialReport) -> impl IntoView {
                 }
             })}
     }
-    .into_any()
 }
 
 #[component]
@@ -348,7 +344,7 @@ fn Tables(tables: Vec<TableProof>, hidden: usize) -> impl IntoView {
                                         </td>
                                         <td class="num">
                                             {match table.restored {
-                                                Some(value) => view! { <Count value /> }.into_any(),
+                                                Some(value) => view! { <Count value /> },
                                                 None => "missing".into_any(),
                                             }}
                                         </td>
@@ -365,5 +361,4 @@ fn Tables(tables: Vec<TableProof>, hidden: usize) -> impl IntoView {
             {(hidden > 0).then(|| view! { <p class="cb muted small">{format!("And {hidden} more; pgsteward backup report --json has them all.")}</p> })}
         </section>
     }
-    .into_any()
 }

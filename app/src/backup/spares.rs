@@ -7,12 +7,12 @@ use contract::{
     session::Permission,
     swap::{DropSpec, Origin, SpareDatabase, SpareList},
 };
-use leptos::prelude::*;
 
 use super::{api::drop_database, swap::SwapDialog};
 use crate::{
     address::job_link,
     jobs::Work,
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{Ago, Badge, Bytes, ConfirmDialog, CopyCommand, FaultView, Icon, Menu, Tone, icons, needs_script},
@@ -153,7 +153,6 @@ fn Row(spare: SpareDatabase, list: Signal<SpareList>, work: Work) -> impl IntoVi
             </td>
         </tr>
     }
-    .into_any()
 }
 
 /// The question before a database is dropped.
@@ -205,5 +204,4 @@ fn DropDialog(
             <p>"This cannot be undone."</p>
         </ConfirmDialog>
     }
-    .into_any()
 }

@@ -4,11 +4,12 @@ use contract::{
     format,
     swap::{SessionInTheWay, SwapPreview, SwapSpec},
 };
-use leptos::{either::EitherOf3, prelude::*};
+use leptos::either::EitherOf3;
 
 use super::api::{preview_swap, start_swap, swap_back};
 use crate::{
     jobs::Work,
+    prelude::*,
     rpc::ApiError,
     ui::{Ago, ConfirmDialog, FaultView, Skeleton},
 };
@@ -93,7 +94,6 @@ pub fn SwapDialog(
             }}
         </ConfirmDialog>
     }
-    .into_any()
 }
 
 #[component]
@@ -144,7 +144,6 @@ fn Preview(preview: SwapPreview) -> impl IntoView {
             {sessions.into_iter().map(|session| view! { <Session session /> }).collect_view()} {more}
         </ul>
     }
-    .into_any()
 }
 
 #[component]

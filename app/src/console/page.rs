@@ -4,11 +4,12 @@ use contract::{
     console::{ConsoleView, FolderView, SettingView, StoreView},
     format,
 };
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::api::view_console;
 use crate::{
     frame::use_target_names,
+    prelude::*,
     target::PoolCard,
     ui::{Ago, Badge, Bytes, Load, PageHead, Tone},
 };
@@ -32,7 +33,6 @@ pub fn ConsolePage() -> impl IntoView {
         </Load>
         <div class="cols even">{pools}</div>
     }
-    .into_any()
 }
 
 #[component]
@@ -83,7 +83,6 @@ fn Facts(console: ConsoleView) -> impl IntoView {
         <Folders folders=console.folders />
         <Settings settings=console.settings />
     }
-    .into_any()
 }
 
 #[component]
@@ -166,9 +165,9 @@ fn Settings(settings: Vec<SettingView>) -> impl IntoView {
     );
     let row = |setting: SettingView| {
         let value = match (setting.value, setting.is_set) {
-            (Some(value), _) => view! { <span class="mono">{value}</span> }.into_any(),
-            (None, true) => view! { <span class="muted">"set, and secret"</span> }.into_any(),
-            (None, false) => view! { <span class="muted">{marked(setting.default)}</span> }.into_any(),
+            (Some(value), _) => view! { <span class="mono">{value}</span> },
+            (None, true) => view! { <span class="muted">"set, and secret"</span> },
+            (None, false) => view! { <span class="muted">{marked(setting.default)}</span> },
         };
         view! {
             <tr>

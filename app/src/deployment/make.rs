@@ -1,11 +1,12 @@
 //! Making a token, and showing it once.
 
 use contract::deployment::{HOOK, MadeToken, NewToken};
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::api::make_deploy_token;
 use crate::{
     frame::use_target_names,
+    prelude::*,
     rpc::ApiError,
     ui::{CopyButton, Dialog, FaultView, Field},
 };

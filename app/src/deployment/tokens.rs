@@ -1,13 +1,14 @@
 //! The tokens, for administrators.
 
 use contract::deployment::TokenView;
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::{
     api::{list_deploy_tokens, revoke_deploy_token},
     make::MakeToken,
 };
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{Ago, ConfirmDialog, EmptyState, Keep, needs_script, use_toasts},
 };
@@ -67,7 +68,6 @@ pub fn TokensCard() -> impl IntoView {
             <MakeToken open=making made=changed />
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -132,5 +132,4 @@ fn Row(token: TokenView, changed: Callback<()>) -> impl IntoView {
             </td>
         </tr>
     }
-    .into_any()
 }

@@ -1,7 +1,7 @@
 //! The form for a statement, and the one for a plan from elsewhere.
 
 use contract::{explain::MOST_SECONDS, query::QueryText, session::Permission};
-use leptos::{html, prelude::*};
+use leptos::html;
 use leptos_router::hooks::use_navigate;
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     address::{link, segment, use_query},
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{FaultNote, use_hydrated},
@@ -240,7 +241,6 @@ pub fn StatementForm(
             </form>
         </section>
     }
-    .into_any()
 }
 
 /// Takes in a plan that was made elsewhere.
@@ -299,7 +299,6 @@ pub fn PasteForm(target: Memo<String>) -> impl IntoView {
             </form>
         </section>
     }
-    .into_any()
 }
 
 /// A text as the markup within a text area, where leptos escapes nothing.

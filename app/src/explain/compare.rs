@@ -1,10 +1,9 @@
 //! Two plans side by side.
 
 use contract::explain::{NodePair, Plan, PlanComparison, PlanView, rows, span};
-use leptos::prelude::*;
 
 use super::plan_link;
-use crate::ui::At;
+use crate::{prelude::*, ui::At};
 
 /// What differs on the whole, then node by node.
 #[component]
@@ -50,7 +49,6 @@ pub fn Compared(
             </div>
         </section>
     }
-    .into_any()
 }
 
 fn row(pair: &NodePair, before: &PlanView, after: &PlanView) -> impl IntoView + use<> {

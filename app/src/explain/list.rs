@@ -1,7 +1,7 @@
 //! The kept plans of a database.
 
+use crate::prelude::*;
 use contract::explain::{PLANS_KEPT, PLANS_OF_USER, PlanLine, PlanList, span};
-use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::plan_link;
@@ -26,8 +26,7 @@ pub fn Kept(
                 </div>
                 <EmptyState title="No plan yet" hint="Ask for one above, or paste one. Its page can be shared by its link." />
             </section>
-        }
-        .into_any();
+        };
     }
     let of = target.get_untracked();
     let rows = list
@@ -75,7 +74,6 @@ pub fn Kept(
             </div>
         </section>
     }
-    .into_any()
 }
 
 /// The choice of another plan to compare with: of the same statement first.
@@ -94,8 +92,7 @@ pub fn CompareWith(
     let mut others: Vec<PlanLine> = list.plans.into_iter().filter(|plan| plan.id != id).collect();
     others.sort_by_key(|plan| Some(&plan.statement_hash) != own.as_ref());
     if others.is_empty() {
-        return view! { <p class="muted small">"There is no other plan to compare it with yet."</p> }
-            .into_any();
+        return view! { <p class="muted small">"There is no other plan to compare it with yet."</p> };
     }
     let options = others
         .into_iter()
@@ -128,7 +125,6 @@ pub fn CompareWith(
             </button>
         </form>
     }
-    .into_any()
 }
 
 fn cut(title: &str) -> String {

@@ -5,7 +5,7 @@ use contract::{
     explain::{PlanComparison, PlanMode, PlanView, span},
     format,
 };
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 use uuid::Uuid;
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     address::{link, use_name, use_query, use_target},
+    prelude::*,
     query::api::view_query_text,
     rpc::ApiError,
     ui::{At, CopyButton, Load, PageHead, load_by},
@@ -69,7 +70,6 @@ pub fn ExplainPage() -> impl IntoView {
             </Load>
         </div>
     }
-    .into_any()
 }
 
 /// What the page of a plan shows.
@@ -112,7 +112,6 @@ pub fn PlanPage() -> impl IntoView {
             </section>
         </div>
     }
-    .into_any()
 }
 
 fn parsed(id: &str) -> Result<Uuid, ApiError> {
@@ -180,7 +179,6 @@ fn Whole(shown: Shown) -> impl IntoView {
         <Tree plan=view.plan.clone() />
         {statement}
     }
-    .into_any()
 }
 
 #[component]

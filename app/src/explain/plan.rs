@@ -1,10 +1,10 @@
 //! A plan as a tree: one row a node, with its part of the whole.
 
+use crate::prelude::*;
 use contract::{
     explain::{Blocks, Plan, PlanNode, rows, span, times},
     format,
 };
-use leptos::prelude::*;
 
 /// The tree, and what else the plan says.
 #[component]
@@ -76,7 +76,6 @@ pub fn Tree(
             {last}
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -127,7 +126,6 @@ fn Row(node: PlanNode, at: usize, worst: bool, ran: bool) -> impl IntoView {
                 })}
         </tr>
     }
-    .into_any()
 }
 
 /// How deep a node lies, for the eye by a drawing and for a screen reader in a word.

@@ -1,7 +1,7 @@
 //! What is said about a plan.
 
+use crate::prelude::*;
 use contract::{explain::PlanRemark, finding::Level};
-use leptos::prelude::*;
 
 use crate::ui::{Badge, CopyButton, Tone};
 
@@ -19,8 +19,7 @@ pub fn Remarks(
                 </div>
                 <p class="cb muted">"Nothing that the console looks for. That is no proof that it could not be faster."</p>
             </section>
-        }
-        .into_any();
+        };
     }
     let items = remarks
         .into_iter()
@@ -63,5 +62,4 @@ pub fn Remarks(
             {items}
         </section>
     }
-    .into_any()
 }

@@ -2,7 +2,7 @@
 //! do is decided by the engine.
 
 use contract::session::Identity;
-use leptos::{either::EitherOf3, prelude::*};
+use leptos::either::EitherOf3;
 use leptos_router::{
     components::{Outlet, Redirect},
     hooks::use_location,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     address::{login_link, settings_link},
     live,
+    prelude::*,
     session::Me,
     target::api::list_targets,
     ui::{NeedsScript, ToastList, Toasts, provide_acts},
@@ -97,5 +98,4 @@ fn Frame(me: Identity) -> impl IntoView {
         <Keys />
         <ToastList />
     }
-    .into_any()
 }

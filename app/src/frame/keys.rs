@@ -1,9 +1,7 @@
 //! The keyboard: `/` search, `g` and a letter to go, `?` help, Ctrl-K palette.
 
-use leptos::prelude::*;
-
 use super::{nav::AREAS, opened::Opened};
-use crate::ui::Dialog;
+use crate::{prelude::*, ui::Dialog};
 
 /// Listens to the keys, and shows the list of them.
 #[component]
@@ -61,18 +59,20 @@ pub fn Keys() -> impl IntoView {
             </form>
         </Dialog>
     }
-    .into_any()
 }
 
 #[cfg(feature = "hydrate")]
 mod listen {
-    use leptos::{ev, prelude::*};
+    use leptos::ev;
     use leptos_router::hooks::use_navigate;
     use wasm_bindgen::JsCast;
     use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
 
     use super::{AREAS, Opened};
-    use crate::frame::{nav::use_current_target, palette::fetch_palette};
+    use crate::{
+        frame::{nav::use_current_target, palette::fetch_palette},
+        prelude::*,
+    };
 
     /// How long after `g` its letter may come, in milliseconds.
     const PAUSE_MS: f64 = 1500.0;

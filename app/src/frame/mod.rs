@@ -14,10 +14,9 @@ pub use gate::Gate;
 pub use nav::{AREAS, Area, Group, use_current_target, use_target_names};
 pub use theme::ThemeChoice;
 
-use leptos::prelude::*;
 use leptos_meta::Title;
 
-use crate::address::no_such_page;
+use crate::{address::no_such_page, prelude::*};
 
 /// What is shown for a URL that is no page's.
 #[component]

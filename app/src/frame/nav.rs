@@ -5,7 +5,6 @@ use contract::{
     format,
     target::{TargetState, TargetView},
 };
-use leptos::prelude::*;
 use leptos_router::{hooks::use_location, location::Url};
 
 #[cfg(feature = "hydrate")]
@@ -17,6 +16,7 @@ use super::{Mark, fleet::Fleet};
 use crate::{
     address::{link, name_of, use_query},
     live::use_live,
+    prelude::*,
     ui::{Icon, Menu, icons},
 };
 
@@ -242,7 +242,6 @@ pub fn Side(
             {if locked { None } else { Some(view! { <Transition fallback=|| ()><Switch /></Transition> <Transition fallback=|| ()><Links /></Transition> }) }}
         </nav>
     }
-    .into_any()
 }
 
 /// Closes the drawer and every menu; the method is called by name because web-sys keeps popovers behind its unstable
@@ -308,9 +307,8 @@ fn Switch() -> impl IntoView {
                                         {move || target.with(|target| target.name.clone())} <small>{move || target.with(|target| server_words(&target.state))}</small>
                                     </span>
                                 }
-                                    .into_any()
                             }
-                            None => view! { <span class="dot off"></span><span class="grow">"No database" <small>"choose one"</small></span> }.into_any(),
+                            None => view! { <span class="dot off"></span><span class="grow">"No database" <small>"choose one"</small></span> },
                         }}
                         <Icon icon=icons::Switch />
                     }
@@ -393,7 +391,6 @@ fn Links() -> impl IntoView {
         <div class="grp">"Protect"</div>
         {group(Group::Protect)}
     }
-    .into_any()
 }
 
 /// Whether a link leads to the page shown or to one above it. A database's overview is above all its pages, but not

@@ -8,7 +8,7 @@ use contract::{
     session::Permission,
     stats::{TablePage, TableQuery, TableSort},
 };
-use leptos::{html, leptos_dom::helpers::TimeoutHandle, prelude::*};
+use leptos::{html, leptos_dom::helpers::TimeoutHandle};
 use leptos_router::hooks::use_navigate;
 use wasm_split_helpers::{SplitLoaderError, wasm_split};
 
@@ -21,6 +21,7 @@ use crate::{
     backup::api::start_backup,
     clock::use_clock,
     live::use_live,
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     stats::{api::list_tables, spoken_name, table_link},
@@ -250,18 +251,17 @@ fn Opening() -> impl IntoView {
             </ul>
             // What could not be searched is not told as not there.
             {move || match searched.get() {
-                None => Some(view! { <div class="empty" role="status">"Searching the tables…"</div> }.into_any()),
+                None => Some(view! { <div class="empty" role="status">"Searching the tables…"</div> }),
                 Some(Err(why)) => {
-                    Some(view! { <div class="empty" role="status"><b>"The tables could not be searched"</b> {why}</div> }.into_any())
+                    Some(view! { <div class="empty" role="status"><b>"The tables could not be searched"</b> {why}</div> })
                 }
                 Some(Ok(_)) if open.get() && found.with(Vec::is_empty) => {
-                    Some(view! { <div class="empty" role="status">"Nothing has this name."</div> }.into_any())
+                    Some(view! { <div class="empty" role="status">"Nothing has this name."</div> })
                 }
                 Some(Ok(_)) => None,
             }}
         </dialog>
     }
-    .into_any()
 }
 
 /// What fits all words that were typed: first what begins with them, then the rest, then tables.

@@ -1,6 +1,6 @@
 //! Light, dark, or as the system has it.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::ui::{Icon, icons};
 

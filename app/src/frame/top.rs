@@ -1,10 +1,9 @@
 //! The bar above the page.
 
-use leptos::prelude::*;
-
 use super::{fleet::Fleet, opened::Opened, theme::ThemeChoice};
 use crate::{
     live::{Connection, use_live},
+    prelude::*,
     session::use_me,
     ui::{Icon, Menu, icons},
 };
@@ -90,7 +89,6 @@ pub fn Top(
             </Menu>
         </header>
     }
-    .into_any()
 }
 
 /// How many jobs are running.

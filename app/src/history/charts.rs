@@ -4,7 +4,7 @@ use contract::{
     format,
     history::{Chart, HistoryView, Mark, MarkKind, Range},
 };
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     address::{Here, use_here},
     live::use_live,
+    prelude::*,
     rpc::ApiError,
     ui::{Ago, Badge, Keep, Tone},
     zone,
@@ -91,14 +92,12 @@ fn State(view: Signal<HistoryView>) -> impl IntoView {
                         "Not measured at the moment"
                         <span>{trouble} {at.map(|at| view! { " The last values are from " <Ago at /> "." })}</span>
                     </div>
-                }
-                .into_any(),
+                },
                 (None, None) => view! {
                     <p class="muted small">
                         "Nothing is measured yet: the first values come with the second look, within two minutes of the console's start."
                     </p>
-                }
-                .into_any(),
+                },
                 _ => ().into_any(),
             }
         })
@@ -261,7 +260,6 @@ fn Plot(
             {move || note().map(|words| view! { <p class="muted small">{words}</p> })}
         </figure>
     }
-    .into_any()
 }
 
 /// A chart's value of something; its default once the chart is gone.
@@ -441,7 +439,7 @@ fn drawn(chart: &Chart) -> Vec<AnyView> {
         && *limit <= axis.high
     {
         let y = axis.y(*limit);
-        drawn.push(view! { <line class="limit" x1="0" x2=WIDTH y1=y y2=y /> }.into_any());
+        drawn.push(view! { <line class="limit" x1="0" x2=WIDTH y1=y y2=y /> });
     }
     if chart.stacked {
         let before: Option<Vec<&[Option<f64>]>> = chart
@@ -460,34 +458,28 @@ fn drawn(chart: &Chart) -> Vec<AnyView> {
             if at > 0 && !seen {
                 continue;
             }
-            drawn.push(
-                view! {
-                    <g class=colour_class(at)>
-                        <path class="area" d=area />
-                        <path class="line" d=edge />
-                    </g>
-                }
-                .into_any(),
-            );
+            drawn.push(view! {
+                <g class=colour_class(at)>
+                    <path class="area" d=area />
+                    <path class="line" d=edge />
+                </g>
+            });
         }
         // Of the week before, the sum: more edges could not be told from one another.
         if let Some((_, edge)) = before.and_then(|before| stack(&before, axis).pop()) {
-            drawn.push(view! { <path class="line before" d=edge /> }.into_any());
+            drawn.push(view! { <path class="line before" d=edge /> });
         }
         return drawn;
     }
     for (at, series) in chart.series.iter().enumerate() {
         let path = line(&series.values, axis);
         let before = series.before.as_ref().map(|before| line(before, axis));
-        drawn.push(
-            view! {
-                <g class=colour_class(at)>
-                    {before.map(|path| view! { <path class="line before" d=path /> })}
-                    <path class="line" d=path />
-                </g>
-            }
-            .into_any(),
-        );
+        drawn.push(view! {
+            <g class=colour_class(at)>
+                {before.map(|path| view! { <path class="line before" d=path /> })}
+                <path class="line" d=path />
+            </g>
+        });
     }
     drawn
 }
@@ -502,7 +494,7 @@ fn beating(chart: &Chart, values: &[Option<f64>]) -> Vec<AnyView> {
             floor += value;
         }
         let y = axis.y(if chart.stacked { floor } else { value });
-        Some(view! { <path class=beat_class(at) d=format!("M{WIDTH} {y:.1}h0") /> }.into_any())
+        Some(view! { <path class=beat_class(at) d=format!("M{WIDTH} {y:.1}h0") /> })
     });
     dots.collect()
 }
@@ -540,7 +532,6 @@ fn marks_of(view: &HistoryView) -> Vec<AnyView> {
                 <line class="mark-line" x1=from x2=from y1="0" y2=HEIGHT />
             </g>
         }
-        .into_any()
     });
     drawn.collect()
 }

@@ -4,7 +4,6 @@ use contract::{
     history::{COLUMNS, Chart, HistoryView},
     stats::RelationName,
 };
-use leptos::prelude::*;
 
 use super::{
     known::{HistoryCharts, use_history},
@@ -12,6 +11,7 @@ use super::{
 };
 use crate::{
     address::{link, use_here, use_query, use_target},
+    prelude::*,
     ui::{CsvButton, EmptyState, Load, PageHead, at_hand},
 };
 
@@ -57,7 +57,6 @@ pub fn HistoryPage() -> impl IntoView {
             </section>
         </Show>
     }
-    .into_any()
 }
 
 /// A chart's values, newest first.
@@ -69,7 +68,7 @@ pub fn Values(
     only: String,
 ) -> impl IntoView {
     let Some(chart) = view.charts.iter().find(|chart| chart.key == only) else {
-        return view! { <EmptyState title="There is no such chart" hint="Go back to all charts and choose one." /> }.into_any();
+        return view! { <EmptyState title="There is no such chart" hint="Go back to all charts and choose one." /> };
     };
     let compares = chart.series.iter().any(|series| series.before.is_some());
     let heads = chart
@@ -133,7 +132,6 @@ pub fn Values(
             </table>
         </div>
     }
-    .into_any()
 }
 
 fn cell(value: Option<&Option<f64>>) -> Option<f64> {

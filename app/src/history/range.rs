@@ -2,12 +2,12 @@
 
 use chrono::TimeDelta;
 use contract::history::{Range, Span};
-use leptos::prelude::*;
 
 use super::scale::{read_range, write_moment};
 use crate::{
     address::{use_here, use_query},
     clock::use_clock,
+    prelude::*,
     zone,
 };
 

@@ -1,6 +1,6 @@
 //! A managed database's last hours in one small line.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use super::scale::{Axis, HEIGHT, WIDTH, line};
 

@@ -4,10 +4,9 @@ use contract::{
     import::{ImportState, Verdict},
     jobs::{JobKind, JobState, JobView, Phase, Step, StepState},
 };
-use leptos::prelude::*;
 
 use super::choices::Choices;
-use crate::ui::StepLine;
+use crate::{prelude::*, ui::StepLine};
 
 /// Inspect, decide, rehearse, load, proof: side by side, each with its state in words.
 #[component]
@@ -39,7 +38,6 @@ pub fn Chain(
             <ol class="chain">{steps}</ol>
         </section>
     }
-    .into_any()
 }
 
 fn steps(

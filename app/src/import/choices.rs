@@ -1,7 +1,7 @@
 //! What is decided in the page and not yet rehearsed. It lives in the browser until a rehearsal saves it.
 
+use crate::prelude::*;
 use contract::import::{ColumnChoice, Mapping, TableChoice};
-use leptos::prelude::*;
 
 use crate::ui::{Badge, Tone};
 

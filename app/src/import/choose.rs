@@ -1,7 +1,6 @@
 //! Choosing the file of a new import: one that lies on the server, or one of the reader's own machine.
 
 use contract::import::{ImportFiles, UploadKind};
-use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::{
     address::use_query,
+    prelude::*,
     ui::{EmptyState, FaultNote, Load},
 };
 
@@ -58,7 +58,6 @@ pub fn Choose(
             <Both files target upload create changed />
         </Load>
     }
-    .into_any()
 }
 
 #[component]
@@ -82,8 +81,7 @@ fn Both(
                     hint="Uploads are switched off, and no folder of this machine is opened for imports. Whoever runs the console can allow either in its configuration, or import on the machine itself: pgsteward import sqlite FILE."
                 />
             </section>
-        }
-        .into_any();
+        };
     }
     let ImportFiles {
         folder,
@@ -101,5 +99,4 @@ fn Both(
     view! {
         <div class=if side_by_side { "cols even" } else { "stack" }>{upload} {folder}</div>
     }
-    .into_any()
 }

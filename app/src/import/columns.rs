@@ -1,7 +1,7 @@
 //! The columns of the open table: what is stored, what it becomes, and the choice of something else.
 
+use crate::prelude::*;
 use contract::import::{ColumnChoice, ColumnType};
-use leptos::prelude::*;
 
 use super::{
     choices::{Choices, change_column, column, new_name},
@@ -37,7 +37,6 @@ pub fn Columns(
             </table>
         </div>
     }
-    .into_any()
 }
 
 /// A column of a table, and what is decided for it.
@@ -167,7 +166,6 @@ fn Row(table: StoredValue<String>, column: OpenColumn, choices: Choices) -> impl
             </td>
         </tr>
     }
-    .into_any()
 }
 
 /// The types that come into question; those that do not fit every value say why and cannot be chosen.
@@ -237,5 +235,4 @@ fn TypeSelect(place: Place, name: String, proposed: String, others: Vec<OtherCho
                 }
             })}
     }
-    .into_any()
 }

@@ -1,7 +1,7 @@
 //! The second step: options, and the mapping as a file.
 
+use crate::prelude::*;
 use contract::import::{ImportView, Mapping};
-use leptos::prelude::*;
 
 use super::{
     choices::Choices,
@@ -40,7 +40,6 @@ pub fn Decide(
             </div>
         </section>
     }
-    .into_any()
 }
 
 /// Has the browser ask before it closes a page with decisions that no rehearsal has saved.
@@ -102,5 +101,4 @@ fn MappingFile(file: String, choices: Choices) -> impl IntoView {
         </label>
         {move || wrong.get().map(|why| view! { <p class="bad-text" role="alert">{why}</p> })}
     }
-    .into_any()
 }

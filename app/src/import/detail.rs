@@ -6,7 +6,6 @@ use contract::{
     jobs::{JobView, Phase},
     session::Permission,
 };
-use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::{
@@ -29,6 +28,7 @@ use crate::{
     address::{Query, link, use_pairs},
     jobs::job_card,
     live::use_live,
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{Ago, Badge, Load, PageHead, in_part, load_by},
@@ -60,7 +60,6 @@ pub fn ImportPage() -> impl IntoView {
             <Whole sheet kept reload />
         </Load>
     }
-    .into_any()
 }
 
 /// What the URL asks for.
@@ -131,7 +130,6 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
                     {tables}
                     {in_part(before(rehearse))}
                 }
-                .into_any()
             }
             ImportState::Inspecting => ().into_any(),
             ImportState::Loading | ImportState::Done => tables.into_any(),
@@ -194,7 +192,6 @@ fn Whole(sheet: Sheet, kept: Kept, reload: Callback<()>) -> impl IntoView {
         {found}
         {decided}
     }
-    .into_any()
 }
 
 /// The import's job as it is now, and whether it goes on; when it ends, and when it has rehearsed and begins to load, the page
@@ -265,7 +262,6 @@ fn Head(import: ImportView, job: Memo<Option<JobView>>, children: Children) -> i
             {children()}
         </PageHead>
     }
-    .into_any()
 }
 
 /// The job while it goes on, and when it did not end well.
@@ -321,7 +317,6 @@ fn Interrupted(
             </div>
         </section>
     }
-    .into_any()
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Discarding an import.
 
 use contract::import::{Destination, ImportId, ImportView};
-use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
 use super::api::discard_import;
 use crate::{
     address::link,
+    prelude::*,
     rpc::ApiError,
     ui::{ConfirmDialog, needs_script, use_toasts},
 };
@@ -95,5 +95,4 @@ pub fn DiscardButton(
             <p>"The file itself is not touched. This cannot be undone."</p>
         </ConfirmDialog>
     }
-    .into_any()
 }

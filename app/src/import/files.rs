@@ -1,11 +1,11 @@
 //! Files below the folder that the console may read.
 
 use contract::{Fault, import::FileEntry};
-use leptos::prelude::*;
 
 use super::create::Create;
 use crate::{
     address::{use_query, use_typed_query},
+    prelude::*,
     ui::{Ago, Bytes, EmptyState, FaultView, Pager, SearchBox, cut, use_hydrated},
 };
 
@@ -44,8 +44,7 @@ pub fn ServerFiles(
                     <FaultView fault retry=changed />
                 </div>
             </section>
-        }
-        .into_any();
+        };
     }
     let cut_off = more.then(|| {
         view! {
@@ -65,8 +64,7 @@ pub fn ServerFiles(
                 {cut_off}
                 <ByPath target create />
             </section>
-        }
-        .into_any();
+        };
     }
     let files = StoredValue::new(files);
     let (search, page) = (use_query("f"), use_typed_query::<i64>("fpage"));
@@ -120,7 +118,6 @@ pub fn ServerFiles(
             <ByPath target create />
         </section>
     }
-    .into_any()
 }
 
 /// A file that is not in the list, by its path. The engine follows it to the file and says when it leads out.
@@ -161,7 +158,6 @@ fn ByPath(target: Memo<String>, create: Create) -> impl IntoView {
             </button>
         </form>
     }
-    .into_any()
 }
 
 #[component]
@@ -199,5 +195,4 @@ fn Row(file: FileEntry, target: Memo<String>, create: Create, hydrated: ReadSign
             </td>
         </tr>
     }
-    .into_any()
 }

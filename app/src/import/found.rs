@@ -1,7 +1,6 @@
 //! What was found in the file: its facts, whether it is sound, and the findings, worst first.
 
 use contract::{format, import::ImportId};
-use leptos::prelude::*;
 
 use super::{
     counts::{counted, plural},
@@ -11,6 +10,7 @@ use super::{
 };
 use crate::{
     address::use_here,
+    prelude::*,
     ui::{EmptyState, FilterSelect, Pager, SearchBox},
 };
 
@@ -52,7 +52,6 @@ pub fn Found(
             {findings.map(|findings| view! { <Findings id findings of_report=false /> })}
         </section>
     }
-    .into_any()
 }
 
 /// A link that shows what was found in the file also after the import, or hides it again.
@@ -85,8 +84,7 @@ fn Integrity(lines: Vec<String>, all: i64) -> impl IntoView {
                 "Sound"
                 <span>"SQLite's integrity check found nothing. Indexes are not checked: the import builds its own."</span>
             </div>
-        }
-        .into_any();
+        };
     }
     let more = all - lines.len() as i64;
     view! {
@@ -103,7 +101,6 @@ fn Integrity(lines: Vec<String>, all: i64) -> impl IntoView {
         <ul class="stack-s mono small">{lines.into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}</ul>
         {(more > 0).then(|| view! { <p class="muted small">{format!("and {} more, all in the JSON", format::exact(more))}</p> })}
     }
-    .into_any()
 }
 
 #[component]
@@ -137,7 +134,6 @@ fn Facts(file: FileSheet) -> impl IntoView {
             {rows.into_iter().map(|(name, words)| view! { <dt>{name}</dt><dd>{words}</dd> }).collect_view()}
         </dl>
     }
-    .into_any()
 }
 
 fn journal(facts: &contract::import::FileFacts) -> String {
@@ -185,7 +181,7 @@ pub fn Findings(
         } else {
             "Everything in the file can be carried over as it is."
         };
-        return view! { <EmptyState title="Nothing to report" hint /> }.into_any();
+        return view! { <EmptyState title="Nothing to report" hint /> };
     }
     let choices: Vec<(String, String)> = [("error", "Errors"), ("warning", "Warnings"), ("note", "Notes")]
         .map(|(value, name)| (value.to_owned(), name.to_owned()))
@@ -205,5 +201,4 @@ pub fn Findings(
         {(!nothing).then(|| view! { <Grid label="Findings" heads=&HEADS rows=page.rows fold=true /> })}
         <Pager page=page.page per_page=PER_PAGE rows=page.matching key="fpage" />
     }
-    .into_any()
 }

@@ -2,12 +2,12 @@
 //! for each kind of row.
 
 use contract::format;
-use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::choices::TableMark;
 use crate::{
     address::use_here,
+    prelude::*,
     ui::{Badge, Bytes, Sort, SortHead, Tone},
 };
 
@@ -102,14 +102,13 @@ pub fn Grid(
 ) -> impl IntoView {
     let head = |head: &'static Head| match (head.sort, sort) {
         (Some(key), Some(sort)) => {
-            view! { <SortHead sort key label=head.name num=head.num wide=head.wide /> }.into_any()
+            view! { <SortHead sort key label=head.name num=head.num wide=head.wide /> }
         }
         _ => view! {
             <th scope="col" class=cell_class(head, false)>
                 {head.name}
             </th>
-        }
-        .into_any(),
+        },
     };
     let row = |cells: Cells| {
         let cells = heads.iter().zip(cells).map(|(head, cell)| {
@@ -128,7 +127,6 @@ pub fn Grid(
             </table>
         </div>
     }
-    .into_any()
 }
 
 fn cell_class(head: &Head, long: bool) -> &'static str {
@@ -144,22 +142,20 @@ fn cell_class(head: &Head, long: bool) -> &'static str {
 fn shown(cell: Cell) -> AnyView {
     match cell {
         Cell::Words(text) => text.into_any(),
-        Cell::Name(text) => view! { <span class="mono">{text}</span> }.into_any(),
+        Cell::Name(text) => view! { <span class="mono">{text}</span> },
         Cell::Number(number) => format::exact(number).into_any(),
-        Cell::None => view! { <span class="muted">"none"</span> }.into_any(),
-        Cell::Bytes(value) => view! { <Bytes value /> }.into_any(),
-        Cell::Badge(tone, text) => view! { <Badge tone text /> }.into_any(),
+        Cell::None => view! { <span class="muted">"none"</span> },
+        Cell::Bytes(value) => view! { <Bytes value /> },
+        Cell::Badge(tone, text) => view! { <Badge tone text /> },
         Cell::Sql(words, sql) => view! {
             {words}
             <Sql sql />
-        }
-        .into_any(),
+        },
         Cell::Table(name) => table_cell(name),
         Cell::Renamed(name, becomes) => view! {
             <b class="mono">{name}</b>
             <div class="muted small">"becomes " <span class="mono">{becomes}</span></div>
-        }
-        .into_any(),
+        },
     }
 }
 
@@ -187,7 +183,6 @@ fn table_cell(name: String) -> AnyView {
         " "
         <TableMark name />
     }
-    .into_any()
 }
 
 /// SQL that can be read.
@@ -204,5 +199,4 @@ pub fn Sql(
             </pre>
         </details>
     }
-    .into_any()
 }

@@ -5,7 +5,6 @@ use contract::{
     import::ImportView,
     jobs::{JobId, JobView},
 };
-use leptos::prelude::*;
 
 use super::{
     import_link,
@@ -14,6 +13,7 @@ use super::{
 use crate::{
     address::{use_query, use_typed_query},
     live::use_live,
+    prelude::*,
     ui::{Ago, Badge, CsvButton, EmptyState, Pager, ProgressBar, SearchBox, SortHead, cut, use_sort},
 };
 
@@ -42,8 +42,7 @@ pub fn Imports(
                 </div>
                 <EmptyState title="No import yet" hint />
             </section>
-        }
-        .into_any();
+        };
     }
     let ids: Vec<JobId> = imports.iter().filter_map(|import| import.job).collect();
     let jobs = use_live().jobs(jobs, move |job| ids.contains(&job.id));
@@ -125,7 +124,6 @@ pub fn Imports(
             {shown}
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -170,7 +168,6 @@ fn Row(import: ImportView, jobs: Memo<Vec<JobView>>) -> impl IntoView {
             </td>
         </tr>
     }
-    .into_any()
 }
 
 fn csv_row(import: &ImportView) -> Vec<String> {

@@ -1,10 +1,10 @@
 //! Bringing over what changed in an upload that is followed: its file comes again as another upload.
 
+use crate::prelude::*;
 use contract::{
     format,
     import::{ImportView, NewerUploads, UploadKind},
 };
-use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::{
@@ -109,5 +109,4 @@ pub fn FollowUpload(
             </div>
         </div>
     }
-    .into_any()
 }

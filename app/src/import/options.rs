@@ -1,7 +1,7 @@
 //! What is decided for the import as a whole.
 
+use crate::prelude::*;
 use contract::import::{Destination, Mapping, NamePolicy, OnCancel, OnConflict, TextPolicy};
-use leptos::prelude::*;
 
 use super::choices::Choices;
 
@@ -184,7 +184,6 @@ pub fn Options(
             <div class="field-row">{checks}</div>
         </div>
     }
-    .into_any()
 }
 
 fn one_of(choice: &'static Choice, choices: Choices, existing: Memo<bool>) -> AnyView {
@@ -215,7 +214,6 @@ fn one_of(choice: &'static Choice, choices: Choices, existing: Memo<bool>) -> An
             <small id=help>{choice.help}</small>
         </div>
     }
-    .into_any()
 }
 
 fn yes_or_no(check: &'static Check, choices: Choices, existing: Memo<bool>) -> AnyView {
@@ -235,7 +233,6 @@ fn yes_or_no(check: &'static Check, choices: Choices, existing: Memo<bool>) -> A
             <span>{check.label} <small>{check.help}</small></span>
         </label>
     }
-    .into_any()
 }
 
 #[cfg(test)]

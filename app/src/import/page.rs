@@ -5,12 +5,12 @@ use contract::{
     jobs::{JobQuery, JobView},
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::{api::list_imports, choose::Choose, list::Imports};
 use crate::{
     address::use_target,
     jobs::api::list_jobs,
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{EmptyState, Load, PageHead, load_by},
@@ -37,13 +37,12 @@ pub fn ImportsPage() -> impl IntoView {
         <Load resource=list main=true let:both>
             {match both {
                 Some((imports, jobs)) => {
-                    view! { <Imports imports jobs reload=Callback::new(move |()| list.refetch()) /> }.into_any()
+                    view! { <Imports imports jobs reload=Callback::new(move |()| list.refetch()) /> }
                 }
-                None => view! { <NotForViewers /> }.into_any(),
+                None => view! { <NotForViewers /> },
             }}
         </Load>
     }
-    .into_any()
 }
 
 /// What a file holds is data, and a viewer sees none.

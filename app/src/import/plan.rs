@@ -4,7 +4,6 @@ use contract::{
     Code, format,
     import::{Destination, ImportId, ImportView, Mapping, Obstacle, Room},
 };
-use leptos::prelude::*;
 
 use super::{
     api::rehearse_import,
@@ -16,6 +15,7 @@ use super::{
     start::StartPlanned,
 };
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{Ago, EmptyState, FaultNote, Pager, needs_script, use_toasts},
 };
@@ -96,15 +96,13 @@ pub fn Rehearse(
                 <Plan id plan=plan.clone() current />
                 {may.then(|| view! { <StartPlanned import plan current going_on revision choices reload /> })}
             }
-            .into_any()
         }
         None => view! {
             <EmptyState
                 title="Not rehearsed yet"
                 hint="A rehearsal saves what is decided, runs every statement in a transaction that is rolled back, and says what stands in the way. Nothing changes."
             />
-        }
-        .into_any(),
+        },
     };
     view! {
         <section class="card" id="rehearse" data-part="import_decide" aria-label="Rehearse">
@@ -117,7 +115,6 @@ pub fn Rehearse(
             {shown}
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -168,7 +165,6 @@ fn Plan(id: ImportId, plan: PlanSheet, current: Memo<bool>) -> impl IntoView {
         {(items.all > 0).then(|| view! { <Changes items /> })}
         {follow.map(|follow| view! { <Following follow /> })}
     }
-    .into_any()
 }
 
 /// How tables can be followed later; those that cost much first.
@@ -193,7 +189,6 @@ fn Following(follow: FollowSheet) -> impl IntoView {
             {costly}
         </div>
     }
-    .into_any()
 }
 
 #[component]
@@ -205,8 +200,7 @@ fn Obstacles(obstacles: Vec<Obstacle>, all: i64) -> impl IntoView {
                 "Nothing in the way"
                 <span>"Every statement ran, and was rolled back."</span>
             </div>
-        }
-        .into_any();
+        };
     }
     let more = all - obstacles.len() as i64;
     let title = plural(all, "thing stands in the way", "things stand in the way");
@@ -218,7 +212,7 @@ fn Obstacles(obstacles: Vec<Obstacle>, all: i64) -> impl IntoView {
             _ => "The import".to_owned(),
         };
         let place = match to {
-            Some(to) => view! { <a href=to>{place}</a> }.into_any(),
+            Some(to) => view! { <a href=to>{place}</a> },
             None => place.into_any(),
         };
         view! {
@@ -239,7 +233,6 @@ fn Obstacles(obstacles: Vec<Obstacle>, all: i64) -> impl IntoView {
         <ul class="list-none p-0">{items.collect_view()}</ul>
         {(more > 0).then(|| view! { <p class="muted small">{format!("and {} more, all in the JSON", format::exact(more))}</p> })}
     }
-    .into_any()
 }
 
 #[component]
@@ -250,18 +243,15 @@ fn RoomLine(room: Room) -> impl IntoView {
             <p class="bad-text">
                 {format!("Not enough room: about {needed} are needed on the server's disk, and {} are free.", format::bytes(free))}
             </p>
-        }
-        .into_any(),
+        },
         Some(free) => view! {
             <p class="muted">{format!("About {needed} are needed on the server's disk; {} are free.", format::bytes(free))}</p>
-        }
-        .into_any(),
+        },
         None => view! {
             <p class="muted">
                 {format!("About {needed} are needed on the server's disk. The server is on another machine and does not say how much is free.")}
             </p>
-        }
-        .into_any(),
+        },
     }
 }
 
@@ -296,7 +286,6 @@ fn Statements(id: ImportId, stages: Vec<StageSheet>) -> impl IntoView {
         </div>
         <div class="cb stack-s">{stages.collect_view()}</div>
     }
-    .into_any()
 }
 
 #[component]
@@ -309,5 +298,4 @@ fn Changes(items: Paged) -> impl IntoView {
         <Grid label="Changed, or not carried over" heads=&ITEMS rows=items.rows fold=true />
         <Pager page=items.page per_page=PER_PAGE rows=items.matching key="ppage" />
     }
-    .into_any()
 }

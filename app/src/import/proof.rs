@@ -1,7 +1,6 @@
 //! The fifth step: what came out.
 
 use contract::import::{ImportId, ImportView, Verdict};
-use leptos::prelude::*;
 
 use super::{
     counts::{counted, first_of},
@@ -12,6 +11,7 @@ use super::{
 };
 use crate::{
     address::use_query,
+    prelude::*,
     ui::{EmptyState, Pager, SearchBox, use_sort},
 };
 
@@ -115,7 +115,6 @@ pub fn ProofCard(
         </section>
         {items.map(|findings| view! { <Items id findings /> })}
     }
-    .into_any()
 }
 
 /// The first rows that differ, by table.
@@ -149,7 +148,6 @@ fn Hashes(tables: Paged) -> impl IntoView {
         {(!nothing).then(|| view! { <Grid label="Tables with their hashes" heads=&TABLES rows=tables.rows sort /> })}
         {pager}
     }
-    .into_any()
 }
 
 #[component]
@@ -165,7 +163,6 @@ fn Listed(title: &'static str, heads: &'static [Head], rows: Vec<Cells>, all: i6
         </div>
         <Grid label=title heads rows fold=true />
     }
-    .into_any()
 }
 
 /// Findings of a report, below its proof.

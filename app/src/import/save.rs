@@ -1,10 +1,10 @@
 //! Saving a part of an import as a file.
 
 use contract::{command::MAPPING_FILE, import::ImportId};
-use leptos::prelude::*;
 
 use super::{api::export_import, sheet::Export};
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{Icon, icons, needs_script, save_file, use_toasts},
 };
@@ -41,7 +41,6 @@ pub fn SaveButton(
             {label}
         </button>
     }
-    .into_any()
 }
 
 /// The button's word, what a screen reader says, the file's name and its type.

@@ -5,7 +5,6 @@ use contract::{
     import::{Destination, ImportId, ImportView, Mapping, OnCancel, OnConflict},
     jobs::JobId,
 };
-use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
     sheet::{Export, PlanSheet},
 };
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{ConfirmDialog, CopyCommand, FaultNote, needs_script},
 };
@@ -146,7 +146,6 @@ pub fn StartPlanned(
             </div>
         </ConfirmDialog>
     }
-    .into_any()
 }
 
 /// Brings over what changed in the file, for the last time, after a question.
@@ -203,7 +202,6 @@ pub fn FinishButton(
             <p>"Stop the program that writes to the file first, and let it use the database afterwards. Should something differ, following goes on."</p>
         </ConfirmDialog>
     }
-    .into_any()
 }
 
 /// What an import will do, in sentences.
@@ -279,5 +277,4 @@ pub fn StartButton(
         </button>
         <FaultNote outcome=start.value() />
     }
-    .into_any()
 }

@@ -1,7 +1,6 @@
 //! The tables of the file, and one of them opened.
 
 use contract::import::ImportId;
-use leptos::prelude::*;
 
 use super::{
     choices::{Choices, change_table, new_name},
@@ -13,6 +12,7 @@ use super::{
 };
 use crate::{
     address::use_here,
+    prelude::*,
     ui::{EmptyState, Pager, SearchBox, use_sort},
 };
 
@@ -49,8 +49,8 @@ pub fn TablesCard(
         view! { <EmptyState title="No such table" hint="The file has no table of this name. It may have been renamed since the link was made." /> }
     });
     let body = match (open, tables) {
-        (Some(open), _) => view! { <Open open choices /> }.into_any(),
-        (None, Some(tables)) => view! { <List id tables /> }.into_any(),
+        (Some(open), _) => view! { <Open open choices /> },
+        (None, Some(tables)) => view! { <List id tables /> },
         (None, None) => ().into_any(),
     };
     view! {
@@ -59,15 +59,13 @@ pub fn TablesCard(
             {body}
         </section>
     }
-    .into_any()
 }
 
 #[component]
 fn List(id: ImportId, tables: Paged) -> impl IntoView {
     let sort = use_sort("file", false);
     if tables.all == 0 {
-        return view! { <EmptyState title="No table" hint="The file is a database without tables: there is nothing to import." /> }
-            .into_any();
+        return view! { <EmptyState title="No table" hint="The file is a database without tables: there is nothing to import." /> };
     }
     let nothing = tables.matching == 0;
     view! {
@@ -82,7 +80,6 @@ fn List(id: ImportId, tables: Paged) -> impl IntoView {
         {(!nothing).then(|| view! { <Grid label="Tables of the file" heads=&HEADS rows=tables.rows sort /> })}
         <Pager page=tables.page per_page=PER_PAGE rows=tables.matching />
     }
-    .into_any()
 }
 
 #[component]
@@ -167,7 +164,6 @@ fn Open(open: OpenTable, choices: Choices) -> impl IntoView {
                 }
             })}
     }
-    .into_any()
 }
 
 /// What is decided for the table as a whole: its name, and whether it comes at all.
@@ -229,5 +225,4 @@ fn OfTable(name: String, choices: Choices) -> impl IntoView {
             </label>
         </div>
     }
-    .into_any()
 }

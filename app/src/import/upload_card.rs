@@ -1,10 +1,10 @@
 //! The card of an upload: choosing by click or by dropping, progress, and uploads of other times.
 
+use crate::prelude::*;
 use contract::{
     format,
     import::{UploadKind, UploadView},
 };
-use leptos::prelude::*;
 
 use super::{
     create::Create,
@@ -37,12 +37,10 @@ pub fn UploadCard(
         going
     });
     let head = match limit {
-        0 => view! { <p>"Uploads are switched off. What is there already can be imported, or removed."</p> }
-            .into_any(),
+        0 => view! { <p>"Uploads are switched off. What is there already can be imported, or removed."</p> },
         limit => view! {
             <p>"Up to " <Bytes value=limit /> ". It goes to the console's machine and no further."</p>
-        }
-        .into_any(),
+        },
     };
     view! {
         <section class="card" aria-label="Upload">
@@ -56,7 +54,6 @@ pub fn UploadCard(
             <Uploads there limit upload create changed />
         </section>
     }
-    .into_any()
 }
 
 /// Choosing a file, and sending it.
@@ -125,7 +122,6 @@ pub fn Sending(
             {move || upload.fault.get().map(|fault| view! { <FaultView fault /> })}
         </div>
     }
-    .into_any()
 }
 
 /// What is chosen, before it is sent.
@@ -134,7 +130,7 @@ fn Chosen(upload: Upload) -> impl IntoView {
     let words = move || {
         upload.chosen.get().map(|new| {
             let wal = match (new.wal_bytes, new.kind) {
-                (Some(bytes), _) => view! { " with its -wal of " <Bytes value=bytes /> }.into_any(),
+                (Some(bytes), _) => view! { " with its -wal of " <Bytes value=bytes /> },
                 (None, UploadKind::Database) => " without a -wal".into_any(),
                 (None, UploadKind::Archive) => ().into_any(),
             };
@@ -154,7 +150,6 @@ fn Chosen(upload: Upload) -> impl IntoView {
             </div>
         </div>
     }
-    .into_any()
 }
 
 /// The bar, the pace, and what can be done meanwhile.
@@ -233,7 +228,6 @@ fn OnItsWay(upload: Upload) -> impl IntoView {
             </div>
         </div>
     }
-    .into_any()
 }
 
 /// Where the upload is, for who cannot see the bar: said when it begins, waits, goes on or is paused, not at each percent.
@@ -260,5 +254,4 @@ fn Spoken(upload: Upload) -> impl IntoView {
             {words}
         </p>
     }
-    .into_any()
 }

@@ -1,7 +1,6 @@
 //! Uploads of other times: whole ones to import, unfinished ones to go on with.
 
 use contract::import::UploadView;
-use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::{
@@ -11,6 +10,7 @@ use super::{
     upload::{Upload, received, total},
 };
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{Ago, Bytes, ConfirmDialog, needs_script, use_hydrated, use_toasts},
 };
@@ -83,7 +83,6 @@ pub fn Uploads(
             <p>"The copy on the console's machine is deleted. Your own file stays as it is."</p>
         </ConfirmDialog>
     }
-    .into_any()
 }
 
 #[component]
@@ -131,8 +130,7 @@ fn Row(
                     "Inspect"
                 </button>
             </p>
-        }
-        .into_any(),
+        },
         (false, true) => view! {
             <p>
                 <label class="small">
@@ -148,8 +146,7 @@ fn Row(
                     />
                 </label>
             </p>
-        }
-        .into_any(),
+        },
         (false, false) => ().into_any(),
     };
     view! {
@@ -170,5 +167,4 @@ fn Row(
             {act}
         </div>
     }
-    .into_any()
 }

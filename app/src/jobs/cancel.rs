@@ -1,10 +1,10 @@
 //! Cancelling a job.
 
 use contract::jobs::{JobId, JobState, JobView};
-use leptos::prelude::*;
 
 use super::api::cancel_job;
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{ConfirmDialog, needs_script, use_toasts},
 };

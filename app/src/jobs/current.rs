@@ -4,12 +4,12 @@ use contract::{
     jobs::{JobKind, JobQuery, JobView},
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::{api::list_jobs, cancel::CancelJob};
 use crate::{
     address::job_link,
     live::use_live,
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{FaultView, JobBrief, load_by, retry_on_reconnect},
@@ -76,7 +76,7 @@ pub fn CurrentJob(
                 match page.await {
                     Ok(page) => {
                         let jobs = page.jobs.into_iter().filter(|job| kinds.contains(&job.kind)).collect();
-                        view! { <Newest loaded=jobs target=target.get_untracked() kinds work ended /> }.into_any()
+                        view! { <Newest loaded=jobs target=target.get_untracked() kinds work ended /> }
                     }
                     Err(ApiError(fault)) => {
                         retry_on_reconnect(page, fault.code);
@@ -86,7 +86,6 @@ pub fn CurrentJob(
             })}
         </Transition>
     }
-    .into_any()
 }
 
 #[component]
@@ -134,7 +133,6 @@ fn place(words: String) -> AnyView {
             </div>
         </section>
     }
-    .into_any()
 }
 
 /// A job as a card: how far it is, a way to cancel it, the link to all of it, and why it failed.
@@ -160,7 +158,6 @@ pub(crate) fn job_card(job: Memo<JobView>, may_cancel: bool) -> AnyView {
             {move || fault.get().map(|fault| view! { <FaultView fault /> })}
         </section>
     }
-    .into_any()
 }
 
 /// The job to show: the one going on, else the newest.

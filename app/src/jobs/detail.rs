@@ -5,13 +5,13 @@ use contract::{
     jobs::{JobDetail, JobId, JobView},
     session::Permission,
 };
-use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::{api::view_job, cancel::CancelJob, log::LogCard};
 use crate::{
     address::{job_link, link},
     live::use_live,
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{Ago, At, Duration, JobBadge, JobProgress, Load, PageHead, load_by},
@@ -45,7 +45,6 @@ pub fn JobPage() -> impl IntoView {
             <Detail detail />
         </Load>
     }
-    .into_any()
 }
 
 #[component]
@@ -90,7 +89,6 @@ fn Detail(detail: JobDetail) -> impl IntoView {
             </div>
         </div>
     }
-    .into_any()
 }
 
 #[component]

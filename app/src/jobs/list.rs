@@ -1,7 +1,7 @@
 //! All jobs.
 
 use contract::jobs::{JobKind, JobPage as Page, JobQuery, JobState, JobView};
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::{
     api::list_jobs,
@@ -11,6 +11,7 @@ use crate::{
     address::{use_here, use_query, use_typed_query},
     frame::use_target_names,
     live::use_live,
+    prelude::*,
     ui::{CsvButton, EmptyState, FilterSelect, Load, PageHead, SearchBox, at_hand, load_by},
 };
 
@@ -67,7 +68,6 @@ pub fn JobsPage() -> impl IntoView {
             </Load>
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -121,7 +121,6 @@ fn Rows(page: Page, query: JobQuery, filtered: bool) -> impl IntoView {
                 }
             })}
     }
-    .into_any()
 }
 
 /// Whether a job that begins while the page is open belongs to the list shown: only to its newest page.

@@ -4,9 +4,10 @@ use contract::{
     format,
     jobs::{LogLevel, LogLine},
 };
-use leptos::{either::Either, html, prelude::*};
+use leptos::{either::Either, html};
 
 use crate::{
+    prelude::*,
     ui::{CsvButton, EmptyState},
     zone,
 };
@@ -63,7 +64,6 @@ pub fn LogCard(
             </ol>
         </section>
     }
-    .into_any()
 }
 
 fn line_class(level: LogLevel) -> &'static str {

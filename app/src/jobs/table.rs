@@ -4,11 +4,11 @@ use contract::{
     format,
     jobs::{JobKind, JobState, JobView},
 };
-use leptos::prelude::*;
 
 use crate::{
     address::job_link,
     clock::use_clock,
+    prelude::*,
     ui::{Ago, JobBadge, ProgressBar, whole_seconds},
 };
 
@@ -52,7 +52,6 @@ pub fn JobTable(
             </table>
         </div>
     }
-    .into_any()
 }
 
 #[component]

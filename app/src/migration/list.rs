@@ -4,12 +4,12 @@ use contract::{
     format,
     migration::{MigrationObstacle, MigrationState, MigrationText, MigrationView},
 };
-use leptos::prelude::*;
 
 use super::asked::Asked;
 use crate::{
     address::use_here,
     jobs::Work,
+    prelude::*,
     rpc::ApiError,
     ui::{Ago, Badge, Load, Tone, needs_script},
 };
@@ -73,7 +73,6 @@ pub fn Rows(
             </table>
         </div>
     }
-    .into_any()
 }
 
 #[component]
@@ -135,7 +134,6 @@ fn Row(
             <td class="acts">{act}</td>
         </tr>
     }
-    .into_any()
 }
 
 /// What was applied, at a link, since all texts at once would make a long page.
@@ -182,7 +180,6 @@ fn Applied(version: i64, shown: Shown) -> impl IntoView {
                 })
         }}
     }
-    .into_any()
 }
 
 /// What keeps a migration from being applied.

@@ -5,7 +5,6 @@ use contract::{
     migration::{MigrationState, MigrationStatus},
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::{
     api::{read_migration, view_migrations},
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     address::{use_target, use_typed_query},
     jobs::{CurrentJob, Work},
+    prelude::*,
     session::use_may,
     ui::{EmptyState, FaultView, Load, PageHead, at_hand, load_by, needs_script},
 };
@@ -80,7 +80,6 @@ pub fn MigrationsPage() -> impl IntoView {
         </Load>
         <StartDialog target asked work />
     }
-    .into_any()
 }
 
 fn facts(status: &MigrationStatus) -> String {
@@ -119,9 +118,9 @@ fn Status(
     } = status;
     let offers = may && problem.is_none();
     let state = match (problem, migrations.is_empty()) {
-        (Some(fault), _) => Some(view! { <FaultView fault /> }.into_any()),
+        (Some(fault), _) => Some(view! { <FaultView fault /> }),
         (None, true) => None,
-        (None, false) => Some(view! { <Banner pending may under_way /> }.into_any()),
+        (None, false) => Some(view! { <Banner pending may under_way /> }),
     };
     let list = if !has_source {
         view! {
@@ -130,7 +129,6 @@ fn Status(
                 hint="Choose a folder of SQL files, each named by its number, as in 0001_users.sql: PGSTEWARD_MIGRATIONS=/path for the database of DATABASE_URL, or migrations = \"/path\" in this database's section of pgsteward.toml. Then start the console again. What other tools applied is left alone."
             />
         }
-        .into_any()
     } else if migrations.is_empty() {
         view! {
             <EmptyState
@@ -138,15 +136,13 @@ fn Status(
                 hint=format!("Put SQL files into {source}, each named by its number, as in 0001_users.sql.")
             />
         }
-        .into_any()
     } else {
-        view! { <Rows migrations offers work asked shown /> }.into_any()
+        view! { <Rows migrations offers work asked shown /> }
     };
     view! {
         {state}
         <section class="card">{list}</section>
     }
-    .into_any()
 }
 
 /// Whether there is something to do.
@@ -159,8 +155,7 @@ fn Banner(pending: i64, may: bool, under_way: Option<String>) -> impl IntoView {
                 "A migration is under way"
                 <span>{who}</span>
             </div>
-        }
-        .into_any();
+        };
     }
     if pending == 0 {
         return view! {
@@ -169,8 +164,7 @@ fn Banner(pending: i64, may: bool, under_way: Option<String>) -> impl IntoView {
                 "Up to date"
                 <span>"Every migration is applied."</span>
             </div>
-        }
-        .into_any();
+        };
     }
     let words = if pending == 1 {
         "1 migration is pending".to_owned()
@@ -189,5 +183,4 @@ fn Banner(pending: i64, may: bool, under_way: Option<String>) -> impl IntoView {
             <span>{next}</span>
         </div>
     }
-    .into_any()
 }

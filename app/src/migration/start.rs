@@ -4,7 +4,6 @@ use contract::{
     command::Act,
     migration::{MigrateSpec, MigrationState, MigrationStatus},
 };
-use leptos::prelude::*;
 
 use super::{
     api::{plan_migrations, start_migrations},
@@ -13,6 +12,7 @@ use super::{
 };
 use crate::{
     jobs::Work,
+    prelude::*,
     ui::{CopyCommand, Dialog, FaultNote, Load, load_by},
 };
 
@@ -120,7 +120,6 @@ fn Question(
             </div>
         </form>
     }
-    .into_any()
 }
 
 /// A way to give up a part of the usual order.
@@ -145,7 +144,6 @@ fn Choice(
             </span>
         </label>
     }
-    .into_any()
 }
 
 fn is_ready(plan: &Option<Result<MigrationStatus, crate::rpc::ApiError>>) -> bool {
@@ -156,10 +154,10 @@ fn is_ready(plan: &Option<Result<MigrationStatus, crate::rpc::ApiError>>) -> boo
 #[component]
 fn Plan(plan: MigrationStatus) -> impl IntoView {
     if let Some(fault) = plan.problem {
-        return view! { <crate::ui::FaultView fault /> }.into_any();
+        return view! { <crate::ui::FaultView fault /> };
     }
     if plan.migrations.is_empty() {
-        return view! { <p>"Nothing is left to apply: someone was faster."</p> }.into_any();
+        return view! { <p>"Nothing is left to apply: someone was faster."</p> };
     }
     let words = match plan.pending {
         1 => "One migration will be applied. If it fails, nothing of it stays.".to_owned(),
@@ -194,5 +192,4 @@ fn Plan(plan: MigrationStatus) -> impl IntoView {
             <ol class="stack-s">{items.collect_view()}</ol>
         </div>
     }
-    .into_any()
 }

@@ -1,10 +1,10 @@
 //! Items of the plan as a table.
 
+use crate::prelude::*;
 use contract::{
     format,
     optimize::{ItemKind, ItemState, OptimizeItem},
 };
-use leptos::prelude::*;
 
 use crate::ui::{Badge, Bytes, Tone};
 
@@ -53,7 +53,6 @@ pub fn Items(
             </div>
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -92,7 +91,6 @@ fn Row(item: OptimizeItem, statistics: bool, sized: bool) -> impl IntoView {
             {sized.then(|| view! { <td class="num hide-s">{item.bytes.map(|value| view! { <Bytes value /> })}</td> })}
         </tr>
     }
-    .into_any()
 }
 
 /// A state in a word, and what it means.

@@ -6,12 +6,12 @@ use contract::{
     optimize::{ItemKind, ItemState, OptimizePlan, OptimizeSpec},
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::{api::plan_optimization, items::Items, start::StartDialog};
 use crate::{
     address::{link, use_target},
     jobs::{CurrentJob, Work},
+    prelude::*,
     session::use_may,
     ui::{EmptyState, Load, PageHead, load_by, needs_script},
 };
@@ -38,7 +38,6 @@ pub fn OptimizePage() -> impl IntoView {
         </Load>
         <StartDialog plan asked work />
     }
-    .into_any()
 }
 
 #[component]
@@ -84,7 +83,6 @@ fn Acts(
             </Show>
         </Transition>
     }
-    .into_any()
 }
 
 #[component]
@@ -104,8 +102,7 @@ fn Plan(plan: OptimizePlan) -> impl IntoView {
                     </a>
                 </EmptyState>
             </section>
-        }
-        .into_any();
+        };
     }
     let banner = view! { <Banner findings /> };
     let blocked = (!blockers.is_empty()
@@ -127,7 +124,6 @@ fn Plan(plan: OptimizePlan) -> impl IntoView {
         <Items title="Constraints" items=group(ItemKind::Constraint) />
         <Items title="Statistics" items=group(ItemKind::Statistics) />
     }
-    .into_any()
 }
 
 /// What needs attention, in the words of the overview.
@@ -140,8 +136,7 @@ fn Banner(findings: Vec<Finding>) -> impl IntoView {
                 "All there"
                 <span>"Every constraint and index is there and valid, and the planner's statistics are good."</span>
             </div>
-        }
-        .into_any();
+        };
     }
     let told = findings
         .into_iter()
@@ -154,7 +149,6 @@ fn Banner(findings: Vec<Finding>) -> impl IntoView {
             <span>{told}</span>
         </div>
     }
-    .into_any()
 }
 
 /// Who would hold up a build.
@@ -177,5 +171,4 @@ fn Blockers(blockers: Vec<String>) -> impl IntoView {
             </div>
         </section>
     }
-    .into_any()
 }

@@ -6,11 +6,11 @@ use contract::{
     jobs::JobId,
     optimize::{ItemKind, OptimizePlan, OptimizeSpec},
 };
-use leptos::prelude::*;
 
 use super::{api::start_optimization, chosen};
 use crate::{
     jobs::Work,
+    prelude::*,
     rpc::ApiError,
     ui::{CopyCommand, Dialog, FaultNote, Load},
 };
@@ -65,7 +65,6 @@ pub fn StartDialog(
                 })}
         </Dialog>
     }
-    .into_any()
 }
 
 #[component]
@@ -119,7 +118,7 @@ fn Question(
         }>
             <div class="stack-s">
                 {match (count, nothing) {
-                    (_, true) => view! { <p>"Nothing is missing: there is nothing to do."</p> }.into_any(),
+                    (_, true) => view! { <p>"Nothing is missing: there is nothing to do."</p> },
                     (0, _) => ().into_any(),
                     (count, _) => {
                         let words = if count == 1 { "One item is made or mended:".to_owned() } else { format!("{count} items are made or mended, one after the other:") };
@@ -128,7 +127,6 @@ fn Question(
                             <ul class="stack-s">{names}</ul>
                             <p>"Indexes are built concurrently: reading and writing go on. An index whose build was broken off is dropped and built anew."</p>
                         }
-                            .into_any()
                     }
                 }}
                 {analyze}
@@ -152,5 +150,4 @@ fn Question(
             </div>
         </form>
     }
-    .into_any()
 }

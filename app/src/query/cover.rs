@@ -1,10 +1,10 @@
 //! What numbers cover, what is missing in them, and what keeps statements from being counted.
 
+use crate::prelude::*;
 use contract::{
     format,
     query::{Coverage, QueryHint},
 };
-use leptos::prelude::*;
 
 use crate::ui::{At, CopyButton};
 
@@ -17,9 +17,8 @@ pub fn Covers(coverage: Coverage) -> impl IntoView {
             {from.map(|from| view! { ", " <At at=from /> })}
             ", until "
             <At at=to />
-        }
-        .into_any(),
-        (Some(from), Some(to)) => view! { <At at=from /> " to " <At at=to /> }.into_any(),
+        },
+        (Some(from), Some(to)) => view! { <At at=from /> " to " <At at=to /> },
         _ => "Nothing was measured in this time".into_any(),
     }
 }

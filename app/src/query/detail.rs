@@ -6,7 +6,6 @@ use contract::{
     history::{Range, write_moment},
     query::{QueryAbsence, QueryDetail, QueryQuery, QuerySince, RoleSums},
 };
-use leptos::prelude::*;
 
 use super::{
     EVERY,
@@ -18,6 +17,7 @@ use super::{
 use crate::{
     address::{escape, link, use_name, use_query, use_target},
     history::{ChartsProps, Values, parts, use_range},
+    prelude::*,
     ui::{
         Ago, At, Badge, CopyButton, CopyCommand, Icon, Keep, Load, Menu, PageHead, Tone, again_while_seen,
         icons, in_part, load_by,
@@ -113,7 +113,6 @@ pub fn QueryPage() -> impl IntoView {
             {move || view! { <Rest detail=detail.get() /> }}
         </Keep>
     }
-    .into_any()
 }
 
 /// Its text and its sums.
@@ -196,7 +195,6 @@ fn Costs(detail: QueryDetail) -> impl IntoView {
                 }
             })}
     }
-    .into_any()
 }
 
 /// That the range has no numbers of it, with the way to the last time that has.
@@ -296,7 +294,6 @@ fn Rest(detail: QueryDetail) -> impl IntoView {
             </section>
         </div>
     }
-    .into_any()
 }
 
 fn role_row(one: RoleSums) -> impl IntoView {

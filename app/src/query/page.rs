@@ -6,7 +6,6 @@ use contract::{
     history::Range,
     query::{MOST_QUERIES, QUERIES_SHOWN, QueriesQuery, QueriesView, QuerySort},
 };
-use leptos::prelude::*;
 
 use super::{
     EVERY,
@@ -17,6 +16,7 @@ use super::{
 use crate::{
     address::{use_here, use_query, use_target, use_typed_query},
     history::{RangeBar, use_range},
+    prelude::*,
     ui::{
         CopyCommand, CsvLoadButton, CsvRows, FilterSelect, Icon, Keep, Menu, PageHead, SearchBox, Sort,
         again_while_seen, icons, load_by, use_sort,
@@ -96,7 +96,6 @@ pub fn QueriesPage() -> impl IntoView {
             <Found view sort />
         </Keep>
     }
-    .into_any()
 }
 
 #[component]
@@ -134,7 +133,6 @@ fn Found(view: Signal<QueriesView>, sort: Memo<Sort>) -> impl IntoView {
             <ShowMore view />
         </section>
     }
-    .into_any()
 }
 
 /// The link to more of the list, while there is more.

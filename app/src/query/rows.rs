@@ -4,11 +4,11 @@ use contract::{
     format::{self, milliseconds},
     query::{Coverage, QueriesView, QueryStat},
 };
-use leptos::prelude::*;
 
 use super::{same_range, statement_link};
 use crate::{
     address::use_here,
+    prelude::*,
     ui::{Badge, EmptyState, Sort, SortHead, Tone},
 };
 
@@ -55,8 +55,7 @@ pub fn Statements(view: QueriesView, sort: Memo<Sort>) -> impl IntoView {
                     "Show all statements"
                 </a>
             </EmptyState>
-        }
-        .into_any();
+        };
     }
     let (coverage, range) = (view.coverage, same_range());
     let rows = view
@@ -86,7 +85,6 @@ pub fn Statements(view: QueriesView, sort: Memo<Sort>) -> impl IntoView {
             </table>
         </div>
     }
-    .into_any()
 }
 
 fn row(target: &str, stat: &QueryStat, coverage: &Coverage, range: &str) -> impl IntoView + use<> {

@@ -1,6 +1,6 @@
 //! Fields of the page's forms. They have no name, because what they say goes by a button that needs JavaScript.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 /// A labelled input.
 #[component]

@@ -5,7 +5,6 @@ use contract::{
     retention::{PrunePlan, Retention, RetentionSpec, RetentionView},
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::{
     api::{plan_retention, prune_backups, set_retention},
@@ -13,6 +12,7 @@ use super::{
 };
 use crate::{
     jobs::Work,
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{
@@ -49,14 +49,13 @@ pub fn Kept(
                 </p>
                 {move || {
                     match may {
-                        true => view! { <Rules holds=spec.get() retention target work changed /> }.into_any(),
-                        false => view! { <Plan plan=retention.get().plan /> }.into_any(),
+                        true => view! { <Rules holds=spec.get() retention target work changed /> },
+                        false => view! { <Plan plan=retention.get().plan /> },
                     }
                 }}
             </div>
         </section>
     }
-    .into_any()
 }
 
 fn headline(view: &RetentionView) -> String {
@@ -188,8 +187,8 @@ fn Rules(
             </div>
         </div>
         {move || match plan.get() {
-            Ok(plan) => view! { <Plan plan /> }.into_any(),
-            Err(ApiError(fault)) => view! { <FaultView fault /> }.into_any(),
+            Ok(plan) => view! { <Plan plan /> },
+            Err(ApiError(fault)) => view! { <FaultView fault /> },
         }}
         <ConfirmDialog
             open=saving
@@ -234,14 +233,13 @@ fn Rules(
             </div>
         </ConfirmDialog>
     }
-    .into_any()
 }
 
 /// What would become of each backup.
 #[component]
 fn Plan(plan: PrunePlan) -> impl IntoView {
     if plan.verdicts.is_empty() {
-        return view! { <EmptyState title="No backup yet" hint="What would go and what would stay is shown here." /> }.into_any();
+        return view! { <EmptyState title="No backup yet" hint="What would go and what would stay is shown here." /> };
     }
     let (words, held) = (plan.words(), plan.held.is_some());
     let rows = plan.verdicts.into_iter().map(|verdict| {
@@ -284,5 +282,4 @@ fn Plan(plan: PrunePlan) -> impl IntoView {
             </table>
         </div>
     }
-    .into_any()
 }

@@ -1,7 +1,6 @@
 //! The schedule of a managed database's backups, and which of them are kept.
 
 use contract::jobs::JobKind;
-use leptos::prelude::*;
 
 use super::{
     api::{view_alarms, view_retention, view_schedule},
@@ -12,6 +11,7 @@ use super::{
 use crate::{
     address::{link, use_target},
     jobs::{CurrentJob, Work},
+    prelude::*,
     ui::{Keep, PageHead, load_by},
 };
 
@@ -51,5 +51,4 @@ pub fn SchedulePage() -> impl IntoView {
             <Told alarms target />
         </Keep>
     }
-    .into_any()
 }

@@ -10,7 +10,6 @@ use contract::{
     },
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::{
     api::{pause_schedule, preview_schedule, remove_schedule, resume_schedule, run_schedule, set_schedule},
@@ -19,6 +18,7 @@ use super::{
 use crate::{
     address::job_link,
     jobs::Work,
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{
@@ -59,7 +59,6 @@ pub fn Planned(
             (!runs.is_empty()).then(|| view! { <Runs runs /> })
         }}
     }
-    .into_any()
 }
 
 fn headline(schedule: &Option<ScheduleView>) -> String {
@@ -252,7 +251,6 @@ fn Acts(
             <p>"No backups are taken by themselves any more, and nobody is told when there are none. The backups stay."</p>
         </ConfirmDialog>
     }
-    .into_any()
 }
 
 /// A schedule in words, with what it would mean.
@@ -498,9 +496,8 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
                                         <Due runs=next.runs />
                                     </div>
                                 }
-                                    .into_any()
                             }
-                            Err(ApiError(fault)) => view! { <FaultView fault /> }.into_any(),
+                            Err(ApiError(fault)) => view! { <FaultView fault /> },
                         })
             }}
             <div class="act">
@@ -519,7 +516,6 @@ fn Form(spec: Option<ScheduleSpec>, target: Memo<String>, changed: Callback<()>)
             </div>
         </div>
     }
-    .into_any()
 }
 
 /// The days of a week; at least one.
@@ -609,5 +605,4 @@ fn Runs(runs: Vec<RunView>) -> impl IntoView {
             </div>
         </section>
     }
-    .into_any()
 }

@@ -5,10 +5,10 @@ use contract::{
     finding::Level,
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::api::test_alarm;
 use crate::{
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{At, Badge, Tone, needs_script, use_toasts},
@@ -41,11 +41,9 @@ pub fn Told(
                                      PGSTEWARD_MAIL_TO, or PGSTEWARD_WEBHOOK_URL."
                                 </p>
                             }
-                                .into_any()
                         }
                         false => {
                             view! { <ul>{ways.into_iter().map(|way| view! { <OneWay way target may /> }).collect_view()}</ul> }
-                                .into_any()
                         }
                     }
                 }}
@@ -56,7 +54,6 @@ pub fn Told(
             }}
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -122,7 +119,7 @@ fn Incidents(incidents: Vec<Incident>) -> impl IntoView {
                 </td>
                 <td>
                     {match incident.resolved_at {
-                        Some(at) => view! { <At at /> }.into_any(),
+                        Some(at) => view! { <At at /> },
                         None => "open".into_any(),
                     }}
                 </td>
@@ -145,7 +142,6 @@ fn Incidents(incidents: Vec<Incident>) -> impl IntoView {
             </table>
         </div>
     }
-    .into_any()
 }
 
 fn words(message: &Message) -> String {

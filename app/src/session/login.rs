@@ -1,6 +1,5 @@
 //! The log-in page: one plain form, so that it needs no JavaScript and nothing of the old session outlives it.
 
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Redirect;
 
@@ -8,6 +7,7 @@ use super::form::too_many;
 use crate::{
     address::{safe_next, use_query, use_typed_query},
     frame::Mark,
+    prelude::*,
     ui::{Icon, icons},
 };
 
@@ -78,7 +78,6 @@ pub fn LoginPage() -> impl IntoView {
             </section>
         </main>
     }
-    .into_any()
 }
 
 /// Why the last try was refused.

@@ -1,11 +1,12 @@
 //! One's own sessions.
 
 use contract::session::SessionView;
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 use uuid::Uuid;
 
 use super::api::{end_session, end_sessions, list_sessions};
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{Ago, Badge, Keep, Tone, needs_script, use_toasts},
 };
@@ -77,7 +78,6 @@ pub fn SessionsCard() -> impl IntoView {
             </Keep>
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -147,5 +147,4 @@ fn Row(session: Memo<SessionView>, changed: Callback<()>) -> impl IntoView {
             </td>
         </tr>
     }
-    .into_any()
 }

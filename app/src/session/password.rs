@@ -1,7 +1,6 @@
 //! Changing one's own password: a plain form, so that whoever got a one-time password can do it without JavaScript.
 
 use contract::{Code, Fault};
-use leptos::prelude::*;
 
 use super::{
     api::{Password, change_password},
@@ -10,6 +9,7 @@ use super::{
 };
 use crate::{
     address::{safe_next, use_query, use_typed_query},
+    prelude::*,
     rpc::ApiError,
     ui::{FaultView, Field, use_toasts},
 };
@@ -131,7 +131,6 @@ pub fn PasswordCard() -> impl IntoView {
             </div>
         </section>
     }
-    .into_any()
 }
 
 /// Why the form was refused, from the word in the URL.

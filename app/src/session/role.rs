@@ -1,7 +1,7 @@
 //! Choosing a role.
 
+use crate::prelude::*;
 use contract::session::Role;
-use leptos::prelude::*;
 
 /// A field to choose a role in, each with what it may do.
 #[component]

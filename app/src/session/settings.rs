@@ -1,10 +1,10 @@
 //! Settings: one's own account, and for administrators the users.
 
 use contract::session::Permission;
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::{own::SessionsCard, password::PasswordCard, times::TimesCard, use_may, use_me, users::UsersCard};
-use crate::{deployment::TokensCard, frame::ThemeChoice, ui::PageHead};
+use crate::{deployment::TokensCard, frame::ThemeChoice, prelude::*, ui::PageHead};
 
 /// Settings.
 #[component]
@@ -56,5 +56,4 @@ pub fn SettingsPage() -> impl IntoView {
         {if users { Either::Left(view! { <UsersCard /> }) } else { Either::Right(()) }}
         {if tokens { Either::Left(view! { <TokensCard /> }) } else { Either::Right(()) }}
     }
-    .into_any()
 }

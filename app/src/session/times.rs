@@ -1,8 +1,6 @@
 //! The time zone that times are shown in, and whether this browser's clock is right.
 
-use leptos::prelude::*;
-
-use crate::{clock::use_clock, ui::needs_script, zone};
+use crate::{clock::use_clock, prelude::*, ui::needs_script, zone};
 
 /// The card on the settings page.
 #[component]
@@ -94,7 +92,6 @@ pub fn TimesCard() -> impl IntoView {
             </div>
         </section>
     }
-    .into_any()
 }
 
 /// Tells that this browser's clock differs from the console's.

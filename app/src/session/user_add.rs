@@ -1,10 +1,10 @@
 //! Adding a user.
 
 use contract::session::{NewUser, Role};
-use leptos::prelude::*;
 
 use super::{api::add_user, role::RoleSelect};
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{Dialog, FaultView, Field, use_toasts},
 };

@@ -1,10 +1,11 @@
 //! One user in the list, with what can be done about them.
 
 use contract::session::{Role, UserChange, UserView};
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::{api::change_user, role::RoleSelect, use_me};
 use crate::{
+    prelude::*,
     rpc::ApiError,
     ui::{
         Ago, Badge, ConfirmDialog, Dialog, FaultView, Field, Icon, Menu, Tone, icons, needs_script,
@@ -196,5 +197,4 @@ pub fn UserRow(
             </td>
         </tr>
     }
-    .into_any()
 }

@@ -1,7 +1,7 @@
 //! The users, for administrators.
 
+use crate::prelude::*;
 use contract::session::UserView;
-use leptos::prelude::*;
 
 use super::{api::list_users, user_add::AddUser, user_row::UserRow};
 use crate::ui::{CsvButton, Keep, at_hand, needs_script};
@@ -61,7 +61,6 @@ pub fn UsersCard() -> impl IntoView {
             <AddUser open=adding added=changed />
         </section>
     }
-    .into_any()
 }
 
 fn csv_row(user: &UserView) -> Vec<String> {

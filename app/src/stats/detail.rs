@@ -4,7 +4,7 @@ use contract::{
     format,
     stats::{ColumnView, ConstraintView, IndexStat, RelationKind, RelationName, TableDetail, TableStat},
 };
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::{
     api::view_table,
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     address::{link, use_name, use_target},
     history::{HistoryCharts, use_history},
+    prelude::*,
     ui::{Badge, Count, EmptyState, Load, PageHead, SizeBar, Tone, load_by},
 };
 
@@ -30,7 +31,6 @@ pub fn TablePage() -> impl IntoView {
             <Detail target=target.get_untracked() detail />
         </Load>
     }
-    .into_any()
 }
 
 #[component]
@@ -118,7 +118,6 @@ fn Detail(target: String, detail: TableDetail) -> impl IntoView {
             </div>
         </div>
     }
-    .into_any()
 }
 
 /// The partitions of a partitioned table, largest first.

@@ -4,7 +4,7 @@ use contract::{
     format,
     stats::{TABLES_PER_PAGE, TablePage as Page, TableQuery, TableSort, TableStat},
 };
-use leptos::{either::EitherOf3, prelude::*};
+use leptos::either::EitherOf3;
 
 use super::{
     api::{export_tables, list_tables},
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     address::{link, use_here, use_query, use_target, use_typed_query},
+    prelude::*,
     rpc::ApiError,
     ui::{Ago, CsvLoadButton, CsvRows, EmptyState, Load, PageHead, Pager, SearchBox, load_by, use_sort},
 };
@@ -105,7 +106,6 @@ pub fn TablesPage() -> impl IntoView {
             </Load>
         </section>
     }
-    .into_any()
 }
 
 /// How many, how large, and as of when.

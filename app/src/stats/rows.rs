@@ -1,10 +1,11 @@
 //! Tables as a table.
 
+use crate::prelude::*;
 use contract::{
     Instant, format,
     stats::{RelationKind, TablePage as Page, TableStat},
 };
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::{has_many_dead, spoken_name, table_link};
 use crate::ui::{Ago, Count, SizeBar, Sort, SortHead};
@@ -43,7 +44,6 @@ pub fn TableRows(
             </table>
         </div>
     }
-    .into_any()
 }
 
 #[component]

@@ -4,10 +4,11 @@ use contract::{
     finding::{Finding, Level, worst},
     target::{TargetState, TargetView},
 };
-use leptos::{either::EitherOf3, prelude::*};
+use leptos::either::EitherOf3;
 
 use crate::{
     address::link,
+    prelude::*,
     ui::{Ago, Badge, Tone},
 };
 
@@ -85,7 +86,7 @@ pub(super) fn StateBanner(target: Memo<TargetView>) -> impl IntoView {
                         {verdict(&findings)}
                         <span>
                             {match first.page {
-                                Some(page) => view! { <a class="link" href=link(&name, &page)>{first.words}</a> }.into_any(),
+                                Some(page) => view! { <a class="link" href=link(&name, &page)>{first.words}</a> },
                                 None => first.words.into_any(),
                             }}
                             {more.map(|more| view! { " " <a class="link" href="#attention" rel="external">{more}</a> })}
@@ -134,7 +135,7 @@ fn item(finding: Finding, name: &str) -> impl IntoView {
         <div class="item">
             <Badge tone=tone(finding.level) text=word(finding.level) />
             <b>{finding.words}</b>
-            {page.map_or_else(|| view! { <span></span> }.into_any(), IntoAny::into_any)}
+            {page.map_or_else(|| view! { <span></span> }, IntoAny::into_any)}
             <p>{finding.evidence.map(|evidence| format!("{evidence} "))} {finding.remedy}</p>
         </div>
     }

@@ -5,13 +5,14 @@ use contract::{
     history::Spark,
     target::{ServerView, TargetState, TargetView},
 };
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::{api::list_targets, findings};
 use crate::{
     address::{link, use_here, use_query},
     history::{Sparkline, api::list_sparks},
     live::use_live,
+    prelude::*,
     rpc::ApiError,
     ui::{Ago, Badge, Bytes, CsvButton, EmptyState, Load, PageHead, SearchBox, Tone, at_hand},
 };
@@ -54,7 +55,6 @@ pub fn FleetPage() -> impl IntoView {
             </Load>
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -127,7 +127,6 @@ fn FleetTable(list: Vec<TargetView>, sparks: Resource<Result<Vec<Spark>, ApiErro
         </div>
         {none}
     }
-    .into_any()
 }
 
 /// What needs someone comes first; alike ones by name.
@@ -247,10 +246,10 @@ fn attention(target: &TargetView) -> impl IntoView + use<> {
 #[component]
 fn Migrations(pending: Option<i64>, known: bool) -> impl IntoView {
     match (known, pending) {
-        (false, _) => view! { <span class="muted">"none kept here"</span> }.into_any(),
-        (true, None) => view! { <span class="muted">"not known"</span> }.into_any(),
-        (true, Some(0)) => view! { <Badge tone=Tone::Ok text="Up to date" /> }.into_any(),
-        (true, Some(count)) => view! { <Badge tone=Tone::Warn text=format!("{count} pending") /> }.into_any(),
+        (false, _) => view! { <span class="muted">"none kept here"</span> },
+        (true, None) => view! { <span class="muted">"not known"</span> },
+        (true, Some(0)) => view! { <Badge tone=Tone::Ok text="Up to date" /> },
+        (true, Some(count)) => view! { <Badge tone=Tone::Warn text=format!("{count} pending") /> },
     }
 }
 

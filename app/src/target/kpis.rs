@@ -4,9 +4,8 @@ use contract::{
     format,
     target::{ServerView, TargetState, TargetView},
 };
-use leptos::prelude::*;
 
-use crate::{clock::use_clock, ui::whole_seconds};
+use crate::{clock::use_clock, prelude::*, ui::whole_seconds};
 
 /// Size, connections, cache hits, uptime. While the database is down there are none, rather than old ones.
 #[component]
@@ -45,7 +44,6 @@ pub fn Kpis(
             </section>
         </Show>
     }
-    .into_any()
 }
 
 /// With one decimal, cut off and not rounded, so that 100 % means all.

@@ -4,10 +4,11 @@ use contract::{
     format,
     stats::{TableQuery, TableSort, TableStat},
 };
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use crate::{
     address::link,
+    prelude::*,
     stats::{api::list_tables, table_link},
     ui::{Ago, Bytes, Count, EmptyState, Load, SizeBar},
 };

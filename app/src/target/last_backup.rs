@@ -6,12 +6,13 @@ use contract::{
     jobs::{JobId, JobKind},
     session::Permission,
 };
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use crate::{
     address::link,
     backup::api::list_backups,
     live::use_live,
+    prelude::*,
     session::use_may,
     ui::{Ago, Badge, Bytes, Count, EmptyState, Load, Tone},
 };

@@ -5,7 +5,6 @@ use contract::{
     session::Permission,
     target::{TargetState, TargetView},
 };
-use leptos::prelude::*;
 
 use super::{
     api::view_target,
@@ -22,6 +21,7 @@ use crate::{
     history::{HistoryCharts, use_history},
     jobs::api::list_jobs,
     live::use_live,
+    prelude::*,
     session::use_may,
     ui::{Ago, Load, PageHead, load_by},
 };
@@ -39,7 +39,6 @@ pub fn OverviewPage() -> impl IntoView {
             <Overview loaded />
         </Load>
     }
-    .into_any()
 }
 
 #[component]
@@ -102,5 +101,4 @@ fn Overview(loaded: TargetView) -> impl IntoView {
             </div>
         </div>
     }
-    .into_any()
 }

@@ -1,7 +1,7 @@
 //! The console's own pool for a managed database.
 
+use crate::prelude::*;
 use contract::target::PoolView;
-use leptos::prelude::*;
 
 use super::api::view_pool;
 use crate::ui::{Load, again_while_seen};

@@ -1,12 +1,13 @@
 //! What was done lately on a managed database.
 
 use contract::jobs::JobPage;
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use crate::{
     address::escape,
     jobs::JobTable,
     live::use_live,
+    prelude::*,
     rpc::ApiError,
     ui::{EmptyState, Load},
 };

@@ -1,10 +1,10 @@
 //! The replicas of a managed database, for its overview.
 
+use crate::prelude::*;
 use contract::{
     format,
     target::{ReplicaView, TargetView},
 };
-use leptos::prelude::*;
 
 /// The card on the overview: which one is asked for sizes, and which is not and why. Nothing where there is none.
 #[component]

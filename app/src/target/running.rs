@@ -1,10 +1,11 @@
 //! What is being done on a managed database now.
 
 use contract::jobs::{JobPage, JobView};
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use crate::{
     live::use_live,
+    prelude::*,
     rpc::ApiError,
     ui::{EmptyState, JobLine, Load},
 };

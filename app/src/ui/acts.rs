@@ -9,7 +9,7 @@
 //! A button of `type="button"` is such an act; one of a form that works without JavaScript is `type="submit"`. Likewise a
 //! field with a `name` works without JavaScript, and one without a name does not.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 /// Runs at the document's top.
 #[cfg(feature = "ssr")]

@@ -1,7 +1,7 @@
 //! The state of a thing in one word.
 
+use crate::prelude::*;
 use contract::jobs::JobState;
-use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// What a colour means. Colour is used for state alone.

@@ -1,6 +1,6 @@
 //! An act as a command, for scripts and for whoever sits at the server.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use super::{Icon, copy_text, icons, needs_script, use_toasts};
 
@@ -35,5 +35,4 @@ pub fn CopyCommand(
             {what}
         </button>
     }
-    .into_any()
 }

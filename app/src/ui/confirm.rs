@@ -1,7 +1,7 @@
 //! The question before an act that destroys, or that cannot be undone.
 
+use crate::prelude::*;
 use contract::Fault;
-use leptos::prelude::*;
 
 use super::{Dialog, FaultView};
 

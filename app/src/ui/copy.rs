@@ -1,6 +1,6 @@
 //! Copying a text.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use super::{needs_script, use_toasts};
 

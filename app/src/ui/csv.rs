@@ -2,10 +2,8 @@
 
 use std::pin::Pin;
 
-use leptos::prelude::*;
-
 use super::{Icon, icons, needs_script, use_toasts};
-use crate::rpc::ApiError;
+use crate::{prelude::*, rpc::ApiError};
 
 /// Saves rows as a CSV file, made in the browser.
 #[component]

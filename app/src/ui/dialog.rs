@@ -1,6 +1,7 @@
 //! A native dialog: it holds the focus, closes on Esc, and gives the focus back to where it was.
 
-use leptos::{html, prelude::*};
+use crate::prelude::*;
+use leptos::html;
 
 /// A dialog that is open while `open` is true.
 #[component]

@@ -1,6 +1,6 @@
 //! The state of a list without rows.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 /// No rows: what that means, and what to do next.
 #[component]

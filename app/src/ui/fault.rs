@@ -1,11 +1,12 @@
 //! What did not work, and what to do next.
 
 use contract::{Code, Fault, Refusal};
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::needs_script;
 use crate::{
     address::{login_link, use_here},
+    prelude::*,
     rpc::ApiError,
 };
 
@@ -52,7 +53,6 @@ pub fn FaultView(
                 })}
         </section>
     }
-    .into_any()
 }
 
 /// The way to the log-in, and back to this page.

@@ -1,7 +1,7 @@
 //! One value in a form.
 
+use crate::prelude::*;
 use contract::Fault;
-use leptos::prelude::*;
 
 /// A labelled input with its help, and the fault of the last try when that names this field (`Fault::field`).
 #[component]

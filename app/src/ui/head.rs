@@ -1,6 +1,7 @@
 //! The head of a page.
 
-use leptos::{either::Either, prelude::*};
+use crate::prelude::*;
+use leptos::either::Either;
 use leptos_meta::Title;
 
 /// The page's name, one line of facts below it, and its acts on the right. Also sets the document's title.
@@ -48,5 +49,4 @@ pub fn PageHead(
             <div class="acts">{children.map(|children| children())}</div>
         </div>
     }
-    .into_any()
 }

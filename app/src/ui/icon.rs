@@ -1,6 +1,6 @@
 //! Icons, from the Lucide set.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 /// The icons in use, by what they mean here.
 pub mod icons {

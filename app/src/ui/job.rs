@@ -4,10 +4,10 @@ use contract::{
     format,
     jobs::{JobState, JobView, Step, StepState},
 };
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
 use super::{FaultView, Icon, ProgressBar, Tone, icons, whole_seconds};
-use crate::{address::job_link, clock::use_clock};
+use crate::{address::job_link, clock::use_clock, prelude::*};
 
 /// A job in two lines and a bar, for a list of running ones; the whole of it is a link to its page.
 #[component]
@@ -51,7 +51,6 @@ pub fn JobProgress(
                 })
         }}
     }
-    .into_any()
 }
 
 /// A job in one line, its steps folded behind it, and a bar at the card's edge while it goes on: as high while it goes on as when
@@ -107,7 +106,6 @@ pub fn JobBrief(
             <ProgressBar fraction label=title tone=Signal::derive(move || tone(state.get())) />
         </Show>
     }
-    .into_any()
 }
 
 /// Title, bar and the line below.
@@ -132,7 +130,6 @@ fn JobHead(job: Signal<JobView>) -> impl IntoView {
             }
         }}
     }
-    .into_any()
 }
 
 /// How full the bar is.

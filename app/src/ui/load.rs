@@ -5,13 +5,12 @@ use std::{rc::Rc, time::Duration};
 use contract::{Code, Fault, Instant};
 use leptos::{
     either::Either,
-    prelude::*,
     tachys::{reactive_graph::OwnedView, view::keyed::keyed},
 };
 use leptos_meta::Title;
 
 use super::{Ago, FaultView};
-use crate::{clock::use_clock, rpc::ApiError};
+use crate::{clock::use_clock, prelude::*, rpc::ApiError};
 
 /// A resource that is asked for by what `source` holds. That may change while an answer is on its way, as by two quick clicks
 /// on the heads of a table. leptos then keeps the older answer where the page reads the source as well; here no answer is given
@@ -77,14 +76,14 @@ where
                 let children = children.clone();
                 Suspend::new(async move {
                     match resource.await {
-                        Ok(value) => Either::Left(children(value)),
+                        // Erased, so that what waits is of one type on every page.
+                        Ok(value) => Either::Left(children(value).into_any()),
                         Err(ApiError(fault)) => Either::Right(view! { <Failed fault main resource /> }),
                     }
                 })
             }}
         </Transition>
     }
-    .into_any()
 }
 
 /// As [`Load`], for what holds something open: what `children` makes stays when the list loads again, and the new value comes
@@ -159,7 +158,6 @@ where
             }}
         </Transition>
     }
-    .into_any()
 }
 
 /// Whether a fault leaves what was known as it was: whom the console has let go, or refuses, sees nothing more.
@@ -186,7 +184,6 @@ fn kept(late: RwSignal<Option<(Fault, Instant)>>, known: AnyView) -> AnyView {
         {strip}
         {known}
     }
-    .into_any()
 }
 
 /// A view that is made once, however often it is asked for in the same place: a list of one, whose key never changes. It
@@ -255,7 +252,6 @@ where
         {name.map(|name| view! { <Title text=name.clone() /> <h1 class="sr-only">{name}</h1> })}
         <FaultView fault retry=Callback::new(move |()| resource.refetch()) />
     }
-    .into_any()
 }
 
 /// Loads again when the console is back, unless the answer would be the same: what failed for want of it must not stay.

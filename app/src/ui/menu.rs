@@ -1,6 +1,6 @@
 //! A list of choices that opens below its button.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 /// Runs at the document's top; what the browser does not do by itself for a menu.
 #[cfg(feature = "ssr")]
@@ -38,5 +38,4 @@ pub fn Menu(
             {children()}
         </div>
     }
-    .into_any()
 }

@@ -1,9 +1,9 @@
 //! The pages of a long list, in the URL.
 
 use contract::format;
-use leptos::{either::Either, prelude::*};
+use leptos::either::Either;
 
-use crate::address::use_here;
+use crate::{address::use_here, prelude::*};
 
 /// Numbered pages below a table (`?page=2`); nothing when one page holds all.
 #[component]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use leptos_router::hooks::use_location;
 use wasm_split_helpers::SplitLoaderError;
 
@@ -11,7 +11,7 @@ pub fn in_part(view: impl Future<Output = Result<AnyView, SplitLoaderError>> + S
     Suspend::new(async move {
         match view.await {
             Ok(view) => view,
-            Err(_) => view! { <PartMissing /> }.into_any(),
+            Err(_) => view! { <PartMissing /> },
         }
     })
     .into_any()
@@ -25,9 +25,9 @@ pub fn PartMissing(
     whole: bool,
 ) -> impl IntoView {
     let heading = if whole {
-        view! { <h1>"This page did not come"</h1> }.into_any()
+        view! { <h1>"This page did not come"</h1> }
     } else {
-        view! { <h2>"This card did not come"</h2> }.into_any()
+        view! { <h2>"This card did not come"</h2> }
     };
     let location = use_location();
     // The address of this page by the time of the click; the browser asks the server for it anew.
@@ -46,5 +46,4 @@ pub fn PartMissing(
             </div>
         </div>
     }
-    .into_any()
 }

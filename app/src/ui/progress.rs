@@ -1,7 +1,7 @@
 //! Bars: how far something is, and how large.
 
+use crate::prelude::*;
 use contract::format;
-use leptos::prelude::*;
 
 use super::Tone;
 

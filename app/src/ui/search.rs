@@ -1,6 +1,6 @@
 //! Filters above a table, in the URL.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::address::{use_change_query, use_pairs, use_query};
 
@@ -76,7 +76,6 @@ pub fn SearchBox(
             </button>
         </form>
     }
-    .into_any()
 }
 
 /// A choice in a row of filters, for one value of the URL's query; nothing chosen means all.

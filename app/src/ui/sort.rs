@@ -1,6 +1,6 @@
 //! Sorting a table, in the URL.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::address::{use_here, use_query};
 

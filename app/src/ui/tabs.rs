@@ -1,6 +1,6 @@
 //! Parts of a page that share one place.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 /// One part.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Short notices that something was done.
 
+use crate::prelude::*;
 use contract::{Code, Fault};
-use leptos::prelude::*;
 
 use super::{LoginLink, Tone};
 

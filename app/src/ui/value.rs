@@ -1,9 +1,8 @@
 //! Numbers, sizes and times in human units, with the exact value on hover.
 
 use contract::{Instant, format};
-use leptos::prelude::*;
 
-use crate::{clock::use_clock, zone};
+use crate::{clock::use_clock, prelude::*, zone};
 
 /// A size: `28.4 GB`, on hover `30,494,081,024 bytes`.
 #[component]

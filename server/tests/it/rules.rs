@@ -321,6 +321,21 @@ fn is_generic(head: &syn::Signature) -> bool {
 }
 
 #[test]
+fn pages_are_written_with_the_view_that_is_erased() {
+    for (path, text) in sources("app") {
+        let leptos_own = text.split("use leptos").skip(1).any(|rest| {
+            rest.split(';')
+                .next()
+                .is_some_and(|named| named.contains("prelude::*"))
+        });
+        assert!(
+            path.ends_with("/prelude.rs") || !leptos_own || !text.contains("view! {"),
+            "{path} takes `view!` from leptos: write `use crate::prelude::*`"
+        );
+    }
+}
+
+#[test]
 fn every_operation_takes_a_caller_and_asks_for_a_permission_first() {
     let files: Vec<(String, syn::File)> = sources("engine")
         .into_iter()

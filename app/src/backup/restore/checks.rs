@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
+use crate::prelude::*;
 use contract::restore::{CheckLevel, RestoreCheck};
-use leptos::prelude::*;
 
 use crate::ui::{Badge, Tone};
 
@@ -38,7 +38,6 @@ pub fn Checks(
             {folded}
         </section>
     }
-    .into_any()
 }
 
 fn row(check: RestoreCheck) -> AnyView {
@@ -56,5 +55,4 @@ fn row(check: RestoreCheck) -> AnyView {
             {check.remedy.map(|remedy| view! { <p>{remedy}</p> })}
         </li>
     }
-    .into_any()
 }

@@ -6,12 +6,12 @@ use contract::{
     restore::{RestorePlan, RestoreSpec},
     session::Permission,
 };
-use leptos::prelude::*;
 
 use super::super::api::{start_backup, start_restore};
 use crate::{
     address::Query,
     jobs::Work,
+    prelude::*,
     rpc::ApiError,
     session::use_may,
     ui::{ConfirmDialog, CopyCommand, FaultNote, Icon, Menu, icons, needs_script},
@@ -183,7 +183,6 @@ pub fn Choices(
             {into_live.then(|| view! { <Typed open name=into_name start asked /> })}
         </section>
     }
-    .into_any()
 }
 
 /// Asks for the live database's name, and starts.
@@ -222,7 +221,6 @@ fn Typed(
             <p>"Should it fail, or be cancelled, everything that it made is taken back."</p>
         </ConfirmDialog>
     }
-    .into_any()
 }
 
 /// Takes a backup of the database that is about to be written to.
@@ -249,7 +247,6 @@ fn BackUpFirst(target: String, work: Work) -> impl IntoView {
         </button>
         <FaultNote outcome=start.value() />
     }
-    .into_any()
 }
 
 #[component]

@@ -4,7 +4,6 @@ use contract::{
     jobs::JobKind,
     restore::{RestorePlan, RestoreSpec},
 };
-use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     address::{link, use_name, use_pairs, use_target},
     jobs::{CurrentJob, Work},
+    prelude::*,
     ui::{At, Bytes, Count, Load, PageHead, load_by},
 };
 
@@ -48,7 +48,6 @@ pub fn RestorePage() -> impl IntoView {
             <Tables tables=plan.tables chosen=spec.with_untracked(|spec| spec.only.clone()) />
         </Load>
     }
-    .into_any()
 }
 
 #[component]

@@ -1,7 +1,7 @@
 //! The tables of a backup beside those of the live database.
 
+use crate::prelude::*;
 use contract::{backup::Part, format, restore::TableThenNow};
-use leptos::prelude::*;
 
 use crate::ui::{Badge, Tone};
 
@@ -63,7 +63,6 @@ pub fn Tables(
             {more}
         </section>
     }
-    .into_any()
 }
 
 fn row(table: TableThenNow, chosen: &[Part]) -> AnyView {
@@ -107,5 +106,4 @@ fn row(table: TableThenNow, chosen: &[Part]) -> AnyView {
             <td class="num">{now}</td>
         </tr>
     }
-    .into_any()
 }
