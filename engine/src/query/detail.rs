@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn the_stretch_in_which_a_statement_ran_last_has_the_steps_that_know_of_it() {
-        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::hours(7);
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(422);
         let ago = |hours: i64, step: i32| (step, store::floor(now - TimeDelta::hours(hours), step));
         for (steps, step) in [
             (vec![ago(0, 300), ago(0, 3600), ago(0, 86_400)], 300),

@@ -153,7 +153,6 @@ async fn a_file_comes_in_pieces_and_lies_where_sqlite_finds_it() {
     assert_eq!(
         world.log().await,
         [
-            entry("import.upload", Outcome::Started),
             entry("import.upload", Outcome::Success),
             entry("import.upload_delete", Outcome::Success),
         ]
