@@ -120,7 +120,7 @@ test('a new role, a new password and a closed door take effect at once', async (
   await theirs.goto(`/db/${target}/backups`);
   await expect(theirs).toHaveURL(/\/login/);
   await signIn(theirs, viewer(), SECOND);
-  await expect(theirs).toHaveURL('/settings');
+  await expect(theirs).toHaveURL(/\/settings\?next=%2Fdb%2F[^&]+%2Fbackups$/);
   await expect(theirs.getByRole('main').getByText('Choose a password of your own')).toBeVisible();
   await takenOver(theirs);
   const passwords = theirs.getByRole('main').locator('section').filter({ has: theirs.getByRole('heading', { name: 'Your password' }) });
@@ -131,7 +131,7 @@ test('a new role, a new password and a closed door take effect at once', async (
   await expect(passwords.getByText('The two are not the same.')).toBeVisible();
   await theirs.getByLabel('New password again').fill(OWN);
   await theirs.getByRole('button', { name: 'Change password' }).click();
-  await expect(theirs).toHaveURL('/');
+  await expect(theirs).toHaveURL(`/db/${target}/backups`);
   await open(theirs, `/db/${target}/backups`);
   await expect(theirs.getByRole('button', { name: 'Back up' })).toBeVisible();
   await expect(theirs.getByRole('button', { name: /^Delete/ })).toHaveCount(0);
